@@ -1,0 +1,37 @@
+//! Decoder throughput over generated streams and chunk sizes, beside the reference pass.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sse_proto_benches::{all, decode, reference};
+
+fn streams(c: &mut Criterion) {
+    for stream in all(1 << 20) {
+        let bytes = &stream.bytes[..];
+        let mut group = c.benchmark_group(stream.name);
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        for (label, size) in [
+            ("1", 1),
+            ("16", 16),
+            ("event", stream.event_len),
+            ("1400", 1400),
+            ("16384", 16384),
+            ("whole", bytes.len()),
+        ] {
+            assert_eq!(
+                decode(bytes, size),
+                stream.answer,
+                "{} in chunks of {size}",
+                stream.name
+            );
+            group.bench_function(BenchmarkId::new("decode", label), |b| {
+                b.iter(|| decode(bytes, size))
+            });
+            group.bench_function(BenchmarkId::new("reference", label), |b| {
+                b.iter(|| reference(bytes, size))
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, streams);
+criterion_main!(benches);

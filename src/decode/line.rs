@@ -1,0 +1,463 @@
+//! The line machine: the standard's field rules over pieces of lines, and the event under way.
+//!
+//! It knows nothing of chunks: a line comes in any number of pieces ([`Machine::piece`]) and ends once ([`Machine::end_line`]).
+//! What it is given it decodes and stores. The cursor above it lends whole lines from the chunk instead, and then does the same
+//! bookkeeping here: `held` counts stored and lent text alike, so that the limit does not depend on which way was taken.
+
+use super::{
+    EventTooLarge,
+    utf8::{Continued, Incomplete, REPLACEMENT},
+};
+use crate::storage::{Held, Region, Storage};
+use crate::work;
+use core::str;
+
+/// What the stream is in the middle of, between two bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// The first line begins, and this many bytes of a byte order mark were seen.
+    StreamStart(u8),
+    /// A line begins behind a CR: an LF there belongs to the line before.
+    AfterCr,
+    /// A line begins.
+    Start,
+    /// In a field name, as much of it as [`Name`] holds.
+    Name,
+    /// In a value. `true`: nothing of it was seen yet, so one space may have to go.
+    Value(Field, bool),
+    /// In a line that has no effect, whatever comes.
+    Ignored,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    Data,
+    EventType,
+    Id,
+    Retry,
+    Comment,
+}
+
+impl Field {
+    /// The field of this name. "Field names must be compared literally, with no case folding performed."
+    #[inline]
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"data" => Some(Self::Data),
+            b"event" => Some(Self::EventType),
+            b"id" => Some(Self::Id),
+            b"retry" => Some(Self::Retry),
+            b"" => Some(Self::Comment),
+            _ => None,
+        }
+    }
+
+    /// The region that the value ends up in, if it is text.
+    #[inline]
+    pub(super) fn region(self) -> Region {
+        match self {
+            Self::Data | Self::Retry | Self::Comment => Region::Text,
+            Self::EventType => Region::EventType,
+            Self::Id => Region::PendingId,
+        }
+    }
+}
+
+/// The first bytes of a field name; no field has more than five.
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    bytes: [u8; 5],
+    len: u8,
+}
+
+impl Name {
+    const EMPTY: Self = Self {
+        bytes: [0; 5],
+        len: 0,
+    };
+
+    fn field(&self) -> Option<Field> {
+        Field::named(self.bytes.get(..usize::from(self.len)).unwrap_or_default())
+    }
+
+    /// `false`: the name is too long for any field.
+    fn push(&mut self, byte: u8) -> bool {
+        match self.bytes.get_mut(usize::from(self.len)) {
+            Some(free) => {
+                *free = byte;
+                self.len += 1;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The value of a `retry` line. "If the field value consists of only ASCII digits": as a number, which saturates.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Digits {
+    number: u64,
+    /// Whether there were only digits; `None` before the first byte.
+    valid: Option<bool>,
+}
+
+impl Digits {
+    pub(super) const NONE: Self = Self {
+        number: 0,
+        valid: None,
+    };
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.valid = Some(self.valid != Some(false) && byte.is_ascii_digit());
+            self.number = self
+                .number
+                .saturating_mul(10)
+                .saturating_add(u64::from(byte & 0x0F));
+        }
+    }
+
+    pub(super) fn milliseconds(self) -> Option<u64> {
+        (self.valid == Some(true)).then_some(self.number)
+    }
+}
+
+/// What a finished line brings out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Nothing,
+    Event,
+    Comment,
+    Retry,
+}
+
+/// Decoding state that lives across chunks.
+#[derive(Debug, Clone)]
+pub(super) struct Machine<S> {
+    pub(super) storage: S,
+    pub(super) line: Line,
+    name: Name,
+    incomplete: Incomplete,
+    digits: Digits,
+    pub(super) held: Held,
+    /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so it is not after any `data` line.
+    pub(super) has_data: bool,
+    pub(super) has_id: bool,
+    /// The event under way was too large: `data` and `event` lines are ignored up to its blank line.
+    pub(super) skipping: bool,
+    /// An event or a comment was handed out; it is dropped before anything else happens.
+    shown: Outcome,
+    overflow: Option<EventTooLarge>,
+    pub(super) reconnection_time: Option<u64>,
+}
+
+impl<S> Machine<S> {
+    pub(super) const fn new(storage: S) -> Self {
+        Self {
+            storage,
+            line: Line::StreamStart(0),
+            name: Name::EMPTY,
+            incomplete: Incomplete::NONE,
+            digits: Digits::NONE,
+            held: Held::NOTHING,
+            has_data: false,
+            has_id: false,
+            skipping: false,
+            shown: Outcome::Nothing,
+            overflow: None,
+            reconnection_time: None,
+        }
+    }
+}
+
+impl<S: Storage> Machine<S> {
+    /// The next piece of the line under way: any part of it, without its line end.
+    ///
+    /// After an error the line is still under way.
+    pub(super) fn piece(&mut self, mut piece: &[u8], items: bool) -> Result<(), EventTooLarge> {
+        if matches!(self.line, Line::Start | Line::Name) {
+            piece = self.field_name(piece, items);
+        }
+        if matches!(self.line, Line::Value(Field::Comment, _)) && !items {
+            // Whoever asked for it does not ask any more.
+            self.drop_value();
+            self.line = Line::Ignored;
+        }
+        if let Line::Value(field, first) = self.line {
+            if let (true, Some((&byte, rest))) = (first, piece.split_first()) {
+                self.line = Line::Value(field, false);
+                if byte == b' ' {
+                    piece = rest;
+                }
+            }
+            match field {
+                Field::Retry => self.digits.push(piece),
+                _ => self.decode(field, piece),
+            }
+        }
+        self.overflow.take().map_or(Ok(()), Err)
+    }
+
+    /// The line under way has ended; what it brings out is to be looked at before the next call.
+    pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
+        if self.line == Line::Name {
+            // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
+            self.begin_value(items);
+        }
+        let mut outcome = Outcome::Nothing;
+        if let Line::Value(field, _) = self.line {
+            if !self.incomplete.is_none() {
+                self.incomplete = Incomplete::NONE;
+                self.append(field, REPLACEMENT);
+            }
+            // What did not fit is no line any more.
+            if self.line != Line::Ignored {
+                outcome = self.end_value(field, items);
+            }
+        }
+        self.line = Line::Start;
+        self.overflow.take().map_or(Ok(outcome), Err)
+    }
+
+    /// "If the line is empty (a blank line): dispatch the event." `true` if there is an event.
+    #[inline]
+    pub(super) fn blank_line(&mut self) -> bool {
+        // "Set the last event ID string of the event source to the value of the last event ID buffer", event or not.
+        if self.has_id {
+            self.storage.commit_id();
+            self.has_id = false;
+            self.held.pending_id = 0;
+        }
+        if self.has_data {
+            self.shown = Outcome::Event;
+        } else {
+            self.skipping = false;
+            self.drop_event();
+        }
+        self.has_data
+    }
+
+    /// Drops what was handed out last.
+    #[inline]
+    pub(super) fn settle(&mut self) -> bool {
+        match self.shown {
+            Outcome::Event => self.drop_event(),
+            Outcome::Comment => self.drop_value(),
+            Outcome::Nothing | Outcome::Retry => return false,
+        }
+        self.shown = Outcome::Nothing;
+        true
+    }
+
+    /// Back to the start of a stream: only the last event ID string and the reconnection time outlive it.
+    pub(super) fn restart(&mut self) {
+        self.drop_event();
+        self.storage.truncate(Region::PendingId, 0);
+        self.held = Held::NOTHING;
+        self.has_id = false;
+        self.skipping = false;
+        self.shown = Outcome::Nothing;
+        self.incomplete = Incomplete::NONE;
+        self.line = Line::StreamStart(0);
+    }
+
+    /// A whole `retry` line, or the end of one.
+    pub(super) fn retry(&mut self, digits: Digits) -> Outcome {
+        match digits.milliseconds() {
+            Some(time) => {
+                self.reconnection_time = Some(time);
+                Outcome::Retry
+            }
+            None => Outcome::Nothing,
+        }
+    }
+
+    /// The comment that was handed out last, if it is stored.
+    pub(super) fn comment(&self) -> &str {
+        self.storage
+            .text(Region::Text)
+            .get(self.held.data..)
+            .unwrap_or_default()
+    }
+
+    /// A comment is handed out without being stored.
+    pub(super) fn show_comment(&mut self) {
+        self.shown = Outcome::Comment;
+    }
+
+    /// Reads a field name, or what is left of it; returns what follows the colon.
+    fn field_name<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
+        if self.line == Line::Start {
+            self.name = Name::EMPTY;
+        }
+        let mut bytes = piece.iter();
+        for &byte in &mut bytes {
+            if byte == b':' {
+                self.begin_value(items);
+                break;
+            }
+            self.line = Line::Name;
+            if !self.name.push(byte) {
+                self.line = Line::Ignored;
+                break;
+            }
+        }
+        bytes.as_slice()
+    }
+
+    /// The name is complete.
+    fn begin_value(&mut self, items: bool) {
+        self.line = match self.name.field() {
+            Some(Field::Data | Field::EventType) if self.skipping => Line::Ignored,
+            Some(Field::Comment) if !items => Line::Ignored,
+            // The text of a comment is what follows the colon, a space included.
+            Some(field) => Line::Value(field, field != Field::Comment),
+            None => Line::Ignored,
+        };
+        self.digits = Digits::NONE;
+        if let Line::Value(Field::Data, _) = self.line {
+            if self.has_data {
+                self.append(Field::Data, "\n");
+            }
+            // Unless the LF was too much.
+            self.has_data = self.line != Line::Ignored;
+        }
+    }
+
+    /// Appends `bytes`, decoded, to the value of the line under way.
+    fn decode(&mut self, field: Field, mut bytes: &[u8]) {
+        while !self.incomplete.is_none() {
+            let Some((&byte, rest)) = bytes.split_first() else {
+                return;
+            };
+            match self.incomplete.push(byte) {
+                Continued::Complete(char) => {
+                    self.append(field, char.encode_utf8(&mut [0; 4]));
+                    bytes = rest;
+                }
+                Continued::Incomplete => bytes = rest,
+                Continued::Broken => {
+                    self.append(field, REPLACEMENT);
+                    self.incomplete = Incomplete::NONE;
+                }
+            }
+        }
+        let (bytes, incomplete) = Incomplete::split_from(bytes);
+        work::scanned(bytes.len());
+        match str::from_utf8(bytes) {
+            Ok(text) => self.append(field, text),
+            Err(_) => {
+                work::scanned(bytes.len());
+                for chunk in bytes.utf8_chunks() {
+                    self.append(field, chunk.valid());
+                    if !chunk.invalid().is_empty() {
+                        self.append(field, REPLACEMENT);
+                    }
+                }
+            }
+        }
+        // Of a value that is ignored by now, nothing may be left over for the next one.
+        if self.line != Line::Ignored {
+            self.incomplete = incomplete;
+        }
+    }
+
+    /// Appends to the value of the line under way, if it has room; without room the line is ignored from here on.
+    fn append(&mut self, field: Field, text: &str) {
+        if self.line == Line::Ignored || text.is_empty() {
+            return;
+        }
+        if text.len() > self.storage.room(self.held, field.region()).bytes
+            && !self.make_room(field, text.len())
+        {
+            self.line = Line::Ignored;
+            self.incomplete = Incomplete::NONE;
+            return;
+        }
+        self.storage.push(Region::Text, text);
+        match field {
+            Field::Data => self.held.data += text.len(),
+            _ => self.held.line += text.len(),
+        }
+    }
+
+    /// The byte was read that crosses the limit. `true`: the value fits after all, now that the event is dropped.
+    fn make_room(&mut self, field: Field, len: usize) -> bool {
+        let room = self.storage.room(self.held, field.region());
+        // One error for each event and for each comment.
+        if field == Field::Comment || !self.skipping {
+            self.overflow = Some(EventTooLarge { limit: room.limit });
+        }
+        match field {
+            Field::Comment | Field::Retry => self.drop_value(),
+            Field::Data | Field::EventType => {
+                self.drop_event();
+                self.skipping = true;
+            }
+            Field::Id => {
+                // The id counts nevertheless: a reconnect must not ask for this event again.
+                self.storage.discard_front(self.held.data);
+                self.storage.truncate(Region::EventType, 0);
+                self.held.data = 0;
+                self.held.event_type = 0;
+                self.has_data = false;
+                self.skipping = true;
+                if len <= self.storage.room(self.held, field.region()).bytes {
+                    return true;
+                }
+                self.drop_value();
+            }
+        }
+        false
+    }
+
+    fn end_value(&mut self, field: Field, items: bool) -> Outcome {
+        match field {
+            Field::Data => {}
+            Field::EventType => {
+                self.held.event_type = self.held.line;
+                self.storage.move_tail(self.held.data, Region::EventType);
+            }
+            Field::Id => {
+                let value = self
+                    .storage
+                    .text(Region::Text)
+                    .get(self.held.data..)
+                    .unwrap_or_default();
+                // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
+                if value.contains('\0') {
+                    self.drop_value();
+                } else {
+                    self.has_id = true;
+                    self.held.pending_id = self.held.line;
+                    self.storage.move_tail(self.held.data, Region::PendingId);
+                }
+            }
+            Field::Retry => return self.retry(self.digits),
+            Field::Comment if items => {
+                self.shown = Outcome::Comment;
+                return Outcome::Comment;
+            }
+            Field::Comment => self.drop_value(),
+        }
+        self.held.line = 0;
+        Outcome::Nothing
+    }
+
+    /// The value of the line under way, where it is not data, is behind the data: drops it.
+    fn drop_value(&mut self) {
+        self.storage.truncate(Region::Text, self.held.data);
+        self.held.line = 0;
+    }
+
+    /// Empties the data and event type buffers.
+    #[inline]
+    fn drop_event(&mut self) {
+        self.storage.truncate(Region::Text, 0);
+        self.storage.truncate(Region::EventType, 0);
+        self.has_data = false;
+        self.held.data = 0;
+        self.held.event_type = 0;
+        self.held.line = 0;
+    }
+}

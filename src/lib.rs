@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod decode;
+#[cfg(feature = "alloc")]
+mod owned;
+mod storage;
+mod work;
+
+pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
+#[cfg(feature = "alloc")]
+pub use owned::OwnedEvent;
+pub use storage::{Fixed, Heap, Storage};
