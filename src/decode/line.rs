@@ -145,6 +145,9 @@ pub(super) struct Machine<S> {
     pub(super) has_id: bool,
     /// The event under way was too large: `data` and `event` lines are ignored up to its blank line.
     pub(super) skipping: bool,
+    /// A line begins, there is no event under way, and nothing was handed out: the machine has no state but what
+    /// outlives events. May be false where it could be true.
+    pub(super) idle: bool,
     /// An event or a comment was handed out; it is dropped before anything else happens.
     shown: Outcome,
     overflow: Option<EventTooLarge>,
@@ -163,6 +166,7 @@ impl<S> Machine<S> {
             has_data: false,
             has_id: false,
             skipping: false,
+            idle: false,
             shown: Outcome::Nothing,
             overflow: None,
             reconnection_time: None,
@@ -196,6 +200,27 @@ impl<S: Storage> Machine<S> {
             }
         }
         self.overflow.take().map_or(Ok(()), Err)
+    }
+
+    /// Tiny chunks, in their most frequent case: `chunk` is a piece of a `data` value, and plain ASCII. `false`: it is not, or it
+    /// is not tiny, and nothing was done.
+    #[inline]
+    pub(super) fn extend_data(&mut self, chunk: &[u8]) -> bool {
+        const TINY: usize = 32;
+        if self.line != Line::Value(Field::Data, false)
+            || !self.incomplete.is_none()
+            || chunk.len() > TINY.min(self.storage.room(self.held, Region::Text).bytes)
+            || !chunk.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            return false;
+        }
+        work::scanned(2 * chunk.len());
+        let Ok(text) = str::from_utf8(chunk) else {
+            return false;
+        };
+        self.storage.push(Region::Text, text);
+        self.held.data += text.len();
+        true
     }
 
     /// The line under way has ended; what it brings out is to be looked at before the next call.
@@ -233,20 +258,23 @@ impl<S: Storage> Machine<S> {
         } else {
             self.skipping = false;
             self.drop_event();
+            self.idle = self.line == Line::Start;
         }
         self.has_data
     }
 
     /// Drops what was handed out last.
     #[inline]
-    pub(super) fn settle(&mut self) -> bool {
+    pub(super) fn settle(&mut self) {
         match self.shown {
-            Outcome::Event => self.drop_event(),
+            Outcome::Event => {
+                self.drop_event();
+                self.idle = self.line == Line::Start;
+            }
             Outcome::Comment => self.drop_value(),
-            Outcome::Nothing | Outcome::Retry => return false,
+            Outcome::Nothing | Outcome::Retry => return,
         }
         self.shown = Outcome::Nothing;
-        true
     }
 
     /// Back to the start of a stream: only the last event ID string and the reconnection time outlive it.
@@ -256,6 +284,7 @@ impl<S: Storage> Machine<S> {
         self.held = Held::NOTHING;
         self.has_id = false;
         self.skipping = false;
+        self.idle = false;
         self.shown = Outcome::Nothing;
         self.incomplete = Incomplete::NONE;
         self.line = Line::StreamStart(0);

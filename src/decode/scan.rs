@@ -23,9 +23,34 @@ impl LineEnds {
     /// The first CR or LF of `chunk` at `from` or later. `from` must not go back.
     #[inline]
     pub(super) fn next(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
-        loop {
-            // 64 and more: past the block's end, or there was no block yet.
-            let behind = (from + BLOCK).saturating_sub(self.end);
+        // 64 and more: past the block's end, or there was no block yet.
+        let behind = (from + BLOCK).saturating_sub(self.end);
+        let mask = if behind < BLOCK {
+            self.mask & (u64::MAX << behind)
+        } else {
+            0
+        };
+        if mask == 0 {
+            return self.search(chunk, from);
+        }
+        Some(self.end - BLOCK + mask.trailing_zeros() as usize)
+    }
+
+    /// Goes on to the block that has one.
+    #[inline(never)]
+    fn search(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
+        while let Some(rest) = chunk.get(self.end..).filter(|rest| !rest.is_empty()) {
+            work::scanned(rest.len().min(BLOCK));
+            self.mask = if let Some(block) = rest.first_chunk() {
+                block_mask(block)
+            } else if let Some(block) = chunk.last_chunk() {
+                // The whole block that ends with the chunk; the shift drops what was looked at before.
+                block_mask(block) >> (BLOCK - rest.len())
+            } else {
+                short_mask(rest)
+            };
+            let behind = from.saturating_sub(self.end);
+            self.end += BLOCK;
             let mask = if behind < BLOCK {
                 self.mask & (u64::MAX << behind)
             } else {
@@ -34,33 +59,26 @@ impl LineEnds {
             if mask != 0 {
                 return Some(self.end - BLOCK + mask.trailing_zeros() as usize);
             }
-            if self.end >= chunk.len() {
-                return None;
-            }
-            self.mask = block_at(chunk, self.end);
-            self.end += BLOCK;
         }
+        None
     }
 }
 
-/// The mask of the block of `chunk` at `start`, which may be its last and shorter than others.
-#[inline]
-fn block_at(chunk: &[u8], start: usize) -> u64 {
-    let rest = chunk.get(start..).unwrap_or_default();
-    work::scanned(rest.len().min(BLOCK));
-    if let Some(block) = rest.first_chunk() {
-        block_mask(block)
-    } else if let Some(block) = chunk.last_chunk() {
-        // The whole block that ends with the chunk; the shift drops what was looked at before.
-        block_mask(block) >> (BLOCK - rest.len())
-    } else {
-        short_mask(rest)
-    }
-}
-
-/// 16 lanes at a time; a bit for each of the four quarters, put in order only if there is any.
+/// One bit for each byte of `block` that is a CR or an LF, the first byte lowest.
 #[inline]
 fn block_mask(block: &[u8; BLOCK]) -> u64 {
+    let lanes = u128::from_le_bytes(lanes(block));
+    if lanes == 0 {
+        return 0;
+    }
+    transpose(lanes as u64 | ((lanes >> 64) as u64) << 1)
+}
+
+/// In 16 lanes, a bit for each of the four quarters of `block`.
+///
+/// Not inlined: the compiler turns it into vector instructions only as long as nothing takes the result apart.
+#[inline(never)]
+fn lanes(block: &[u8; BLOCK]) -> [u8; 16] {
     #[inline(always)]
     fn weight(byte: u8, weight: u8) -> u8 {
         if byte == LF || byte == CR { weight } else { 0 }
@@ -74,11 +92,7 @@ fn block_mask(block: &[u8; BLOCK]) -> u64 {
             | weight(block[lane + 32], 16)
             | weight(block[lane + 48], 64);
     }
-    let lanes = u128::from_le_bytes(bits);
-    if lanes == 0 {
-        return 0;
-    }
-    transpose(lanes as u64 | ((lanes >> 64) as u64) << 1)
+    bits
 }
 
 /// Swaps rows and columns of eight bytes of eight bits: bit `k` of byte `i` becomes bit `i` of byte `k`.
@@ -95,7 +109,7 @@ fn transpose(mut x: u64) -> u64 {
 }
 
 /// The mask of fewer than 64 bytes, in words of eight and then byte by byte.
-#[inline]
+#[inline(never)]
 fn short_mask(bytes: &[u8]) -> u64 {
     let mut mask = 0;
     let mut shift = 0;
