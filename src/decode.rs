@@ -321,22 +321,19 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn step(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         self.machine.settle();
-        if self.machine.idle {
-            if let Some(data) = self.lone_data_line() {
-                self.lent = Lent {
-                    data: Some(data),
-                    ..Lent::default()
-                };
-                return Ok(Outcome::Event);
-            }
-            self.machine.idle = false;
-        }
+        self.lent = Lent::default();
         if self.position == 0 && self.machine.extend_data(self.chunk) {
             self.position = self.chunk.len();
             return Ok(Outcome::Nothing);
         }
-        self.lent = Lent::default();
         loop {
+            if self.machine.idle {
+                if let Some(data) = self.lone_data_line() {
+                    self.lent.data = Some(data);
+                    return Ok(Outcome::Event);
+                }
+                self.machine.idle = false;
+            }
             if self.machine.line != Line::Start {
                 match self.resume(items)? {
                     Outcome::Nothing if self.machine.line == Line::Start => {}
@@ -488,8 +485,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             Field::Retry => {
                 let mut digits = Digits::NONE;
                 digits.push(value);
-                let outcome = self.machine.retry(digits);
-                return Some(if items { outcome } else { Outcome::Nothing });
+                return Some(self.machine.retry(digits, items));
             }
             _ => {}
         }

@@ -182,11 +182,7 @@ impl<S: Storage> Machine<S> {
         if matches!(self.line, Line::Start | Line::Name) {
             piece = self.field_name(piece, items);
         }
-        if matches!(self.line, Line::Value(Field::Comment, _)) && !items {
-            // Whoever asked for it does not ask any more.
-            self.drop_value();
-            self.line = Line::Ignored;
-        }
+        self.ignore_unwanted(items);
         if let Line::Value(field, first) = self.line {
             if let (true, Some((&byte, rest))) = (first, piece.split_first()) {
                 self.line = Line::Value(field, false);
@@ -229,6 +225,7 @@ impl<S: Storage> Machine<S> {
             // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
             self.begin_value(items);
         }
+        self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
         if let Line::Value(field, _) = self.line {
             if !self.incomplete.is_none() {
@@ -291,11 +288,15 @@ impl<S: Storage> Machine<S> {
     }
 
     /// A whole `retry` line, or the end of one.
-    pub(super) fn retry(&mut self, digits: Digits) -> Outcome {
+    pub(super) fn retry(&mut self, digits: Digits, items: bool) -> Outcome {
         match digits.milliseconds() {
             Some(time) => {
                 self.reconnection_time = Some(time);
-                Outcome::Retry
+                if items {
+                    Outcome::Retry
+                } else {
+                    Outcome::Nothing
+                }
             }
             None => Outcome::Nothing,
         }
@@ -399,8 +400,7 @@ impl<S: Storage> Machine<S> {
         if text.len() > self.storage.room(self.held, field.region()).bytes
             && !self.make_room(field, text.len())
         {
-            self.line = Line::Ignored;
-            self.incomplete = Incomplete::NONE;
+            self.ignore_line();
             return;
         }
         self.storage.push(Region::Text, text);
@@ -418,7 +418,7 @@ impl<S: Storage> Machine<S> {
             self.overflow = Some(EventTooLarge { limit: room.limit });
         }
         match field {
-            Field::Comment | Field::Retry => self.drop_value(),
+            Field::Comment | Field::Retry => {}
             Field::Data | Field::EventType => {
                 self.drop_event();
                 self.skipping = true;
@@ -431,10 +431,7 @@ impl<S: Storage> Machine<S> {
                 self.held.event_type = 0;
                 self.has_data = false;
                 self.skipping = true;
-                if len <= self.storage.room(self.held, field.region()).bytes {
-                    return true;
-                }
-                self.drop_value();
+                return len <= self.storage.room(self.held, field.region()).bytes;
             }
         }
         false
@@ -462,15 +459,28 @@ impl<S: Storage> Machine<S> {
                     self.storage.move_tail(self.held.data, Region::PendingId);
                 }
             }
-            Field::Retry => return self.retry(self.digits),
-            Field::Comment if items => {
+            Field::Retry => return self.retry(self.digits, items),
+            Field::Comment => {
                 self.shown = Outcome::Comment;
                 return Outcome::Comment;
             }
-            Field::Comment => self.drop_value(),
         }
         self.held.line = 0;
         Outcome::Nothing
+    }
+
+    /// A comment whose beginning was asked for, and whose end is not.
+    fn ignore_unwanted(&mut self, items: bool) {
+        if !items && matches!(self.line, Line::Value(Field::Comment, _)) {
+            self.ignore_line();
+        }
+    }
+
+    /// The line under way has no effect any more, whatever comes.
+    fn ignore_line(&mut self) {
+        self.drop_value();
+        self.incomplete = Incomplete::NONE;
+        self.line = Line::Ignored;
     }
 
     /// The value of the line under way, where it is not data, is behind the data: drops it.
