@@ -10,6 +10,7 @@ mod scan;
 mod utf8;
 
 use crate::storage::{Heap, Held, Region, Storage};
+use crate::work;
 use core::fmt;
 use core::time::Duration;
 use line::{Digits, Field, Line, Machine, Outcome};
@@ -520,6 +521,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 self.lent.event_type = Some(text);
             }
             Field::Id => {
+                work::scanned(text.len());
                 if !text.contains('\0') {
                     machine.has_id = true;
                     machine.held.pending_id = text.len();

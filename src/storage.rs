@@ -14,7 +14,11 @@ pub(crate) mod sealed {
     use super::{Held, Region, Room};
 
     pub trait Memory {
-        fn text(&self, region: Region) -> &str;
+        fn text(&self, region: Region) -> &str {
+            self.text_from(region, 0)
+        }
+        /// What `region` holds from `start` on.
+        fn text_from(&self, region: Region, start: usize) -> &str;
         /// Appends. The caller has asked [`room`](Memory::room); what does not fit is not stored.
         fn push(&mut self, region: Region, text: &str);
         fn truncate(&mut self, region: Region, len: usize);
@@ -142,13 +146,15 @@ impl Storage for Heap {}
 
 #[cfg(feature = "alloc")]
 impl sealed::Memory for Heap {
-    fn text(&self, region: Region) -> &str {
-        match region {
+    #[inline]
+    fn text_from(&self, region: Region, start: usize) -> &str {
+        let text = match region {
             Region::Text => &self.text,
             Region::EventType => &self.event_type,
             Region::PendingId => &self.pending_id,
             Region::LastEventId => &self.last_event_id,
-        }
+        };
+        text.get(start..).unwrap_or_default()
     }
 
     #[inline]
@@ -327,10 +333,10 @@ impl<B: AsRef<[u8]>> Fixed<B> {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Storage for Fixed<B> {}
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
-    fn text(&self, region: Region) -> &str {
-        let (start, used) = self.span(region);
-        let bytes = self.memory.as_ref().get(start..start + used);
-        work::scanned(used);
+    fn text_from(&self, region: Region, start: usize) -> &str {
+        let (region, used) = self.span(region);
+        let bytes = self.memory.as_ref().get(region + start..region + used);
+        work::scanned(used.saturating_sub(start));
         // Whole `&str`s were pushed, so this fails only if `B` lends other bytes than before.
         bytes
             .and_then(|bytes| core::str::from_utf8(bytes).ok())

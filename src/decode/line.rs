@@ -108,6 +108,7 @@ impl Digits {
     };
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        work::scanned(bytes.len());
         for &byte in bytes {
             self.valid = Some(self.valid != Some(false) && byte.is_ascii_digit());
             self.number = self
@@ -304,10 +305,7 @@ impl<S: Storage> Machine<S> {
 
     /// The comment that was handed out last, if it is stored.
     pub(super) fn comment(&self) -> &str {
-        self.storage
-            .text(Region::Text)
-            .get(self.held.data..)
-            .unwrap_or_default()
+        self.storage.text_from(Region::Text, self.held.data)
     }
 
     /// A comment is handed out without being stored.
@@ -445,12 +443,9 @@ impl<S: Storage> Machine<S> {
                 self.storage.move_tail(self.held.data, Region::EventType);
             }
             Field::Id => {
-                let value = self
-                    .storage
-                    .text(Region::Text)
-                    .get(self.held.data..)
-                    .unwrap_or_default();
+                let value = self.storage.text_from(Region::Text, self.held.data);
                 // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
+                work::scanned(value.len());
                 if value.contains('\0') {
                     self.drop_value();
                 } else {

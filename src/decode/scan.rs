@@ -40,7 +40,7 @@ impl LineEnds {
     #[inline(never)]
     fn search(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
         while let Some(rest) = chunk.get(self.end..).filter(|rest| !rest.is_empty()) {
-            work::scanned(rest.len().min(BLOCK));
+            work::scanned(chunk.len().min(BLOCK));
             self.mask = if let Some(block) = rest.first_chunk() {
                 block_mask(block)
             } else if let Some(block) = chunk.last_chunk() {
