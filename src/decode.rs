@@ -31,18 +31,19 @@ pub use cursor::Events;
 /// [`Fixed`](crate::Fixed), which is the caller's.
 ///
 /// ```
+/// # #[cfg(feature = "alloc")] {
 /// use sse_proto::Decoder;
 ///
 /// let mut decoder = Decoder::new();
 /// let mut data = Vec::new();
 /// for chunk in ["data: one\n\ndata: t", "wo\r", "\n\r\n"] {
 ///     let mut events = decoder.feed(chunk.as_bytes());
-///     while let Some(event) = events.next_event()? {
+///     while let Some(event) = events.next_event().unwrap() {
 ///         data.push(event.data.to_owned());
 ///     }
 /// }
 /// assert_eq!(data, ["one", "two"]);
-/// # Ok::<(), sse_proto::EventTooLarge>(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Decoder<S = Heap> {
