@@ -418,11 +418,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
 }
 
 impl<B: AsMut<[u8]>> Fixed<B> {
+    /// Moves bytes towards the front: within the text, or from there to a field, which lies before
+    /// it.
     fn shift(&mut self, from: usize, to: usize, len: usize) {
         work::moved(len);
-        let memory = self.memory.as_mut();
-        if from + len <= memory.len() && to + len <= memory.len() {
-            memory.copy_within(from..from + len, to);
+        let distance = from.saturating_sub(to);
+        match self.memory.as_mut().get_mut(to..from + len) {
+            // Always so; said again, because then the compiler knows that `copy_within` does not
+            // panic.
+            Some(bytes) if distance <= bytes.len() => bytes.copy_within(distance.., 0),
+            _ => {}
         }
     }
 }
