@@ -147,6 +147,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                     self.lent.data = Some(data);
                     return Ok(Outcome::Event);
                 }
+                if self.position == self.chunk.len() {
+                    return Ok(Outcome::Nothing);
+                }
                 self.machine.idle = false;
             }
             if self.machine.line != Line::Start {
