@@ -11,12 +11,17 @@
 extern crate alloc;
 
 mod decode;
+mod event_source;
 #[cfg(feature = "alloc")]
 mod owned;
 mod storage;
 mod work;
 
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
+pub use event_source::{
+    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
+    ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait,
+};
 #[cfg(feature = "alloc")]
 pub use owned::OwnedEvent;
 pub use storage::{Fixed, Heap, Storage};
