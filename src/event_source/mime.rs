@@ -1,7 +1,8 @@
 //! The type check of a response: Fetch's "extract a MIME type", as far as its essence goes.
 //!
 //! Header lines come one after another and are never joined in memory. What is kept is where in an
-//! element of the list the last byte stood, and how far its essence agrees with the two that matter.
+//! element of the list the last byte stood, and how far its essence agrees with the two that
+//! matter.
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 const ANY: &[u8] = b"*/*";
@@ -71,7 +72,7 @@ impl ContentType {
     }
 
     /// There are no more lines: whether the type is `text/event-stream`.
-    pub(super) fn is_event_stream(mut self) -> bool {
+    pub(super) fn end(mut self) -> bool {
         self.end_element();
         self.accepted
     }
@@ -144,7 +145,7 @@ mod tests {
         for line in lines {
             content_type.line(line);
         }
-        content_type.is_event_stream()
+        content_type.end()
     }
 
     /// The standard's steps, one after another, over the joined text.

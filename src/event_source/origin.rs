@@ -101,7 +101,20 @@ impl PartialEq<&str> for Origin<'_> {
     }
 }
 
-/// A text is not the URL of an event source.
+/// A text is not a URL to ask for an event stream.
+///
+/// A URL has a scheme, neither spaces nor control characters, and, if the scheme is `http` or
+/// `https`, a host behind `://` and a valid port if any. No more is checked: a relative URL must be
+/// resolved, and any URL serialised, by whoever makes an [`EventSource`](crate::EventSource) of it.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::EventSource;
+///
+/// let error = EventSource::new("../stream").unwrap_err();
+/// assert_eq!(error.to_string(), "url is not absolute");
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUrl {
     why: &'static str,

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// When to reconnect, and after how long.
 ///
-/// By default as the standard has it: always but for a wrong status or type, after the time that the
-/// server asked for with `retry`, or 3 seconds. All else is asked for:
+/// By default as the standard has it: always but for a wrong status or type, after the time that
+/// the server asked for with `retry`, or 3 seconds. All else is asked for:
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -44,6 +44,10 @@ pub struct RetryPolicy {
 
 impl RetryPolicy {
     /// The standard's behaviour.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::RetryPolicy::new(), sse_proto::RetryPolicy::default());
+    /// ```
     pub const fn new() -> Self {
         Self {
             reconnects: true,
@@ -63,7 +67,8 @@ impl RetryPolicy {
     /// # #[cfg(feature = "alloc")] {
     /// use sse_proto::{Action, Disconnect, EventSource, ReadyState, Reason, RetryPolicy};
     ///
-    /// let mut source = EventSource::new("file:///tmp/stream").unwrap().retry_policy(RetryPolicy::never());
+    /// let source = EventSource::new("file:///tmp/stream").unwrap();
+    /// let mut source = source.retry_policy(RetryPolicy::never());
     /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
     /// let _error = source.handle_disconnect(Disconnect::EndOfBody);
     /// assert_eq!(source.ready_state(), ReadyState::Closed);
@@ -78,6 +83,19 @@ impl RetryPolicy {
     }
 
     /// The reconnection time before the server names one with `retry`: 3 seconds unless set here.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::new().time(Duration::from_millis(500));
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// let Action::Wait(wait) = source.action() else { panic!() };
+    /// assert_eq!(wait.delay.as_millis(), 500);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn time(mut self, time: Duration) -> Self {
         self.time = time;
@@ -85,6 +103,21 @@ impl RetryPolicy {
     }
 
     /// The shortest wait, against a server that says `retry: 0`: none unless set here.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::new().floor(Duration::from_millis(500));
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// assert_eq!(source.feed(b"retry: 0\n").next_message(), Ok(None));
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// let Action::Wait(wait) = source.action() else { panic!() };
+    /// assert_eq!(wait.delay.as_millis(), 500);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn floor(mut self, floor: Duration) -> Self {
         self.floor = floor;
@@ -98,6 +131,21 @@ impl RetryPolicy {
     /// server's `retry`: there it departs from the standard, by which a wait may be longer than the
     /// reconnection time but not shorter. Without it a driver must not add a wait to a point in
     /// time without a look at overflow.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::new().ceiling(Duration::from_secs(60));
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// assert_eq!(source.feed(b"retry: 18446744073709551615\n").next_message(), Ok(None));
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// let Action::Wait(wait) = source.action() else { panic!() };
+    /// assert_eq!(wait.delay.as_millis(), 60_000);
+    /// # }
+    /// ```
     #[must_use]
     pub const fn ceiling(mut self, ceiling: Duration) -> Self {
         self.ceiling = ceiling;
@@ -107,26 +155,24 @@ impl RetryPolicy {
     /// Doubles the wait with each failure in a row, up to `cap`. A time of 0 counts as 1 ms here.
     ///
     /// A row of failures ends when a connection has brought a message; a connection that opens and
-    /// ends at once is one more failure. [`EventSource::reset_backoff`] ends it too, for a driver
-    /// with a clock and another rule. No wait gets shorter than the reconnection time by this, also
-    /// where that is beyond `cap`.
-    ///
-    /// [`EventSource::reset_backoff`]: crate::EventSource::reset_backoff
+    /// ends at once is one more failure. [`reset_backoff`](crate::EventSource::reset_backoff) ends it
+    /// too, for a driver with a clock and another rule. No wait gets shorter than the reconnection
+    /// time by this, also where that is beyond `cap`. The example above shows the steps.
     #[must_use]
     pub const fn backoff(mut self, cap: Duration) -> Self {
         self.backoff = Some(cap);
         self
     }
 
-    /// Lets each wait be longer by up to `percent` of itself: [`Wait::with_jitter`].
+    /// Lets each wait be longer by up to `percent` of itself: [`Wait::with_jitter`] has an example.
     #[must_use]
     pub const fn jitter(mut self, percent: u32) -> Self {
         self.jitter_percent = percent;
         self
     }
 
-    /// Reconnects after a response with one of these statuses, although by the standard it fails for
-    /// good; no sooner than its `Retry-After` says.
+    /// Reconnects after a response with one of these statuses, although by the standard it fails
+    /// for good; no sooner than its `Retry-After` says.
     ///
     /// `Retry-After` is read as a number of seconds. As a date it would need a clock: a driver that
     /// has one may put the number in its place. 200 has no effect here, nor has 204, which is how a
@@ -140,8 +186,8 @@ impl RetryPolicy {
     ///     .unwrap()
     ///     .retry_policy(RetryPolicy::new().statuses(&[503]));
     /// let signal = source.handle_response(503, None, [("Retry-After", "120")]);
-    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Status(503) };
-    /// assert_eq!(signal, Some(due));
+    /// let ready_state = ReadyState::Connecting;
+    /// assert_eq!(signal, Some(Signal::Error { ready_state, reason: Reason::Status(503) }));
     /// let Action::Wait(wait) = source.action() else { panic!() };
     /// assert_eq!(wait.delay.as_secs(), 120);
     /// # }
