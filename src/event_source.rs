@@ -592,7 +592,8 @@ impl<U, S> EventSource<U, S> {
         matches!(self.credentials, Credentials::Include)
     }
 
-    /// Forgets the failures so far: the next wait of a [`RetryPolicy::backoff`] is the first again.
+    /// Forgets the failures so far: the next wait of a [`RetryPolicy::backoff`], or the one under
+    /// way, is the first again.
     ///
     /// A message does this by itself. Call it when something else shows that all is well: a
     /// heartbeat, or an hour of silence.

@@ -155,9 +155,10 @@ impl RetryPolicy {
     /// Doubles the wait with each failure in a row, up to `cap`. A time of 0 counts as 1 ms here.
     ///
     /// A row of failures ends when a connection has brought a message; a connection that opens and
-    /// ends at once is one more failure. [`reset_backoff`](crate::EventSource::reset_backoff) ends it
-    /// too, for a driver with a clock and another rule. No wait gets shorter than the reconnection
-    /// time by this, also where that is beyond `cap`. The example above shows the steps.
+    /// ends at once is one more failure. For a driver with a clock and another rule,
+    /// [`reset_backoff`](crate::EventSource::reset_backoff) ends it too. No wait gets shorter than
+    /// the reconnection time by this, also where that is beyond `cap`. The example above shows the
+    /// steps.
     #[must_use]
     pub const fn backoff(mut self, cap: Duration) -> Self {
         self.backoff = Some(cap);
@@ -220,11 +221,11 @@ impl RetryPolicy {
             delay = delay.max(first.saturating_mul(1 << doublings).min(cap));
         }
         let delay = delay.max(least).min(self.ceiling);
-        let jitter = delay.saturating_mul(self.jitter_percent).checked_div(100);
-        let room = self.ceiling.saturating_sub(delay);
+        // A duration has fewer than 2^94 nanoseconds: no product with 32 bits overflows.
+        let jitter = from_nanos(delay.as_nanos() * u128::from(self.jitter_percent) / 100);
         Wait {
             delay,
-            jitter: jitter.unwrap_or_default().min(room),
+            jitter: jitter.min(self.ceiling.saturating_sub(delay)),
         }
     }
 }
@@ -264,14 +265,17 @@ impl Wait {
     /// # }
     /// ```
     pub fn with_jitter(&self, random: u32) -> Duration {
-        const NANOS_PER_SEC: u128 = 1_000_000_000;
-        // No overflow: a duration has fewer than 2^94 nanoseconds.
-        let nanos = (self.jitter.as_nanos() * u128::from(random)) >> 32;
-        let part = |nanos: u128| u64::try_from(nanos).unwrap_or(u64::MAX);
-        self.delay
-            .saturating_add(Duration::from_secs(part(nanos / NANOS_PER_SEC)))
-            .saturating_add(Duration::from_nanos(part(nanos % NANOS_PER_SEC)))
+        let part = (self.jitter.as_nanos() * u128::from(random)) >> 32;
+        self.delay.saturating_add(from_nanos(part))
     }
+}
+
+/// Saturates.
+fn from_nanos(nanos: u128) -> Duration {
+    const PER_SECOND: u128 = 1_000_000_000;
+    let part = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+    Duration::from_secs(part(nanos / PER_SECOND))
+        .saturating_add(Duration::from_nanos(part(nanos % PER_SECOND)))
 }
 
 /// `Retry-After` as a number of seconds; a date is none.

@@ -4,5 +4,6 @@
 //! Each test file compiles this by itself and uses a part of it.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod connection;
 pub(crate) mod model;
 pub(crate) mod run;
