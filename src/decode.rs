@@ -283,6 +283,17 @@ impl<'e> Event<'e> {
 }
 
 /// What [`Events::next_item`] hands out.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::Item;
+///
+/// let mut decoder = sse_proto::Decoder::new();
+/// let mut events = decoder.feed(b":ping\ndata: x\n\n");
+/// assert!(matches!(events.next_item(), Ok(Some(Item::Comment("ping")))));
+/// assert!(matches!(events.next_item(), Ok(Some(Item::Event(event))) if event.data == "x"));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Item<'e> {
