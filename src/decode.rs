@@ -6,7 +6,7 @@
 //! may be dropped at any time.
 
 mod line;
-mod scan;
+pub(crate) mod scan;
 mod utf8;
 
 use crate::storage::{Heap, Held, Region, Storage};

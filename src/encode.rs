@@ -1,0 +1,435 @@
+//! The encoder: frames in, the bytes of an event stream out, and nothing that was not put in.
+//!
+//! [`Frame`] is checked text and writes nothing by itself: [`Pieces`] is the one place that knows how
+//! a frame is spelt, and every way out is a few lines over it. [`Encoder`] writes frames into one
+//! stream, and events whose data is made on the fly.
+//! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
+//! data if it has an event type.
+
+mod gate;
+mod pieces;
+mod writer;
+
+use core::fmt;
+use core::time::Duration;
+
+pub use pieces::Pieces;
+pub use writer::{Encoder, EventWriter};
+
+/// One block of an event stream, as a server writes it: an event, a comment, an id, a reconnection
+/// time, or several of them.
+///
+/// It borrows its text, is made in constant expressions too, and is written in any of these ways:
+///
+/// | into | with |
+/// |---|---|
+/// | a byte buffer | [`encode_to_slice`](Self::encode_to_slice) |
+/// | `Vec<u8>`, `String` | [`encode_to_vec`](Self::encode_to_vec), [`encode_to_string`](Self::encode_to_string) |
+/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}`: a frame is [`Display`](fmt::Display) |
+/// | vectored output, anything else | [`pieces`](Self::pieces) |
+///
+/// A decoder makes of it what was put in: each comment line, then the reconnection time, then exactly
+/// one event if there is data, and none if not. Text cannot break out of its field (rules of
+/// WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and data and
+/// comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so frames may
+/// be written one after another in any order.
+///
+/// ```
+/// use sse_proto::Frame;
+///
+/// let frame = Frame::message("first\nsecond").event("news")?.id("7")?;
+/// assert_eq!(
+///     frame.to_string(),
+///     "event: news\nid: 7\ndata: first\ndata: second\n\n"
+/// );
+/// assert!(Frame::message("x").event("news\rdata: forged\r\r").is_err());
+/// # Ok::<(), sse_proto::InvalidField>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[must_use = "a frame does nothing until it is written"]
+pub struct Frame<'a> {
+    comment: Option<&'a str>,
+    /// Empty: the default, and no line for it.
+    event: &'a str,
+    id: Option<&'a str>,
+    /// In milliseconds.
+    retry: Option<u64>,
+    data: Option<&'a str>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame with nothing in it yet: for frames without data.
+    ///
+    /// As it is, it is written as a blank line alone. (It could be nothing at all, but a write of no
+    /// bytes ends a chunked body.)
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Frame::new().retry(Duration::from_secs(5)).to_string(), "retry: 5000\n\n");
+    /// assert_eq!(Frame::new().id("41")?.to_string(), "id: 41\n\n");
+    /// assert_eq!(Frame::new().comment(" at work").to_string(), ": at work\n\n");
+    /// assert_eq!(Frame::new().to_string(), "\n");
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            comment: None,
+            event: "",
+            id: None,
+            retry: None,
+            data: None,
+        }
+    }
+
+    /// An event with this data, of the default type `message`.
+    ///
+    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the data
+    /// comes back as an LF**. Everything else comes back as it is: a leading space, a line end at the
+    /// end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("a\r\n b\rc\n").to_string(), "data: a\ndata:  b\ndata: c\ndata: \n\n");
+    /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
+    /// ```
+    #[inline]
+    pub const fn message(data: &'a str) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::new()
+        }
+    }
+
+    /// An empty comment, three bytes long: what keeps a silent connection open.
+    ///
+    /// "Authors can include a comment line every 15 seconds or so", so that no proxy cuts the
+    /// connection; clients see nothing of it.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n\n");
+    /// ```
+    #[inline]
+    pub const fn heartbeat() -> Self {
+        Self::new().comment("")
+    }
+
+    /// Sets the event type.
+    ///
+    /// It makes the frame an event: without data, the data is empty. (With no data at all, a decoder
+    /// would drop the type, and nothing would arrive.) The empty type is the default, `message`, and no line is
+    /// written for it. Browsers fire events of the types `open` and `error` themselves, too.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] if the type has a CR or an LF: the format cannot express it.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// const PING: Frame<'_> = match Frame::new().event("ping") {
+    ///     Ok(frame) => frame,
+    ///     Err(_) => panic!("no event type"),
+    /// };
+    /// assert_eq!(PING.to_string(), "event: ping\ndata: \n\n");
+    ///
+    /// let error = Frame::message("x").event("two\nlines").unwrap_err();
+    /// assert_eq!((error.field(), error.byte(), error.position()), ("event", b'\n', 3));
+    /// ```
+    #[inline]
+    pub const fn event(mut self, event: &'a str) -> Result<Self, InvalidField> {
+        if gate::has_forbidden(event.as_bytes(), false) {
+            return Err(InvalidField::find("event", event.as_bytes()));
+        }
+        self.event = event;
+        if self.data.is_none() {
+            self.data = Some("");
+        }
+        Ok(self)
+    }
+
+    /// Sets the id: what a client sends as `Last-Event-ID` when it connects again.
+    ///
+    /// It holds for this event and for those behind it. The empty id is written, and resets it to
+    /// none. A frame with an id alone moves the position without an event (not in every browser).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore it.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("x").id("7")?.to_string(), "id: 7\ndata: x\n\n");
+    /// assert_eq!(Frame::message("x").id("")?.to_string(), "id: \ndata: x\n\n");
+    /// let error = Frame::message("x").id("7\0").unwrap_err();
+    /// assert_eq!(error.to_string(), "id has a NUL at byte 1");
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn id(mut self, id: &'a str) -> Result<Self, InvalidField> {
+        if gate::has_forbidden(id.as_bytes(), true) {
+            return Err(InvalidField::find("id", id.as_bytes()));
+        }
+        self.id = Some(id);
+        Ok(self)
+    }
+
+    /// Sets the reconnection time: how long a client waits before it connects again.
+    ///
+    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked, and
+    /// at most `u64::MAX` of them.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Frame::new().retry(Duration::from_micros(1_500_001)).to_string(), "retry: 1501\n\n");
+    /// ```
+    #[inline]
+    pub const fn retry(mut self, time: Duration) -> Self {
+        let begun = time.subsec_nanos() % 1_000_000 != 0;
+        let millis = time.as_millis() + begun as u128;
+        self.retry = Some(if millis > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            millis as u64
+        });
+        self
+    }
+
+    /// Sets the comment, which stands before the fields. Clients ignore it; people and tools that
+    /// read along see it.
+    ///
+    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where it has a CR, an LF
+    /// or a CRLF, decoders that hand out comments give several.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("x").comment(" a\rb").to_string(), ": a\n:b\ndata: x\n\n");
+    /// ```
+    #[inline]
+    pub const fn comment(mut self, comment: &'a str) -> Self {
+        self.comment = Some(comment);
+        self
+    }
+
+    /// The text of the frame, piece by piece: for vectored writes, and for output of any other kind.
+    ///
+    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may be empty.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::io::{IoSlice, Write};
+    ///
+    /// let slices: Vec<_> = Frame::message("hello")
+    ///     .pieces()
+    ///     .map(|piece| IoSlice::new(piece.as_bytes()))
+    ///     .collect();
+    /// let mut socket = Vec::new();
+    /// let written = socket.write_vectored(&slices)?; // As every write, it may be a short one.
+    /// assert_eq!(socket, b"data: hello\n\n");
+    /// assert_eq!(written, Frame::message("hello").encoded_len());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline]
+    pub fn pieces(&self) -> Pieces<'a> {
+        Pieces::new(*self)
+    }
+
+    /// How many bytes the frame is when it is written; `usize::MAX` if they are more than that.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::Frame::message("hello").encoded_len(), "data: hello\n\n".len());
+    /// ```
+    #[inline]
+    pub fn encoded_len(&self) -> usize {
+        self.pieces().bytes()
+    }
+
+    /// Writes the whole frame to the start of `out` and says how many bytes that was.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is written.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// let mut buffer = [0; 16];
+    /// let len = Frame::message("hello").encode_to_slice(&mut buffer)?;
+    /// assert_eq!(&buffer[..len], b"data: hello\n\n");
+    /// assert_eq!(Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err().needed(), 20);
+    /// # Ok::<(), sse_proto::BufferTooSmall>(())
+    /// ```
+    #[inline]
+    pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let pieces = self.pieces();
+        let needed = pieces.bytes();
+        let Some((room, _)) = out.split_at_mut_checked(needed) else {
+            return Err(BufferTooSmall { needed });
+        };
+        pieces.fold(room, |room, piece| {
+            match room.split_at_mut_checked(piece.len()) {
+                Some((target, room)) => {
+                    target.copy_from_slice(piece.as_bytes());
+                    room
+                }
+                None => &mut [],
+            }
+        });
+        Ok(needed)
+    }
+
+    /// Appends the frame to `out`.
+    ///
+    /// ```
+    /// let mut body = Vec::new();
+    /// sse_proto::Frame::message("one").encode_to_vec(&mut body);
+    /// sse_proto::Frame::message("two").encode_to_vec(&mut body);
+    /// assert_eq!(body, b"data: one\n\ndata: two\n\n");
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
+        let pieces = self.pieces();
+        out.reserve(pieces.least_bytes());
+        pieces.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+    }
+
+    /// Appends the frame to `out`.
+    ///
+    /// ```
+    /// let mut body = String::new();
+    /// sse_proto::Frame::message("one").encode_to_string(&mut body);
+    /// assert_eq!(body, "data: one\n\n");
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn encode_to_string(&self, out: &mut alloc::string::String) {
+        let pieces = self.pieces();
+        out.reserve(pieces.least_bytes());
+        pieces.for_each(|piece| out.push_str(piece));
+    }
+
+    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in between.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever follows
+    /// would become a part of the same event. [`Encoder`] sees to that.
+    ///
+    /// ```
+    /// let mut body = String::new();
+    /// sse_proto::Frame::message("one").encode_to_fmt(&mut body)?;
+    /// assert_eq!(body, "data: one\n\n");
+    /// # Ok::<(), core::fmt::Error>(())
+    /// ```
+    pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
+        self.pieces().try_for_each(|piece| out.write_str(piece))
+    }
+}
+
+/// The frame as it is written; width and precision are ignored.
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.encode_to_fmt(f)
+    }
+}
+
+/// An event type or an id has a byte that its field cannot carry.
+///
+/// ```
+/// let error = sse_proto::Frame::message("x").event("a\rdata: b").unwrap_err();
+/// assert_eq!(error.to_string(), "event has a CR at byte 1");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidField {
+    field: &'static str,
+    byte: u8,
+    position: usize,
+}
+
+impl InvalidField {
+    /// The first forbidden byte of `text`, which has one.
+    #[cold]
+    const fn find(field: &'static str, text: &[u8]) -> Self {
+        let nul = matches!(field.as_bytes(), b"id");
+        let mut position = 0;
+        let mut rest = text;
+        while let [byte, behind @ ..] = rest {
+            if gate::is_forbidden(*byte, nul) {
+                return Self {
+                    field,
+                    byte: *byte,
+                    position,
+                };
+            }
+            position += 1;
+            rest = behind;
+        }
+        Self {
+            field,
+            byte: 0,
+            position,
+        }
+    }
+
+    /// The name of the field: `event` or `id`.
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The first byte that cannot be written: a CR, an LF, or (in an id) a NUL.
+    pub const fn byte(&self) -> u8 {
+        self.byte
+    }
+
+    /// Where that byte stands in the text that was given, in bytes from 0.
+    pub const fn position(&self) -> usize {
+        self.position
+    }
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let byte = match self.byte {
+            b'\r' => "a CR",
+            b'\n' => "an LF",
+            _ => "a NUL",
+        };
+        write!(f, "{} has {byte} at byte {}", self.field, self.position)
+    }
+}
+
+impl core::error::Error for InvalidField {}
+
+/// A buffer has no room for the whole frame; nothing was written to it.
+///
+/// ```
+/// let error = sse_proto::Frame::message("x").encode_to_slice(&mut []).unwrap_err();
+/// assert_eq!(error.to_string(), "frame needs a buffer of 9 bytes");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferTooSmall {
+    needed: usize,
+}
+
+impl BufferTooSmall {
+    /// The [`encoded_len`](Frame::encoded_len) of the frame, in bytes.
+    pub const fn needed(&self) -> usize {
+        self.needed
+    }
+}
+
+impl fmt::Display for BufferTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame needs a buffer of {} bytes", self.needed)
+    }
+}
+
+impl core::error::Error for BufferTooSmall {}
