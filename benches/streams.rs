@@ -114,7 +114,8 @@ pub fn decode(bytes: &[u8], size: usize) -> Answer {
     answer
 }
 
-/// The reference: finds the line ends with `memchr2` and validates each line with `from_utf8`. No state, no fields, no events.
+/// The reference: finds the line ends with `memchr2` and validates each line with `from_utf8`. No
+/// state, no fields, no events.
 pub fn reference(bytes: &[u8], size: usize) -> u64 {
     let mut valid = 0;
     for chunk in bytes.chunks(size) {

@@ -1,4 +1,5 @@
-//! Prints decoder throughput beside the reference pass, the two run in turns in one process, as a Markdown table of medians.
+//! Prints decoder throughput beside the reference pass, the two run in turns in one process, as a
+//! Markdown table of medians.
 
 use sse_proto_benches::{all, decode, reference};
 use std::hint::black_box;

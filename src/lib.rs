@@ -1,6 +1,9 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "Server-Sent Events (`text/event-stream`) as a protocol crate, without an allocator: [`Decoder`] over [`Fixed`] memory."
+)]
 #![no_std]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_core)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -1,7 +1,9 @@
-//! Where the text of the event under way is kept: memory that grows ([`Heap`]), or memory of the caller ([`Fixed`]).
+//! Where the text of the event under way is kept: memory that grows ([`Heap`]), or memory of the
+//! caller ([`Fixed`]).
 //!
-//! This file knows how many bytes there are room for and nothing of lines, fields or chunks. Both storages have the same
-//! four [`Region`]s; each holds UTF-8 at all times, because only `&str` is ever pushed and cut at the lengths it came in.
+//! This file knows how many bytes there are room for and nothing of lines, fields or chunks. Both
+//! storages have the same four [`Region`]s; each holds UTF-8 at all times, because only `&str` is
+//! ever pushed and cut at the lengths it came in.
 
 use crate::work;
 
@@ -14,13 +16,18 @@ pub(crate) mod sealed {
     use super::{Held, Region, Room};
 
     pub trait Memory {
-        fn text(&self, region: Region) -> &str;
+        fn text(&self, region: Region) -> &str {
+            self.text_from(region, 0)
+        }
+        /// What `region` holds from `start` on.
+        fn text_from(&self, region: Region, start: usize) -> &str;
         /// Appends. The caller has asked [`room`](Memory::room); what does not fit is not stored.
         fn push(&mut self, region: Region, text: &str);
         fn truncate(&mut self, region: Region, len: usize);
         /// Drops the first `len` bytes of `Text` and moves what follows to the front.
         fn discard_front(&mut self, len: usize);
-        /// Makes what `Text` holds from `start` on the whole content of `region`, and cuts `Text` there.
+        /// Makes what `Text` holds from `start` on the whole content of `region`, and cuts `Text`
+        /// there.
         fn move_tail(&mut self, start: usize, region: Region);
         /// The pending id becomes the last event ID; the pending id is empty.
         fn commit_id(&mut self);
@@ -32,7 +39,8 @@ pub(crate) mod sealed {
 /// One of the four texts that outlive a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Region {
-    /// The data of the event under way; behind it, the value of an unfinished line of another field.
+    /// The data of the event under way; behind it, the value of an unfinished line of another
+    /// field.
     Text,
     /// The event type buffer.
     EventType,
@@ -42,7 +50,8 @@ pub enum Region {
     LastEventId,
 }
 
-/// Lengths, in bytes of decoded text, of what the event under way holds, be it stored or still lent from the chunk.
+/// Lengths, in bytes of decoded text, of what the event under way holds, be it stored or still lent
+/// from the chunk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Held {
     pub data: usize,
@@ -71,18 +80,21 @@ impl Held {
 /// Memory that grows as needed, up to a limit: 16 MiB unless
 /// [`Decoder::with_max_event_len`](crate::Decoder::with_max_event_len) says otherwise.
 ///
-/// What counts against the limit, in bytes of decoded text, is what must be held of the event under way:
+/// What counts against the limit, in bytes of decoded text, is what must be held of the event under
+/// way:
 ///
-/// - its data, with the LFs that join its lines (an empty `data` line after the first counts one byte),
+/// - its data, with the LFs that join its lines (an empty `data` line after the first counts one
+///   byte),
 /// - its event type,
 /// - an id that was set in its block (an id inherited from an earlier event counts nothing),
 /// - the value of the line under way, if it is a `data`, `event` or `id` line, or a comment that
 ///   [`next_item`](crate::Events::next_item) is to hand out.
 ///
-/// An event whose data, type and own id are together as long as the limit is therefore delivered, and one a byte longer is not.
-/// While an `event` or `id` line that replaces an earlier one of the same block is under way, both count. A byte that is
-/// not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines, unknown fields and unwanted comments take
-/// no memory and count nothing.
+/// An event whose data, type and own id are together as long as the limit is therefore delivered,
+/// and one a byte longer is not. While an `event` or `id` line that replaces an earlier one of the
+/// same block is under way, both count. A byte that is not valid UTF-8 counts as the three of
+/// U+FFFD. Field names, `retry` lines, unknown fields and unwanted comments take no memory and
+/// count nothing.
 ///
 /// Without the feature `alloc` this type has no values; it is only the name of the default.
 ///
@@ -105,7 +117,8 @@ pub struct Heap {
     limit: usize,
 }
 
-/// Memory that grows as needed. Without the feature `alloc` this type has no values; it is only the name of the default.
+/// Memory that grows as needed. Without the feature `alloc` this type has no values; it is only the
+/// name of the default.
 #[derive(Debug, Clone)]
 #[cfg(not(feature = "alloc"))]
 pub enum Heap {}
@@ -142,13 +155,15 @@ impl Storage for Heap {}
 
 #[cfg(feature = "alloc")]
 impl sealed::Memory for Heap {
-    fn text(&self, region: Region) -> &str {
-        match region {
+    #[inline]
+    fn text_from(&self, region: Region, start: usize) -> &str {
+        let text = match region {
             Region::Text => &self.text,
             Region::EventType => &self.event_type,
             Region::PendingId => &self.pending_id,
             Region::LastEventId => &self.last_event_id,
-        }
+        };
+        text.get(start..).unwrap_or_default()
     }
 
     #[inline]
@@ -205,23 +220,25 @@ fn grow(text: &mut String, additional: usize, limit: usize) {
     text.reserve_exact(least.max(doubled) - text.len());
 }
 
-/// Memory of the caller, of a size that never changes: for programs without an allocator, and for those that want one
-/// bound for everything.
+/// Memory of the caller, of a size that never changes: for programs without an allocator, and for
+/// those that want one bound for everything.
 ///
-/// `B` is an array, a `&mut [u8]`, or anything else that lends bytes; it must lend the same ones each time. It is split
-/// into four regions: three of equal size for the event type and two ids (the last one, and one that its blank line has
-/// not committed yet), and the rest for the data and the value of the line under way. An event fits if
+/// `B` is an array, a `&mut [u8]`, or anything else that lends bytes; it must lend the same ones
+/// each time. It is split into four regions: three of equal size for the event type and two ids
+/// (the last one, and one that its blank line has not committed yet), and the rest for the data and
+/// the value of the line under way. An event fits if
 ///
-/// - its data, with the LFs that join its lines, and at any time the data so far together with the value of an `event`
-///   or `id` line, or of a comment that [`next_item`](crate::Events::next_item) is to hand out, are within
-///   [`text_len`](Fixed::text_len) bytes;
+/// - its data, with the LFs that join its lines, and at any time the data so far together with the
+///   value of an `event` or `id` line, or of a comment that [`next_item`](crate::Events::next_item)
+///   is to hand out, are within [`text_len`](Fixed::text_len) bytes;
 /// - its event type and each id are within [`field_len`](Fixed::field_len) bytes.
 ///
-/// A byte that is not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines, unknown fields and
-/// unwanted comments take no memory.
+/// A byte that is not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines,
+/// unknown fields and unwanted comments take no memory.
 ///
-/// Without `unsafe`, bytes must be checked each time they are lent as `&str`: the last event ID once for each event. A
-/// large `field_len` is therefore not free for streams that set a long id and then send many small events.
+/// Without `unsafe`, bytes must be checked each time they are lent as `&str`: the last event ID
+/// once for each event. A large `field_len` is therefore not free for streams that set a long id
+/// and then send many small events.
 ///
 /// The whole decoder can stand in a `static`:
 ///
@@ -248,14 +265,16 @@ pub struct Fixed<B> {
 }
 
 impl<B> Fixed<B> {
-    /// Splits `memory` so that the event type and each id have an eighth of it, but at most 256 bytes.
+    /// Splits `memory` so that the event type and each id have an eighth of it, but at most 256
+    /// bytes.
     ///
     /// Of 1024 bytes, 128 are for the event type, 128 for each id, and 640 for the data.
     pub const fn new(memory: B) -> Self {
         Self::split(memory, None)
     }
 
-    /// Splits `memory` so that the event type and each id have `field_len` bytes (at most a third of the memory).
+    /// Splits `memory` so that the event type and each id have `field_len` bytes (at most a third
+    /// of the memory).
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
@@ -327,10 +346,10 @@ impl<B: AsRef<[u8]>> Fixed<B> {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Storage for Fixed<B> {}
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
-    fn text(&self, region: Region) -> &str {
-        let (start, used) = self.span(region);
-        let bytes = self.memory.as_ref().get(start..start + used);
-        work::scanned(used);
+    fn text_from(&self, region: Region, start: usize) -> &str {
+        let (region, used) = self.span(region);
+        let bytes = self.memory.as_ref().get(region + start..region + used);
+        work::scanned(used.saturating_sub(start));
         // Whole `&str`s were pushed, so this fails only if `B` lends other bytes than before.
         bytes
             .and_then(|bytes| core::str::from_utf8(bytes).ok())
@@ -399,11 +418,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
 }
 
 impl<B: AsMut<[u8]>> Fixed<B> {
+    /// Moves bytes towards the front: within the text, or from there to a field, which lies before
+    /// it.
     fn shift(&mut self, from: usize, to: usize, len: usize) {
         work::moved(len);
-        let memory = self.memory.as_mut();
-        if from + len <= memory.len() && to + len <= memory.len() {
-            memory.copy_within(from..from + len, to);
+        let distance = from.saturating_sub(to);
+        match self.memory.as_mut().get_mut(to..from + len) {
+            // Always so; said again, because then the compiler knows that `copy_within` does not
+            // panic.
+            Some(bytes) if distance <= bytes.len() => bytes.copy_within(distance.., 0),
+            _ => {}
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The line machine: the standard's field rules over pieces of lines, and the event under way.
 //!
-//! It knows nothing of chunks: a line comes in any number of pieces ([`Machine::piece`]) and ends once ([`Machine::end_line`]).
-//! What it is given it decodes and stores. The cursor above it lends whole lines from the chunk instead, and then does the same
-//! bookkeeping here: `held` counts stored and lent text alike, so that the limit does not depend on which way was taken.
+//! It knows nothing of chunks: a line comes in any number of pieces ([`Machine::piece`]) and ends
+//! once ([`Machine::end_line`]). What it is given it decodes and stores. The cursor above it lends
+//! whole lines from the chunk instead, and then does the same bookkeeping here: `held` counts
+//! stored and lent text alike, so that the limit does not depend on which way was taken.
 
 use super::{
     EventTooLarge,
@@ -39,7 +40,8 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// The field of this name. "Field names must be compared literally, with no case folding performed."
+    /// The field of this name. "Field names must be compared literally, with no case folding
+    /// performed."
     #[inline]
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -93,7 +95,8 @@ impl Name {
     }
 }
 
-/// The value of a `retry` line. "If the field value consists of only ASCII digits": as a number, which saturates.
+/// The value of a `retry` line. "If the field value consists of only ASCII digits": as a number,
+/// which saturates.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Digits {
     number: u64,
@@ -108,6 +111,7 @@ impl Digits {
     };
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
+        work::scanned(bytes.len());
         for &byte in bytes {
             self.valid = Some(self.valid != Some(false) && byte.is_ascii_digit());
             self.number = self
@@ -140,13 +144,15 @@ pub(super) struct Machine<S> {
     incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
-    /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so it is not after any `data` line.
+    /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so
+    /// it is not after any `data` line.
     pub(super) has_data: bool,
     pub(super) has_id: bool,
-    /// The event under way was too large: `data` and `event` lines are ignored up to its blank line.
+    /// The event under way was too large: `data` and `event` lines are ignored up to its blank
+    /// line.
     pub(super) skipping: bool,
-    /// A line begins, there is no event under way, and nothing was handed out: the machine has no state but what
-    /// outlives events. May be false where it could be true.
+    /// A line begins, there is no event under way, and nothing was handed out: the machine has no
+    /// state but what outlives events. May be false where it could be true.
     pub(super) idle: bool,
     /// An event or a comment was handed out; it is dropped before anything else happens.
     shown: Outcome,
@@ -198,8 +204,8 @@ impl<S: Storage> Machine<S> {
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Tiny chunks, in their most frequent case: `chunk` is a piece of a `data` value, and plain ASCII. `false`: it is not, or it
-    /// is not tiny, and nothing was done.
+    /// Tiny chunks, in their most frequent case: `chunk` is a piece of a `data` value, and plain
+    /// ASCII. `false`: it is not, or it is not tiny, and nothing was done.
     #[inline]
     pub(super) fn extend_data(&mut self, chunk: &[u8]) -> bool {
         const TINY: usize = 32;
@@ -222,7 +228,8 @@ impl<S: Storage> Machine<S> {
     /// The line under way has ended; what it brings out is to be looked at before the next call.
     pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         if self.line == Line::Name {
-            // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
+            // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value
+            // is empty.
             self.begin_value(items);
         }
         self.ignore_unwanted(items);
@@ -244,7 +251,8 @@ impl<S: Storage> Machine<S> {
     /// "If the line is empty (a blank line): dispatch the event." `true` if there is an event.
     #[inline]
     pub(super) fn blank_line(&mut self) -> bool {
-        // "Set the last event ID string of the event source to the value of the last event ID buffer", event or not.
+        // "Set the last event ID string of the event source to the value of the last event ID
+        // buffer", event or not.
         if self.has_id {
             self.storage.commit_id();
             self.has_id = false;
@@ -274,7 +282,8 @@ impl<S: Storage> Machine<S> {
         self.shown = Outcome::Nothing;
     }
 
-    /// Back to the start of a stream: only the last event ID string and the reconnection time outlive it.
+    /// Back to the start of a stream: only the last event ID string and the reconnection time
+    /// outlive it.
     pub(super) fn restart(&mut self) {
         self.drop_event();
         self.storage.truncate(Region::PendingId, 0);
@@ -304,10 +313,7 @@ impl<S: Storage> Machine<S> {
 
     /// The comment that was handed out last, if it is stored.
     pub(super) fn comment(&self) -> &str {
-        self.storage
-            .text(Region::Text)
-            .get(self.held.data..)
-            .unwrap_or_default()
+        self.storage.text_from(Region::Text, self.held.data)
     }
 
     /// A comment is handed out without being stored.
@@ -392,7 +398,8 @@ impl<S: Storage> Machine<S> {
         }
     }
 
-    /// Appends to the value of the line under way, if it has room; without room the line is ignored from here on.
+    /// Appends to the value of the line under way, if it has room; without room the line is ignored
+    /// from here on.
     fn append(&mut self, field: Field, text: &str) {
         if self.line == Line::Ignored || text.is_empty() {
             return;
@@ -410,7 +417,8 @@ impl<S: Storage> Machine<S> {
         }
     }
 
-    /// The byte was read that crosses the limit. `true`: the value fits after all, now that the event is dropped.
+    /// The byte was read that crosses the limit. `true`: the value fits after all, now that the
+    /// event is dropped.
     fn make_room(&mut self, field: Field, len: usize) -> bool {
         let room = self.storage.room(self.held, field.region());
         // One error for each event and for each comment.
@@ -445,12 +453,9 @@ impl<S: Storage> Machine<S> {
                 self.storage.move_tail(self.held.data, Region::EventType);
             }
             Field::Id => {
-                let value = self
-                    .storage
-                    .text(Region::Text)
-                    .get(self.held.data..)
-                    .unwrap_or_default();
+                let value = self.storage.text_from(Region::Text, self.held.data);
                 // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
+                work::scanned(value.len());
                 if value.contains('\0') {
                     self.drop_value();
                 } else {

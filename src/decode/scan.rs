@@ -1,7 +1,7 @@
 //! Line ends: one bit for each byte of a block of 64, kept across the lines of a chunk.
 //!
-//! A call for each line costs more than the short lines of most streams; a mask over a block is shared by all lines in it.
-//! Plain loops over fixed sizes, for the compiler to vectorise.
+//! A call for each line costs more than the short lines of most streams; a mask over a block is
+//! shared by all lines in it. Plain loops over fixed sizes, for the compiler to vectorise.
 
 use crate::work;
 
@@ -40,11 +40,12 @@ impl LineEnds {
     #[inline(never)]
     fn search(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
         while let Some(rest) = chunk.get(self.end..).filter(|rest| !rest.is_empty()) {
-            work::scanned(rest.len().min(BLOCK));
+            work::scanned(chunk.len().min(BLOCK));
             self.mask = if let Some(block) = rest.first_chunk() {
                 block_mask(block)
             } else if let Some(block) = chunk.last_chunk() {
-                // The whole block that ends with the chunk; the shift drops what was looked at before.
+                // The whole block that ends with the chunk; the shift drops what was looked at
+                // before.
                 block_mask(block) >> (BLOCK - rest.len())
             } else {
                 short_mask(rest)
@@ -76,7 +77,8 @@ fn block_mask(block: &[u8; BLOCK]) -> u64 {
 
 /// In 16 lanes, a bit for each of the four quarters of `block`.
 ///
-/// Not inlined: the compiler turns it into vector instructions only as long as nothing takes the result apart.
+/// Not inlined: the compiler turns it into vector instructions only as long as nothing takes the
+/// result apart.
 #[inline(never)]
 fn lanes(block: &[u8; BLOCK]) -> [u8; 16] {
     #[inline(always)]
@@ -95,7 +97,8 @@ fn lanes(block: &[u8; BLOCK]) -> [u8; 16] {
     bits
 }
 
-/// Swaps rows and columns of eight bytes of eight bits: bit `k` of byte `i` becomes bit `i` of byte `k`.
+/// Swaps rows and columns of eight bytes of eight bits: bit `k` of byte `i` becomes bit `i` of byte
+/// `k`.
 #[inline]
 fn transpose(mut x: u64) -> u64 {
     let mut swap = |shift: u32, mask: u64| {

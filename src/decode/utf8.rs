@@ -1,15 +1,16 @@
 //! UTF-8: what can be lent as it stands, and what becomes U+FFFD.
 //!
-//! CR, LF and colon are no part of a multi-byte sequence, so decoding the values one by one gives what the standard's
-//! decoding of the whole stream gives. [`Valid`] answers for bytes of one chunk; [`Incomplete`] carries a sequence over the
-//! end of a chunk.
+//! CR, LF and colon are no part of a multi-byte sequence, so decoding the values one by one gives
+//! what the standard's decoding of the whole stream gives. [`Valid`] answers for bytes of one
+//! chunk; [`Incomplete`] carries a sequence over the end of a chunk.
 
 use crate::work;
 use core::str;
 
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
-/// How far ahead validation goes. Validating much at once is several times cheaper than value by value.
+/// How far ahead validation goes. Validating much at once is several times cheaper than value by
+/// value.
 const WINDOW: usize = 16 * 1024;
 
 /// A value this long gains nothing from a window.
@@ -20,13 +21,14 @@ const LONG: usize = 2 * 1024;
 pub(super) struct Valid<'i> {
     window: &'i str,
     start: usize,
-    /// Up to here the chunk was looked at and a fault was found: what is behind the window goes value by value, so that
-    /// no input makes each value scan the same bytes ahead again.
+    /// Up to here the chunk was looked at and a fault was found: what is behind the window goes
+    /// value by value, so that no input makes each value scan the same bytes ahead again.
     faulty_until: usize,
 }
 
 impl<'i> Valid<'i> {
-    /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No sequence may cross either end.
+    /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No sequence may
+    /// cross either end.
     #[inline]
     pub(super) fn get(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
         // Before the window, the subtraction wraps and the range is out of bounds.
@@ -74,7 +76,8 @@ pub(super) struct Incomplete {
 pub(super) enum Continued {
     Complete(char),
     Incomplete,
-    /// The byte does not belong to the sequence, which was a maximal subpart: one U+FFFD, and the byte starts afresh.
+    /// The byte does not belong to the sequence, which was a maximal subpart: one U+FFFD, and the
+    /// byte starts afresh.
     Broken,
 }
 

@@ -1,0 +1,190 @@
+//! This crate behind the line protocol by which a test suite drives any implementation of the format.
+//!
+//! Each line of standard input is a JSON object, and each is answered by one JSON object on a line of
+//! standard output, in the same order; the answers are flushed before the program waits for more input.
+//! A request it cannot serve gets `{"case": N, "error": "why"}`, one of a kind it does not know
+//! `{"case": N, "unsupported": true}`. Blank lines are no requests and get no answer.
+//!
+//! `case` may be any JSON value and comes back as it went in; integers are exact from -2^63 to 2^64 - 1. A line
+//! that is not a JSON object gets the case `null`, unless its case can still be read.
+//!
+//! There is no decoding in here, only the public API:
+//!
+//! ```text
+//! $ echo '{"case": 1, "kind": "decode", "chunks": ["ZGF0YTpoaQoK"]}' | cargo run --example adapter
+//! {"case":1,"chunks":[[{"data":"hi","event":"message","lastEventId":""}]],"lastEventId":""}
+//! ```
+
+use std::{
+    io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
+    process::ExitCode,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sse_proto::{Decoder, Fixed, Item, Storage};
+
+/// Bytes in each region of fixed storage when the request names no limit.
+const FIXED_LIMIT: usize = 1024 * 1024;
+
+fn main() -> ExitCode {
+    match serve(
+        BufReader::new(io::stdin().lock()),
+        BufWriter::new(io::stdout().lock()),
+    ) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "adapter: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve<R: io::Read>(mut input: BufReader<R>, mut output: impl Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    loop {
+        // Without a whole line at hand the next read may wait, perhaps for somebody who waits for the answers.
+        if !input.buffer().contains(&b'\n') {
+            output.flush()?;
+        }
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if !line.trim_ascii().is_empty() {
+            serde_json::to_writer(&mut output, &answer(&line))?;
+            output.write_all(b"\n")?;
+        }
+    }
+}
+
+fn answer(line: &[u8]) -> Value {
+    let (case, body) = match serde_json::from_slice::<Map<String, Value>>(line) {
+        Ok(request) => {
+            let case = request.get("case").cloned().unwrap_or_default();
+            match request.get("kind").and_then(Value::as_str) {
+                Some("decode") => (case, decode(Value::Object(request))),
+                Some(_) => return json!({ "case": case, "unsupported": true }),
+                None => (case, Err("kind: missing, or not a string".to_owned())),
+            }
+        }
+        Err(error) => (case_of_bad_line(line), Err(format!("bad request: {error}"))),
+    };
+    match body {
+        Ok(Decoded {
+            chunks,
+            last_event_id,
+        }) => {
+            json!({ "case": case, "chunks": chunks, "lastEventId": last_event_id })
+        }
+        Err(why) => json!({ "case": case, "error": why }),
+    }
+}
+
+/// The case of a request that is an object by its outline, but with a value that Rust has no type for,
+/// such as a string with half a surrogate pair.
+fn case_of_bad_line(line: &[u8]) -> Value {
+    #[derive(Deserialize)]
+    struct Outline {
+        case: Value,
+    }
+    let is_object = line.trim_ascii_start().starts_with(b"{");
+    match serde_json::from_slice::<Outline>(line) {
+        Ok(Outline { case }) if is_object => case,
+        _ => Value::Null,
+    }
+}
+
+/// A request of kind `decode`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Decode {
+    chunks: Vec<String>,
+    last_event_id: Option<String>,
+    storage: Option<String>,
+    limit: Option<usize>,
+}
+
+/// What came out of each chunk, and the last event ID string after all of them.
+struct Decoded {
+    chunks: Vec<Vec<Value>>,
+    last_event_id: String,
+}
+
+fn decode(request: Value) -> Result<Decoded, String> {
+    let request = Decode::deserialize(request).map_err(|error| format!("bad request: {error}"))?;
+    let chunks = request.chunks.iter().enumerate().map(|(index, chunk)| {
+        BASE64
+            .decode(chunk)
+            .map_err(|error| format!("chunks[{index}]: {error}"))
+    });
+    let chunks = chunks.collect::<Result<Vec<_>, _>>()?;
+    let last_event_id = request.last_event_id.as_deref().unwrap_or_default();
+
+    match (request.storage.as_deref().unwrap_or("heap"), request.limit) {
+        ("heap", None) => run(Decoder::new(), last_event_id, &chunks),
+        ("heap", Some(limit)) => run(Decoder::with_max_event_len(limit), last_event_id, &chunks),
+        ("fixed", limit) => {
+            let field_len = limit.unwrap_or(FIXED_LIMIT);
+            let storage = Fixed::with_field_len(four_regions(field_len)?, field_len);
+            run(Decoder::with_storage(storage), last_event_id, &chunks)
+        }
+        (other, _) => Err(format!(
+            "storage: {other:?} is neither \"heap\" nor \"fixed\""
+        )),
+    }
+}
+
+fn run<S: Storage>(
+    mut decoder: Decoder<S>,
+    last_event_id: &str,
+    chunks: &[Vec<u8>],
+) -> Result<Decoded, String> {
+    decoder
+        .set_last_event_id(last_event_id)
+        .map_err(|error| format!("lastEventId: {error}"))?;
+    let chunks = chunks.iter().map(|chunk| {
+        let mut items = Vec::new();
+        let mut events = decoder.feed(chunk);
+        loop {
+            match events.next_item() {
+                Ok(Some(item)) => items.push(describe(item)),
+                Ok(None) => break items,
+                Err(_) => items.push(json!({ "error": "event-too-large" })),
+            }
+        }
+    });
+    Ok(Decoded {
+        chunks: chunks.collect(),
+        last_event_id: decoder.last_event_id().to_owned(),
+    })
+}
+
+fn describe(item: Item<'_>) -> Value {
+    match item {
+        Item::Event(event) => json!({
+            "event": event.event_type,
+            "data": event.data,
+            "lastEventId": event.last_event_id,
+        }),
+        Item::Comment(text) => json!({ "comment": text }),
+        Item::Retry(time) => {
+            json!({ "retry": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
+        }
+        other => json!({ "unknown": format!("{other:?}") }),
+    }
+}
+
+/// Memory for the text and the three fields of fixed storage, `len` bytes each.
+fn four_regions(len: usize) -> Result<Vec<u8>, String> {
+    let total = len
+        .checked_mul(4)
+        .ok_or("limit: more than can be addressed")?;
+    // Asked for twice: this way says no where `vec!` would abort, and `vec!` gets zeros without writing them.
+    Vec::<u8>::new()
+        .try_reserve_exact(total)
+        .map_err(|error| format!("limit: {error}"))?;
+    Ok(vec![0; total])
+}

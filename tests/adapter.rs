@@ -1,0 +1,470 @@
+//! `examples/adapter.rs` as a test suite meets it: the real program in a child process, held against the protocol.
+#![cfg(feature = "alloc")]
+
+#[path = "support/program.rs"]
+mod program;
+
+use std::{path::PathBuf, process::Command, sync::LazyLock};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use program::Talk;
+use serde_json::{Value, json};
+
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("adapter"));
+
+/// The answers to `lines`, which must be as many as the adapter owes.
+#[track_caller]
+fn answers(lines: impl AsRef<[u8]>) -> Vec<Value> {
+    let output = program::run(&mut Command::new(&*PROGRAM), lines.as_ref());
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+    let lines = String::from_utf8(output.stdout).expect("answers are UTF-8");
+    assert!(lines.is_empty() || lines.ends_with('\n'));
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[track_caller]
+fn answer(line: impl AsRef<[u8]>) -> Value {
+    let mut answers = answers(line);
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+fn encoded<const N: usize>(chunks: [impl AsRef<[u8]>; N]) -> Value {
+    chunks.iter().map(|chunk| BASE64.encode(chunk)).collect()
+}
+
+/// A request for `chunks`, with the `more` keys.
+fn request<const N: usize>(chunks: [impl AsRef<[u8]>; N], more: Value) -> String {
+    let mut request = json!({ "case": 1, "kind": "decode", "chunks": encoded(chunks) });
+    for (key, value) in more.as_object().unwrap() {
+        request[key] = value.clone();
+    }
+    request.to_string()
+}
+
+fn message(data: &str, last_event_id: &str) -> Value {
+    json!({ "event": "message", "data": data, "lastEventId": last_event_id })
+}
+
+#[track_caller]
+fn assert_refused(line: impl AsRef<[u8]>, case: Value, why: &str) {
+    let answer = answer(line);
+    assert_eq!(answer["case"], case, "{answer}");
+    assert_eq!(answer.as_object().unwrap().len(), 2, "{answer}");
+    let error = answer["error"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{answer}"));
+    assert!(error.contains(why), "{answer}");
+}
+
+const TOO_LARGE: &str = "event-too-large";
+
+#[test]
+fn each_chunk_has_the_items_that_it_completed() {
+    assert_eq!(
+        answer(request(
+            [
+                &b"data: a\n"[..],
+                b"\n",
+                b"",
+                b": hi\nretry: 30",
+                b"00\nevent: e\nid: 7\ndata: \xC5",
+                b"\xBE\r\r",
+                b"\ndata: lost"
+            ],
+            json!({})
+        )),
+        json!({
+            "case": 1,
+            "chunks": [
+                [],
+                [message("a", "")],
+                [],
+                [{ "comment": " hi" }],
+                [{ "retry": 3000 }],
+                [{ "event": "e", "data": "ž", "lastEventId": "7" }],
+                [],
+            ],
+            "lastEventId": "7",
+        })
+    );
+}
+
+#[test]
+fn no_chunks_give_no_lists() {
+    let none: [&str; 0] = [];
+    assert_eq!(
+        answer(request(none, json!({}))),
+        json!({ "case": 1, "chunks": [], "lastEventId": "" })
+    );
+}
+
+#[test]
+fn the_id_goes_in_and_comes_out() {
+    for storage in ["heap", "fixed"] {
+        let more = json!({ "lastEventId": "…1", "storage": storage });
+        assert_eq!(
+            answer(request(
+                ["data:x\n\n", "id:2\n\n", "id:never committed\n"],
+                more
+            )),
+            json!({ "case": 1, "chunks": [[message("x", "…1")], [], []], "lastEventId": "2" })
+        );
+    }
+}
+
+#[test]
+fn a_retry_is_exact_up_to_64_bits() {
+    let answer = answer(request(
+        [
+            "retry:9007199254740993\nretry:18446744073709551615\nretry:18446744073709551616\nretry:0\n",
+        ],
+        json!({}),
+    ));
+    assert_eq!(
+        answer["chunks"],
+        json!([[{ "retry": 9_007_199_254_740_993_u64 }, { "retry": u64::MAX }, { "retry": u64::MAX }, { "retry": 0 }]])
+    );
+}
+
+#[test]
+fn an_event_beyond_the_limit_is_an_item_and_decoding_goes_on() {
+    for storage in ["heap", "fixed"] {
+        let more = json!({ "limit": 3, "storage": storage });
+        assert_eq!(
+            answer(request(
+                ["data:abc\n\n", "data:abcd", "e\ndata:f\n\ndata:g\n\n"],
+                more
+            ))["chunks"],
+            json!([[message("abc", "")], [{ "error": TOO_LARGE }], [message("g", "")]]),
+            "{storage}"
+        );
+    }
+}
+
+#[test]
+fn the_limit_is_a_sum_on_the_heap_and_holds_for_each_region_of_fixed_storage() {
+    let chunks = ["event:ab\nid:12\ndata:xyz\n\n"];
+    let event = json!([[{ "event": "ab", "data": "xyz", "lastEventId": "12" }]]);
+    let error = json!([[{ "error": TOO_LARGE }]]);
+    for (storage, limit, due) in [
+        ("heap", 7, &event),
+        ("heap", 6, &error),
+        ("fixed", 3, &event),
+        ("fixed", 2, &error),
+    ] {
+        let more = json!({ "storage": storage, "limit": limit });
+        assert_eq!(
+            &answer(request(chunks, more))["chunks"],
+            due,
+            "{storage} {limit}"
+        );
+    }
+}
+
+#[test]
+fn the_default_limits_are_16_mib_and_1_mib() {
+    const MIB: usize = 1024 * 1024;
+    for (storage, limit) in [("heap", 16 * MIB), ("fixed", MIB)] {
+        let fits = format!("data:{}\n\n", "x".repeat(limit));
+        let too_large = format!("data:{}\n\n", "x".repeat(limit + 1));
+        let answer = answer(request([fits, too_large], json!({ "storage": storage })));
+        assert_eq!(
+            answer["chunks"][0][0]["data"].as_str().unwrap().len(),
+            limit
+        );
+        assert_eq!(answer["chunks"][1], json!([{ "error": TOO_LARGE }]));
+    }
+}
+
+#[test]
+fn limits_at_both_ends_are_served() {
+    for storage in ["heap", "fixed"] {
+        let more = json!({ "storage": storage, "limit": 0 });
+        assert_eq!(
+            answer(request(["data\n\ndata:x\n\ndata\n\n"], more))["chunks"],
+            json!([[message("", ""), { "error": TOO_LARGE }, message("", "")]]),
+            "{storage}"
+        );
+    }
+    let more = json!({ "limit": usize::MAX });
+    assert_eq!(
+        answer(request(["data:x\n\n"], more))["chunks"],
+        json!([[message("x", "")]])
+    );
+}
+
+#[test]
+fn memory_that_cannot_be_had_is_refused() {
+    for limit in [
+        json!(usize::MAX),
+        json!(usize::MAX / 4 + 1),
+        json!(usize::MAX / 4),
+        json!(usize::MAX / 8),
+    ] {
+        assert_refused(
+            request(
+                ["data:x\n\n"],
+                json!({ "storage": "fixed", "limit": limit }),
+            ),
+            json!(1),
+            "limit: ",
+        );
+    }
+    for limit in [json!(-1), json!(1.5), json!("1"), json!(1e30), json!([])] {
+        for storage in ["heap", "fixed"] {
+            let more = json!({ "storage": storage, "limit": limit });
+            assert_refused(request(["data:x\n\n"], more), json!(1), "bad request: ");
+        }
+    }
+}
+
+#[test]
+fn an_id_that_does_not_fit_is_refused() {
+    let more = json!({ "storage": "fixed", "limit": 4, "lastEventId": "12345" });
+    assert_refused(request(["data:x\n\n"], more), json!(1), "lastEventId: ");
+}
+
+#[test]
+fn kinds_that_are_not_there_yet_or_never_are_unsupported() {
+    for kind in ["encode", "connect", "", "Decode", "no such kind"] {
+        assert_eq!(
+            answer(json!({ "case": 2, "kind": kind, "frames": [], "chunks": "?" }).to_string()),
+            json!({ "case": 2, "unsupported": true })
+        );
+    }
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_refused_with_its_case() {
+    for (line, why) in [
+        (json!({ "case": 5 }), "kind: "),
+        (json!({ "case": 5, "kind": 1 }), "kind: "),
+        (json!({ "case": 5, "kind": null, "chunks": [] }), "kind: "),
+        (json!({ "case": 5, "kind": "decode" }), "`chunks`"),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": "" }),
+            "invalid type",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": [1] }),
+            "invalid type",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": ["", "YQ="] }),
+            "chunks[1]: ",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": ["YQ"] }),
+            "chunks[0]: ",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": ["Y Q="] }),
+            "chunks[0]: ",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": ["-_-_"] }),
+            "chunks[0]: ",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": [], "storage": "disk" }),
+            "storage: \"disk\"",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": [], "storage": 1 }),
+            "invalid type",
+        ),
+        (
+            json!({ "case": 5, "kind": "decode", "chunks": [], "lastEventId": 1 }),
+            "invalid type",
+        ),
+    ] {
+        assert_refused(line.to_string(), json!(5), why);
+    }
+}
+
+#[test]
+fn lines_that_are_no_json_objects_are_refused() {
+    for line in [
+        &b"nonsense"[..],
+        b"{",
+        b"{\"case\": 5",
+        b"{\"case\": 5, \"kind\": \"decode\"",
+        b"[5, \"decode\"]",
+        b"5",
+        b"null",
+        b"\"decode\"",
+        b"{} {}",
+        b"{\"case\": \"\xFF\"}",
+        b"\xFF\xFE",
+        b"\0",
+        b"\xEF\xBB\xBF{\"case\": 5}",
+    ] {
+        assert_refused(line, Value::Null, "bad request: ");
+    }
+    assert_refused("[".repeat(100_000), Value::Null, "bad request: ");
+    assert_refused("{}", Value::Null, "kind: ");
+}
+
+#[test]
+fn text_that_is_no_text_is_refused_with_its_case() {
+    for line in [
+        &br#"{"case": 5, "kind": "decode", "chunks": [], "lastEventId": "\ud83c"}"#[..],
+        br#"{"kind": "\udfee", "chunks": [], "case": 5}"#,
+        br#"{"case": 5, "kind": "decode", "chunks": [], "limit": 1e999}"#,
+        b"{\"case\": 5, \"kind\": \"decode\", \"chunks\": [], \"lastEventId\": \"\xFF\"}",
+    ] {
+        assert_refused(line, json!(5), "bad request: ");
+    }
+    assert_refused(
+        br#"{"case": "\ud83c", "kind": "decode"}"#,
+        Value::Null,
+        "bad request: ",
+    );
+    // A whole pair is text.
+    assert_eq!(
+        answer(r#"{"case": 5, "kind": "decode", "chunks": [], "lastEventId": "\ud83c\udfee"}"#),
+        json!({ "case": 5, "chunks": [], "lastEventId": "🏮" })
+    );
+}
+
+#[test]
+fn the_case_comes_back_as_it_went_in() {
+    for case in [
+        "0",
+        "-9223372036854775808",
+        "9007199254740993",
+        "18446744073709551615",
+        "1.5",
+        "null",
+        "true",
+        r#""a-name \"ž\" \n""#,
+        "[1,[]]",
+        r#"{"a":{"b":2}}"#,
+    ] {
+        for kind in ["decode", "other"] {
+            let line = format!(r#"{{"case":{case},"kind":"{kind}","chunks":[]}}"#);
+            let output = program::run(&mut Command::new(&*PROGRAM), line.as_bytes());
+            let answer = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                answer.starts_with(&format!(r#"{{"case":{case},"#)),
+                "{case}: {answer}"
+            );
+        }
+    }
+    assert_eq!(
+        answer(r#"{"kind":"decode","chunks":[]}"#),
+        json!({ "case": null, "chunks": [], "lastEventId": "" })
+    );
+}
+
+#[test]
+fn unknown_keys_are_ignored() {
+    let more =
+        json!({ "why": "a note", "final": { "lastEventId": 3 }, "Storage": "disk", "limits": -1 });
+    assert_eq!(
+        answer(request(["data:x\n\n"], more))["chunks"],
+        json!([[message("x", "")]])
+    );
+}
+
+#[test]
+fn null_stands_for_a_default() {
+    let more = json!({ "storage": null, "limit": null, "lastEventId": null });
+    assert_eq!(
+        answer(request(["data:x\n\n"], more))["chunks"],
+        json!([[message("x", "")]])
+    );
+}
+
+#[test]
+fn blank_lines_are_no_requests() {
+    let request = request(["data:x\n\n"], json!({}));
+    assert_eq!(
+        answers(format!("\n \r\n{request}\r\n\n\t\n{request}")).len(),
+        2
+    );
+    assert!(answers("\n\n").is_empty());
+    assert!(answers("").is_empty());
+}
+
+#[test]
+fn every_request_is_answered_in_order_whatever_is_between() {
+    let mut lines = Vec::new();
+    for case in 0..5000 {
+        let line = match case % 5 {
+            0 => "\u{FFFD} not JSON".to_owned(),
+            1 => json!({ "case": case, "kind": "encode" }).to_string(),
+            2 => json!({ "case": case, "kind": "decode", "chunks": ["?"] }).to_string(),
+            3 => request(
+                ["data:x\n\n"],
+                json!({ "case": case, "storage": "fixed", "limit": 8 }),
+            ),
+            _ => request(["data:x\n\n"], json!({ "case": case })),
+        };
+        lines.extend_from_slice(line.as_bytes());
+        lines.push(b'\n');
+    }
+    let answers = answers(lines);
+    assert_eq!(answers.len(), 5000);
+    for (case, answer) in answers.iter().enumerate() {
+        let (due, key) = match case % 5 {
+            0 => (Value::Null, "error"),
+            1 => (json!(case), "unsupported"),
+            2 => (json!(case), "error"),
+            _ => (json!(case), "chunks"),
+        };
+        assert_eq!(answer["case"], due);
+        assert!(answer.get(key).is_some(), "{answer}");
+    }
+}
+
+#[test]
+fn one_stream_leaves_nothing_behind_for_the_next() {
+    for storage in ["heap", "fixed"] {
+        let more = json!({ "storage": storage });
+        let first = request(["id:1\n\nevent:e\ndata:a\r"], more.clone());
+        let second = request(["\ndata:b\n\n"], more);
+        let answers = answers(format!("{first}\n{second}\n"));
+        assert_eq!(answers[0]["lastEventId"], "1");
+        assert_eq!(answers[1]["chunks"], json!([[message("b", "")]]));
+    }
+}
+
+#[test]
+fn answers_come_while_the_input_is_open() {
+    let mut child = Talk::with(&mut Command::new(&*PROGRAM));
+    let line = |case: u32| request(["data:x\n\n"], json!({ "case": case })) + "\n";
+    let case = |answer: String| serde_json::from_str::<Value>(&answer).unwrap()["case"].clone();
+
+    child.say(line(1).as_bytes());
+    assert_eq!(case(child.hear()), 1);
+    child.say(b"\nnonsense\n");
+    assert_eq!(case(child.hear()), Value::Null);
+    // Half a request at hand is no reason to hold back the answer to the one before it.
+    let (third, fourth) = (line(3), line(4));
+    let (half, rest) = fourth.split_at(fourth.len() / 2);
+    child.say((third + half).as_bytes());
+    assert_eq!(case(child.hear()), 3);
+    child.say(rest.trim_end().as_bytes());
+    let rest: Vec<_> = child.end().into_iter().map(case).collect();
+    assert_eq!(rest, [4]);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let lines = (request(["data:x\n\n"], json!({})) + "\n").repeat(20_000);
+    let mut child = program::spawn(&mut Command::new(&*PROGRAM));
+    drop(child.stdout.take());
+    let output = std::thread::scope(|scope| {
+        let mut stdin = child.stdin.take().unwrap();
+        scope.spawn(move || drop(std::io::Write::write_all(&mut stdin, lines.as_bytes())));
+        child.wait_with_output().unwrap()
+    });
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}

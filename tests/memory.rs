@@ -1,0 +1,200 @@
+//! Memory: nothing is copied that can be lent, nothing is allocated after warm-up, and no input makes the decoder hold more
+//! than its limit.
+
+use allocation_counter::{AllocationInfo, measure};
+#[cfg(feature = "alloc")]
+use sse_proto::Heap;
+use sse_proto::{Decoder, Fixed, Item, Storage};
+
+/// Reads all of `stream` in chunks of `size`, and comments and errors too, and returns the number of events.
+fn read<S: Storage>(decoder: &mut Decoder<S>, stream: &[u8], size: usize) -> usize {
+    let mut count = 0;
+    for chunk in stream.chunks(size) {
+        let mut events = decoder.feed(chunk);
+        loop {
+            match events.next_item() {
+                Ok(Some(Item::Event(_))) => count += 1,
+                Ok(Some(_)) | Err(_) => {}
+                Ok(None) => break,
+            }
+        }
+    }
+    count
+}
+
+/// Whether `part` lies within `whole`: the same memory, not an equal text.
+fn is_within(part: &str, whole: &[u8]) -> bool {
+    whole.as_ptr_range().contains(&part.as_ptr())
+        && part.as_bytes().as_ptr_range().end <= whole.as_ptr_range().end
+}
+
+/// Every kind of line, more than a window of validation, invalid bytes, an event that is too large.
+fn mixture() -> Vec<u8> {
+    let mut stream = Vec::new();
+    for number in 0..50 {
+        stream.extend(b": comment\r\nretry: 100\n");
+        stream.extend(
+            format!("event: type-{number}\nid: {number}\ndata: one\ndata: two\n\n").as_bytes(),
+        );
+        stream.extend("data: {\"delta\":\"日本語 text\"}\n\n".as_bytes());
+        stream.extend(b"data: \xFF\xF0\x9F\xFF\r\r");
+        stream.extend([&b"data: "[..], &[b'x'; 3000], b"\n\n"].concat());
+        stream.extend([&b"data: "[..], &[b'x'; 70_000], b"\nid: skipped\n\n"].concat());
+    }
+    stream
+}
+
+#[test]
+fn an_event_that_is_whole_in_its_chunk_is_lent_from_it() {
+    fn check<S: Storage>(decoder: &mut Decoder<S>) {
+        let chunk =
+            b"data: first\n\nevent: update\r\ndata:second\r\nid: 7\r\n\r\nretry: 1\ndata\n\n\
+            : note\ndata: third\r\rdata: \xC3\xA9\n\n";
+        let mut events = decoder.feed(chunk);
+        let mut data = Vec::new();
+        while let Some(event) = events.next_event().unwrap() {
+            assert!(is_within(event.data, chunk), "{event:?}");
+            assert!(
+                is_within(event.event_type, chunk) || event.event_type == "message",
+                "{event:?}"
+            );
+            data.push(event.data.to_owned());
+        }
+        assert_eq!(data, ["first", "second", "", "third", "é"]);
+    }
+    #[cfg(feature = "alloc")]
+    check(&mut Decoder::new());
+    check(&mut Decoder::with_storage(Fixed::new([0; 256])));
+}
+
+#[test]
+fn a_comment_that_is_whole_in_its_chunk_is_lent_from_it() {
+    let mut decoder = Decoder::with_storage(Fixed::new([0; 256]));
+    let chunk = b": heartbeat\n";
+    let mut events = decoder.feed(chunk);
+    let Ok(Some(Item::Comment(text))) = events.next_item() else {
+        panic!("a comment is complete");
+    };
+    assert!(is_within(text, chunk));
+}
+
+#[test]
+fn what_straddles_chunks_is_not_lent() {
+    let mut decoder = Decoder::with_storage(Fixed::new([0; 256]));
+    assert_eq!(decoder.feed(b"data: ab").next_event(), Ok(None));
+    let chunk = b"c\n\n";
+    let mut events = decoder.feed(chunk);
+    let event = events.next_event().unwrap().unwrap();
+    assert_eq!(event.data, "abc");
+    assert!(!is_within(event.data, chunk));
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn nothing_is_allocated_for_events_that_are_whole_in_their_chunk() {
+    let mut decoder = Decoder::new();
+    let info = measure(|| {
+        read(
+            &mut decoder,
+            b"event: a\ndata: 1\n\ndata: 2\n\n: c\n\n",
+            usize::MAX,
+        );
+    });
+    assert_eq!(info, AllocationInfo::default());
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn nothing_is_allocated_after_warm_up() {
+    let stream = mixture();
+    for size in [1, 7, 64, 1400, 16 * 1024, usize::MAX] {
+        let mut decoder = Decoder::with_max_event_len(64 * 1024);
+        let events = read(&mut decoder, &stream, size);
+        assert_eq!(events, 200);
+        let info = measure(|| {
+            read(&mut decoder, &stream, size);
+            decoder.reset();
+            read(&mut decoder, &stream, size);
+            decoder.finish().unwrap();
+        });
+        assert_eq!(info, AllocationInfo::default(), "in chunks of {size}");
+    }
+}
+
+#[test]
+fn fixed_memory_never_allocates() {
+    let stream = mixture();
+    let mut memory = vec![0; 64 * 1024];
+    for size in [1, 7, 64, 1400, 16 * 1024, usize::MAX] {
+        let info = measure(|| {
+            let mut decoder = Decoder::with_storage(Fixed::new(&mut memory[..]));
+            assert_eq!(read(&mut decoder, &stream, size), 200);
+            decoder.set_last_event_id("seed").unwrap();
+            decoder.reset();
+            decoder.finish().unwrap();
+        });
+        assert_eq!(info, AllocationInfo::default(), "in chunks of {size}");
+    }
+}
+
+/// 1 MiB of each kind of input that never ends, against a limit of 4 KiB.
+#[test]
+#[cfg(feature = "alloc")]
+fn no_input_makes_the_heap_hold_more_than_the_limit() {
+    const LIMIT: usize = 4096;
+    let endless: [(&str, &str); 9] = [
+        ("one data line", "x"),
+        ("data lines", "data: x\n"),
+        ("empty data lines", "data\n"),
+        ("one comment", ":"),
+        ("one unknown field", "unknown"),
+        ("ids", "id: 0123456789abcdef\n\n"),
+        (
+            "ids and types that take turns",
+            "id: 0123456789\nevent: 0123456789\n",
+        ),
+        (
+            "types and data that take turns",
+            "event: 0123456789\ndata: 0123456789\n",
+        ),
+        ("bytes that are not UTF-8", "\u{0}"),
+    ];
+    for (name, unit) in endless {
+        let mut stream = match name {
+            "one data line" | "bytes that are not UTF-8" => b"data:".to_vec(),
+            _ => Vec::new(),
+        };
+        stream.extend(unit.as_bytes().repeat((1 << 20) / unit.len()));
+        if name == "bytes that are not UTF-8" {
+            stream
+                .iter_mut()
+                .filter(|byte| **byte == 0)
+                .for_each(|byte| *byte = 0xFF);
+        }
+        for size in [1, 1400, usize::MAX] {
+            let mut decoder = Decoder::with_max_event_len(LIMIT);
+            let info = measure(|| {
+                read(&mut decoder, &stream, size);
+            });
+            // What is held, the ID string that the last event left, and while memory grows its old and new copy.
+            let bound = 3 * LIMIT as u64;
+            assert!(
+                info.bytes_max <= bound,
+                "{name} in chunks of {size}: {} bytes",
+                info.bytes_max
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn a_decoder_is_small_and_free_to_make() {
+    const DECODER: Decoder<Heap> = Decoder::new();
+    assert!(
+        size_of_val(&DECODER) <= 256,
+        "{} bytes",
+        size_of_val(&DECODER)
+    );
+    assert_eq!(measure(|| drop(DECODER)), AllocationInfo::default());
+}

@@ -1,0 +1,147 @@
+//! The example programs, as built from the sources of this moment.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// How long a child may take for what it should do at once. Only a failing test waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Builds the example `name` as `cargo test` builds it (so that mostly there is nothing left to do)
+/// and returns its path.
+///
+/// `cargo test --test one` alone does not build examples, and a path put together by hand may lead to a stale one.
+pub(crate) fn build(name: &str) -> PathBuf {
+    // <target>/[<triple>/]<debug or profile>/deps/<this test>
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let test = std::env::current_exe().unwrap();
+    let dirs: Vec<_> = test.strip_prefix(target).unwrap().iter().collect();
+    let [triple @ .., profile, _deps, _test] = dirs.as_slice() else {
+        panic!("{} is not where Cargo puts tests", test.display());
+    };
+
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args([
+            "build",
+            "--quiet",
+            "--message-format=json",
+            "--example",
+            name,
+        ])
+        .args([
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+        ])
+        .arg("--target-dir")
+        .arg(target)
+        .arg("--profile")
+        .arg(if *profile == "debug" {
+            "test".as_ref()
+        } else {
+            *profile
+        });
+    for triple in triple {
+        cargo.arg("--target").arg(triple);
+    }
+    let built = cargo.stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "the example {name} does not build");
+    built
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("Cargo names the executable that it built")
+}
+
+/// Runs `command` to its end with all of `input`, written while the output is read.
+pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = spawn(command);
+    let mut stdin = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        // A child that does not read to the end is no failure of the test.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().unwrap()
+    })
+}
+
+/// Starts `command` with pipes on all three sides.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// A child that is talked to line by line.
+pub(crate) struct Talk {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Talk {
+    pub(crate) fn with(command: &mut Command) -> Self {
+        let mut child = spawn(command);
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Self {
+            child,
+            stdin,
+            lines,
+        }
+    }
+
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(bytes).unwrap();
+        stdin.flush().unwrap();
+    }
+
+    /// The next line of output, which must come although standard input is still open.
+    pub(crate) fn hear(&mut self) -> String {
+        self.lines
+            .recv_timeout(PATIENCE)
+            .expect("an answer at once")
+    }
+
+    /// Ends the input and returns the lines that were not heard yet.
+    pub(crate) fn end(mut self) -> Vec<String> {
+        self.stdin = None;
+        let rest = self.lines.iter().collect();
+        let mut complaints = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut complaints)
+            .unwrap();
+        assert_eq!(complaints, "");
+        assert!(self.child.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // It may be that the test failed half-way: leave no child behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
