@@ -11,6 +11,7 @@ mod pieces;
 mod writer;
 
 use core::fmt;
+use core::mem;
 use core::time::Duration;
 
 pub use pieces::Pieces;
@@ -248,7 +249,7 @@ impl<'a> Frame<'a> {
     /// ```
     #[inline]
     pub fn encoded_len(&self) -> usize {
-        self.pieces().bytes()
+        self.len(self.is_one_line())
     }
 
     /// Writes the whole frame to the start of `out` and says how many bytes that was.
@@ -268,18 +269,15 @@ impl<'a> Frame<'a> {
     /// ```
     #[inline]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let pieces = self.pieces();
-        let needed = pieces.bytes();
-        let Some((room, _)) = out.split_at_mut_checked(needed) else {
+        let one_line = self.is_one_line();
+        let needed = self.len(one_line);
+        let Some(mut room) = out.get_mut(..needed) else {
             return Err(BufferTooSmall { needed });
         };
-        pieces.fold(room, |room, piece| {
-            match room.split_at_mut_checked(piece.len()) {
-                Some((target, room)) => {
-                    target.copy_from_slice(piece.as_bytes());
-                    room
-                }
-                None => &mut [],
+        pieces::each(self, one_line, |piece| {
+            if let Some((target, rest)) = mem::take(&mut room).split_at_mut_checked(piece.len()) {
+                target.copy_from_slice(piece.as_bytes());
+                room = rest;
             }
         });
         Ok(needed)
@@ -296,9 +294,12 @@ impl<'a> Frame<'a> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
-        let pieces = self.pieces();
-        out.reserve(pieces.least_bytes());
-        pieces.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        let one_line = self.is_one_line();
+        // More lines make it longer, which is not worth a count.
+        out.reserve(self.len(true));
+        pieces::each(self, one_line, |piece| {
+            out.extend_from_slice(piece.as_bytes())
+        });
     }
 
     /// Appends the frame to `out`.
@@ -311,9 +312,9 @@ impl<'a> Frame<'a> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub fn encode_to_string(&self, out: &mut alloc::string::String) {
-        let pieces = self.pieces();
-        out.reserve(pieces.least_bytes());
-        pieces.for_each(|piece| out.push_str(piece));
+        let one_line = self.is_one_line();
+        out.reserve(self.len(true));
+        pieces::each(self, one_line, |piece| out.push_str(piece));
     }
 
     /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in between.
@@ -330,7 +331,32 @@ impl<'a> Frame<'a> {
     /// # Ok::<(), core::fmt::Error>(())
     /// ```
     pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
-        self.pieces().try_for_each(|piece| out.write_str(piece))
+        let mut result = Ok(());
+        pieces::each(self, self.is_one_line(), |piece| {
+            if result.is_ok() {
+                result = out.write_str(piece);
+            }
+        });
+        result
+    }
+
+    /// Whether comment and data have no line end, for certain.
+    #[inline]
+    fn is_one_line(&self) -> bool {
+        let texts = [self.comment, self.data];
+        texts
+            .iter()
+            .flatten()
+            .all(|text| gate::is_one_line(text.as_bytes()))
+    }
+
+    #[inline]
+    fn len(&self, one_line: bool) -> usize {
+        let mut len = 0_usize;
+        pieces::each(self, one_line, |piece| {
+            len = len.saturating_add(piece.len())
+        });
+        len
     }
 }
 

@@ -4,7 +4,7 @@
 //! So [`Encoder`] is `Open` from the first byte of a frame to the last, and refuses everything once
 //! a frame was left like that.
 
-use super::pieces::{DATA_END, DATA_LINE, Lines};
+use super::pieces::{DATA, Lines};
 use super::{Frame, gate};
 use core::fmt::{self, Write};
 
@@ -123,7 +123,7 @@ impl<W: Write> Encoder<W> {
     /// ```
     pub fn write_frame(&mut self, frame: &Frame<'_>) -> fmt::Result {
         self.open()?;
-        frame.pieces().try_for_each(|piece| self.put(piece))?;
+        frame.encode_to_fmt(&mut self.sink)?;
         self.state = State::Ready;
         Ok(())
     }
@@ -156,7 +156,7 @@ impl<W: Write> Encoder<W> {
         };
         empty
             .pieces()
-            .take_while(|piece| *piece != DATA_END)
+            .take_while(|piece| *piece != DATA[2])
             .try_for_each(|piece| self.put(piece))?;
         let mut event = EventWriter {
             encoder: self,
@@ -250,7 +250,7 @@ impl<W: Write> EventWriter<'_, W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn finish(self) -> fmt::Result {
-        self.encoder.put(DATA_END)?;
+        self.encoder.put(DATA[2])?;
         self.encoder.state = State::Ready;
         Ok(())
     }
@@ -269,7 +269,7 @@ impl<W: Write> Write for EventWriter<'_, W> {
         let mut lines = Lines::new(rest, gate::is_one_line(rest.as_bytes()));
         self.encoder.put(lines.next().unwrap_or_default())?;
         lines.try_for_each(|line| {
-            self.encoder.put(DATA_LINE)?;
+            self.encoder.put(DATA[1])?;
             self.encoder.put(line)
         })
     }
