@@ -172,14 +172,14 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
 pub(crate) fn all() -> Vec<Frames> {
     let mut random = Random(1);
     let llm = |random: &mut Random| {
-        let text = random.words(24);
+        let text = random.words(65);
         format!(
             r#"{{"id":"chatcmpl-{:016x}","object":"chat.completion.chunk","created":1763800000,"model":"model-1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#,
             random.next(),
         )
     };
     let tokens = |random: &mut Random| {
-        let text = random.words(28);
+        let text = random.words(6);
         format!(
             r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#
         )

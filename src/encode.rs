@@ -74,7 +74,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new().to_string(), "\n");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn new() -> Self {
         Self {
             comment: None,
@@ -97,7 +97,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("a\r\n b\rc\n").to_string(), "data: a\ndata:  b\ndata: c\ndata: \n\n");
     /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn message(data: &'a str) -> Self {
         Self {
             data: Some(data),
@@ -113,7 +113,7 @@ impl<'a> Frame<'a> {
     /// ```
     /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n\n");
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn heartbeat() -> Self {
         Self::new().comment("")
     }
@@ -140,10 +140,10 @@ impl<'a> Frame<'a> {
     /// let error = Frame::message("x").event("two\nlines").unwrap_err();
     /// assert_eq!((error.field(), error.byte(), error.position()), ("event", b'\n', 3));
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn event(mut self, event: &'a str) -> Result<Self, InvalidField> {
-        if gate::has_forbidden(event.as_bytes(), false) {
-            return Err(InvalidField::find("event", event.as_bytes()));
+        if let Some(error) = InvalidField::find("event", event.as_bytes(), false) {
+            return Err(error);
         }
         self.event = event;
         if self.data.is_none() {
@@ -170,10 +170,10 @@ impl<'a> Frame<'a> {
     /// assert_eq!(error.to_string(), "id has a NUL at byte 1");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn id(mut self, id: &'a str) -> Result<Self, InvalidField> {
-        if gate::has_forbidden(id.as_bytes(), true) {
-            return Err(InvalidField::find("id", id.as_bytes()));
+        if let Some(error) = InvalidField::find("id", id.as_bytes(), true) {
+            return Err(error);
         }
         self.id = Some(id);
         Ok(self)
@@ -190,7 +190,7 @@ impl<'a> Frame<'a> {
     ///
     /// assert_eq!(Frame::new().retry(Duration::from_micros(1_500_001)).to_string(), "retry: 1501\n\n");
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn retry(mut self, time: Duration) -> Self {
         let begun = time.subsec_nanos() % 1_000_000 != 0;
         let millis = time.as_millis() + begun as u128;
@@ -213,7 +213,7 @@ impl<'a> Frame<'a> {
     ///
     /// assert_eq!(Frame::message("x").comment(" a\rb").to_string(), ": a\n:b\ndata: x\n\n");
     /// ```
-    #[inline]
+    #[inline(always)]
     pub const fn comment(mut self, comment: &'a str) -> Self {
         self.comment = Some(comment);
         self
@@ -237,7 +237,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(written, Frame::message("hello").encoded_len());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn pieces(&self) -> Pieces<'a> {
         Pieces::new(*self)
     }
@@ -247,7 +247,7 @@ impl<'a> Frame<'a> {
     /// ```
     /// assert_eq!(sse_proto::Frame::message("hello").encoded_len(), "data: hello\n\n".len());
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn encoded_len(&self) -> usize {
         self.len(self.is_one_line())
     }
@@ -267,7 +267,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err().needed(), 20);
     /// # Ok::<(), sse_proto::BufferTooSmall>(())
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let one_line = self.is_one_line();
         let needed = self.len(one_line);
@@ -292,11 +292,11 @@ impl<'a> Frame<'a> {
     /// assert_eq!(body, b"data: one\n\ndata: two\n\n");
     /// ```
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
         let one_line = self.is_one_line();
         // More lines make it longer, which is not worth a count.
-        out.reserve(self.len(true));
+        out.reserve(self.one_line_len());
         pieces::each(self, one_line, |piece| {
             out.extend_from_slice(piece.as_bytes())
         });
@@ -310,10 +310,10 @@ impl<'a> Frame<'a> {
     /// assert_eq!(body, "data: one\n\n");
     /// ```
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub fn encode_to_string(&self, out: &mut alloc::string::String) {
         let one_line = self.is_one_line();
-        out.reserve(self.len(true));
+        out.reserve(self.one_line_len());
         pieces::each(self, one_line, |piece| out.push_str(piece));
     }
 
@@ -341,7 +341,7 @@ impl<'a> Frame<'a> {
     }
 
     /// Whether comment and data have no line end, for certain.
-    #[inline]
+    #[inline(always)]
     fn is_one_line(&self) -> bool {
         let texts = [self.comment, self.data];
         texts
@@ -350,12 +350,36 @@ impl<'a> Frame<'a> {
             .all(|text| gate::is_one_line(text.as_bytes()))
     }
 
-    #[inline]
-    fn len(&self, one_line: bool) -> usize {
+    /// The length of the frame if comment and data have no line end, and too little if they have.
+    #[inline(always)]
+    fn one_line_len(&self) -> usize {
         let mut len = 0_usize;
-        pieces::each(self, one_line, |piece| {
-            len = len.saturating_add(piece.len())
-        });
+        pieces::each(self, true, |piece| len = len.saturating_add(piece.len()));
+        len
+    }
+
+    #[inline(always)]
+    fn len(&self, one_line: bool) -> usize {
+        if one_line {
+            self.one_line_len()
+        } else {
+            self.lines_len()
+        }
+    }
+
+    #[inline(never)]
+    fn lines_len(&self) -> usize {
+        if let (None, Some(data)) = (self.comment, self.data) {
+            // An LF is written as what stands between two lines; a CR may be half of a line end.
+            if gate::count(data.as_bytes(), b'\r') == 0 {
+                let more = pieces::DATA[1].len() - 1;
+                return gate::count(data.as_bytes(), b'\n')
+                    .saturating_mul(more)
+                    .saturating_add(self.one_line_len());
+            }
+        }
+        let mut len = 0_usize;
+        pieces::each(self, false, |piece| len = len.saturating_add(piece.len()));
         len
     }
 }
@@ -381,27 +405,18 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
-    /// The first forbidden byte of `text`, which has one.
-    #[cold]
-    const fn find(field: &'static str, text: &[u8]) -> Self {
-        let nul = matches!(field.as_bytes(), b"id");
-        let mut position = 0;
-        let mut rest = text;
-        while let [byte, behind @ ..] = rest {
-            if gate::is_forbidden(*byte, nul) {
-                return Self {
-                    field,
-                    byte: *byte,
-                    position,
-                };
-            }
-            position += 1;
-            rest = behind;
+    #[inline(always)]
+    const fn find(field: &'static str, text: &[u8], nul: bool) -> Option<Self> {
+        if gate::is_high(text) {
+            return None;
         }
-        Self {
-            field,
-            byte: 0,
-            position,
+        match gate::find_forbidden(text, nul) {
+            Some((position, byte)) => Some(Self {
+                field,
+                byte,
+                position,
+            }),
+            None => None,
         }
     }
 

@@ -26,7 +26,7 @@ const BLANK_LINE: &str = "\n";
 ///
 /// The order is that of [`Pieces::begin`]: a decoder hands out comments and the reconnection time where
 /// they stand, and the event at the blank line.
-#[inline]
+#[inline(always)]
 pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
     if let Some(comment) = frame.comment {
         each_line(Lines::new(comment, one_line), COMMENT, &mut put);
@@ -59,14 +59,15 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
 #[inline(never)]
 fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
     let mut lines = Lines::new(data, false);
-    if let Some(line) = lines.next() {
-        put(DATA[0]);
+    let Lines::Many { text, start, ends } = &mut lines else {
+        return;
+    };
+    put(DATA[0]);
+    while let Some(line) = next_line(text, start, ends) {
         put(line);
-    }
-    for line in lines {
         put(DATA[1]);
-        put(line);
     }
+    put(text.get(*start..).unwrap_or_default());
     put(DATA[2]);
 }
 
@@ -250,4 +251,16 @@ impl<'a> Iterator for Lines<'a> {
             Self::End => None,
         }
     }
+}
+
+#[inline(always)]
+fn next_line<'a>(text: &'a str, start: &mut usize, ends: &mut LineEnds) -> Option<&'a str> {
+    let bytes = text.as_bytes();
+    let end = ends.next(bytes, *start)?;
+    let line = text.get(*start..end);
+    let crlf = bytes
+        .get(end..)
+        .is_some_and(|rest| rest.starts_with(b"\r\n"));
+    *start = end + 1 + usize::from(crlf);
+    line
 }
