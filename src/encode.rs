@@ -74,7 +74,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new().to_string(), "\n");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn new() -> Self {
         Self {
             comment: None,
@@ -97,7 +97,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("a\r\n b\rc\n").to_string(), "data: a\ndata:  b\ndata: c\ndata: \n\n");
     /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn message(data: &'a str) -> Self {
         Self {
             data: Some(data),
@@ -113,7 +113,7 @@ impl<'a> Frame<'a> {
     /// ```
     /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n\n");
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn heartbeat() -> Self {
         Self::new().comment("")
     }
@@ -140,7 +140,7 @@ impl<'a> Frame<'a> {
     /// let error = Frame::message("x").event("two\nlines").unwrap_err();
     /// assert_eq!((error.field(), error.byte(), error.position()), ("event", b'\n', 3));
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn event(mut self, event: &'a str) -> Result<Self, InvalidField> {
         if let Some(error) = InvalidField::find("event", event.as_bytes(), false) {
             return Err(error);
@@ -170,7 +170,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(error.to_string(), "id has a NUL at byte 1");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn id(mut self, id: &'a str) -> Result<Self, InvalidField> {
         if let Some(error) = InvalidField::find("id", id.as_bytes(), true) {
             return Err(error);
@@ -190,7 +190,7 @@ impl<'a> Frame<'a> {
     ///
     /// assert_eq!(Frame::new().retry(Duration::from_micros(1_500_001)).to_string(), "retry: 1501\n\n");
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn retry(mut self, time: Duration) -> Self {
         let begun = time.subsec_nanos() % 1_000_000 != 0;
         let millis = time.as_millis() + begun as u128;
@@ -213,7 +213,7 @@ impl<'a> Frame<'a> {
     ///
     /// assert_eq!(Frame::message("x").comment(" a\rb").to_string(), ": a\n:b\ndata: x\n\n");
     /// ```
-    #[inline(always)]
+    #[inline]
     pub const fn comment(mut self, comment: &'a str) -> Self {
         self.comment = Some(comment);
         self
@@ -237,7 +237,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(written, Frame::message("hello").encoded_len());
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[inline(always)]
+    #[inline]
     pub fn pieces(&self) -> Pieces<'a> {
         Pieces::new(*self)
     }
@@ -247,7 +247,7 @@ impl<'a> Frame<'a> {
     /// ```
     /// assert_eq!(sse_proto::Frame::message("hello").encoded_len(), "data: hello\n\n".len());
     /// ```
-    #[inline(always)]
+    #[inline]
     pub fn encoded_len(&self) -> usize {
         self.len(self.is_one_line())
     }
@@ -267,6 +267,8 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err().needed(), 20);
     /// # Ok::<(), sse_proto::BufferTooSmall>(())
     /// ```
+    // Always, here and below: which fields there are is known where the frame was made, and half of the time
+    // of a short one would go into asking.
     #[inline(always)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let one_line = self.is_one_line();
