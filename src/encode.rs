@@ -167,7 +167,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("x").id("7")?.to_string(), "id: 7\ndata: x\n\n");
     /// assert_eq!(Frame::message("x").id("")?.to_string(), "id: \ndata: x\n\n");
     /// let error = Frame::message("x").id("7\0").unwrap_err();
-    /// assert_eq!(error.to_string(), "id has a NUL at byte 1");
+    /// assert_eq!(error.to_string(), "id: NUL at byte 1");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
     #[inline]
@@ -397,7 +397,7 @@ impl fmt::Display for Frame<'_> {
 ///
 /// ```
 /// let error = sse_proto::Frame::message("x").event("a\rdata: b").unwrap_err();
-/// assert_eq!(error.to_string(), "event has a CR at byte 1");
+/// assert_eq!(error.to_string(), "event: CR at byte 1");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidField {
@@ -441,11 +441,11 @@ impl InvalidField {
 impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let byte = match self.byte {
-            b'\r' => "a CR",
-            b'\n' => "an LF",
-            _ => "a NUL",
+            b'\r' => "CR",
+            b'\n' => "LF",
+            _ => "NUL",
         };
-        write!(f, "{} has {byte} at byte {}", self.field, self.position)
+        write!(f, "{}: {byte} at byte {}", self.field, self.position)
     }
 }
 

@@ -427,11 +427,11 @@ fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
 #[test]
 fn a_refused_field_says_which_and_where() {
     let error = Frame::message("x").event("ab\r\n").unwrap_err();
-    assert_eq!(error.to_string(), "event has a CR at byte 2");
+    assert_eq!(error.to_string(), "event: CR at byte 2");
     let error = Frame::message("x").event("ab\n").unwrap_err();
-    assert_eq!(error.to_string(), "event has an LF at byte 2");
+    assert_eq!(error.to_string(), "event: LF at byte 2");
     let error = Frame::message("x").id("\0\n").unwrap_err();
-    assert_eq!(error.to_string(), "id has a NUL at byte 0");
+    assert_eq!(error.to_string(), "id: NUL at byte 0");
     assert!(Frame::message("x").event("\0").is_ok());
 }
 
