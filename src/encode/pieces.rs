@@ -7,6 +7,7 @@ use super::Frame;
 use crate::decode::scan::LineEnds;
 use core::iter::FusedIterator;
 use core::mem;
+use core::num::NonZeroU64;
 
 /// What stands before the first line of a field, between two lines, and behind the last one.
 ///
@@ -190,7 +191,8 @@ pub(super) enum Lines<'a> {
     /// A number, digit by digit, which takes no memory.
     Digits {
         number: u64,
-        power: u64,
+        /// The power of ten that the next digit stands for.
+        power: NonZeroU64,
     },
     End,
 }
@@ -211,7 +213,10 @@ impl<'a> Lines<'a> {
 
     fn digits(number: u64) -> Self {
         let power = 10_u64.pow(number.checked_ilog10().unwrap_or_default());
-        Self::Digits { number, power }
+        Self::Digits {
+            number,
+            power: NonZeroU64::new(power).unwrap_or(NonZeroU64::MIN),
+        }
     }
 }
 
@@ -241,9 +246,9 @@ impl<'a> Iterator for Lines<'a> {
             }
             Self::Digits { number, power } => {
                 let digit = *number / *power % 10;
-                *power /= 10;
-                if *power == 0 {
-                    *self = Self::End;
+                match NonZeroU64::new(power.get() / 10) {
+                    Some(next) => *power = next,
+                    None => *self = Self::End,
                 }
                 let start = digit as usize;
                 "0123456789".get(start..=start)
