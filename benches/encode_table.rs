@@ -1,4 +1,5 @@
-//! Prints encoder throughput, all writers run in turns in one process, as a Markdown table of medians.
+//! Prints encoder throughput, all writers run in turns in one process, as a Markdown table of
+//! medians.
 
 use std::hint::black_box;
 use std::time::Instant;

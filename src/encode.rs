@@ -1,10 +1,9 @@
 //! The encoder: frames in, the bytes of an event stream out, and nothing that was not put in.
 //!
-//! [`Frame`] is checked text and writes nothing by itself: [`Pieces`] is the one place that knows how
-//! a frame is spelt, and every way out is a few lines over it. [`Encoder`] writes frames into one
-//! stream, and events whose data is made on the fly.
-//! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
-//! data if it has an event type.
+//! [`Frame`] is checked text and writes nothing by itself: [`Pieces`] is the one place that knows
+//! how a frame is spelt, and every way out is a few lines over it. [`Encoder`] writes frames into
+//! one stream, and events whose data is made on the fly. Invariant: the event type of a frame is
+//! free of CR and LF, its id of CR, LF and NUL, and it has data if it has an event type.
 
 mod gate;
 mod pieces;
@@ -29,11 +28,11 @@ pub use writer::{Encoder, EventWriter};
 /// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}`: a frame is [`Display`](fmt::Display) |
 /// | vectored output, anything else | [`pieces`](Self::pieces) |
 ///
-/// A decoder makes of it what was put in: each comment line, then the reconnection time, then exactly
-/// one event if there is data, and none if not. Text cannot break out of its field (rules of
-/// WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and data and
-/// comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so frames may
-/// be written one after another in any order.
+/// A decoder makes of it what was put in: each comment line, then the reconnection time, then
+/// exactly one event if there is data, and none if not. Text cannot break out of its field (rules
+/// of WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and
+/// data and comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so
+/// frames may be written one after another in any order.
 ///
 /// ```
 /// use sse_proto::Frame;
@@ -61,8 +60,8 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A frame with nothing in it yet: for frames without data.
     ///
-    /// As it is, it is written as a blank line alone. (It could be nothing at all, but a write of no
-    /// bytes ends a chunked body.)
+    /// As it is, it is written as a blank line alone. (It could be nothing at all, but a write of
+    /// no bytes ends a chunked body.)
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -87,14 +86,15 @@ impl<'a> Frame<'a> {
 
     /// An event with this data, of the default type `message`.
     ///
-    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the data
-    /// comes back as an LF**. Everything else comes back as it is: a leading space, a line end at the
-    /// end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
+    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the
+    /// data comes back as an LF**. Everything else comes back as it is: a leading space, a line end
+    /// at the end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
     ///
     /// ```
     /// use sse_proto::Frame;
     ///
-    /// assert_eq!(Frame::message("a\r\n b\rc\n").to_string(), "data: a\ndata:  b\ndata: c\ndata: \n\n");
+    /// let frame = Frame::message("a\r\n b\rc\n").to_string();
+    /// assert_eq!(frame, "data: a\ndata:  b\ndata: c\ndata: \n\n");
     /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
     /// ```
     #[inline]
@@ -120,9 +120,10 @@ impl<'a> Frame<'a> {
 
     /// Sets the event type.
     ///
-    /// It makes the frame an event: without data, the data is empty. (With no data at all, a decoder
-    /// would drop the type, and nothing would arrive.) The empty type is the default, `message`, and no line is
-    /// written for it. Browsers fire events of the types `open` and `error` themselves, too.
+    /// It makes the frame an event: without data, the data is empty. (With no data at all, a
+    /// decoder would drop the type, and nothing would arrive.) The empty type is the default,
+    /// `message`, and no line is written for it. Browsers fire events of the types `open` and
+    /// `error` themselves, too.
     ///
     /// # Errors
     ///
@@ -159,7 +160,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore it.
+    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore
+    /// it.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -181,14 +183,15 @@ impl<'a> Frame<'a> {
 
     /// Sets the reconnection time: how long a client waits before it connects again.
     ///
-    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked, and
-    /// at most `u64::MAX` of them.
+    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked,
+    /// and at most `u64::MAX` of them.
     ///
     /// ```
     /// use sse_proto::Frame;
     /// use std::time::Duration;
     ///
-    /// assert_eq!(Frame::new().retry(Duration::from_micros(1_500_001)).to_string(), "retry: 1501\n\n");
+    /// let frame = Frame::new().retry(Duration::from_micros(1_500_001));
+    /// assert_eq!(frame.to_string(), "retry: 1501\n\n");
     /// ```
     #[inline]
     pub const fn retry(mut self, time: Duration) -> Self {
@@ -205,8 +208,8 @@ impl<'a> Frame<'a> {
     /// Sets the comment, which stands before the fields. Clients ignore it; people and tools that
     /// read along see it.
     ///
-    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where it has a CR, an LF
-    /// or a CRLF, decoders that hand out comments give several.
+    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where
+    /// it has a CR, an LF or a CRLF, decoders that hand out comments give several.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -219,9 +222,11 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The text of the frame, piece by piece: for vectored writes, and for output of any other kind.
+    /// The text of the frame, piece by piece: for vectored writes, and for output of any other
+    /// kind.
     ///
-    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may be empty.
+    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may
+    /// be empty.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -256,7 +261,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is written.
+    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is
+    /// written.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -264,11 +270,12 @@ impl<'a> Frame<'a> {
     /// let mut buffer = [0; 16];
     /// let len = Frame::message("hello").encode_to_slice(&mut buffer)?;
     /// assert_eq!(&buffer[..len], b"data: hello\n\n");
-    /// assert_eq!(Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err().needed(), 20);
+    /// let error = Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err();
+    /// assert_eq!(error.needed(), 20);
     /// # Ok::<(), sse_proto::BufferTooSmall>(())
     /// ```
-    // Always, here and below: which fields there are is known where the frame was made, and half of the time
-    // of a short one would go into asking.
+    // Always, here and below: which fields there are is known where the frame was made, and half of
+    // the time of a short one would go into asking.
     #[inline(always)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
         let one_line = self.is_one_line();
@@ -319,12 +326,13 @@ impl<'a> Frame<'a> {
         pieces::each(self, one_line, |piece| out.push_str(piece));
     }
 
-    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in between.
+    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in
+    /// between.
     ///
     /// # Errors
     ///
-    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever follows
-    /// would become a part of the same event. [`Encoder`] sees to that.
+    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever
+    /// follows would become a part of the same event. [`Encoder`] sees to that.
     ///
     /// ```
     /// let mut body = String::new();

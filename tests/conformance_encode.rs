@@ -1,4 +1,5 @@
-//! The encode group of the conformance corpus: frames in, and what a decoder makes of the bytes, or a refusal.
+//! The encode group of the conformance corpus: frames in, and what a decoder makes of the bytes, or
+//! a refusal.
 
 use core::time::Duration;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! What goes into a frame comes out of a decoder, and nothing else: under every cut, in every way of
-//! writing it, for text that tries to be something else.
+//! What goes into a frame comes out of a decoder, and nothing else: under every cut, in every way
+//! of writing it, for text that tries to be something else.
 
 use core::fmt::{self, Write};
 use core::time::Duration;
@@ -255,7 +255,10 @@ proptest! {
         let mut rest = &rest[..];
         for piece in cut(rest.as_bytes(), &at) {
             // At the end of the character, if the cut is within one.
-            let end = (piece.len().min(rest.len())..).find(|at| rest.is_char_boundary(*at)).unwrap();
+            let mut end = piece.len().min(rest.len());
+            while !rest.is_char_boundary(end) {
+                end += 1;
+            }
             event.write_str(&rest[..end]).unwrap();
             rest = &rest[end..];
         }
@@ -265,20 +268,23 @@ proptest! {
 
     #[test]
     fn what_was_decoded_can_be_encoded_and_decodes_to_the_same(
-        lines in vec(("(data|event|id|retry|comment|)", ":? ?", text(), "(\r|\n|\r\n|\n\n|\r\r)"), 0..24),
+        lines in vec(
+            ("(data|event|id|retry|)", ":? ?", text(), "(\r|\n|\r\n|\n\n|\r\r)"),
+            0..24,
+        ),
         garbage in vec(any::<u8>(), 0..8),
         at in any::<Index>(),
     ) {
-        let lines = lines.into_iter().map(|(name, colon, value, end)| name + &colon + &value + &end);
+        let lines = lines
+            .into_iter()
+            .map(|(name, colon, value, end)| name + &colon + &value + &end);
         let mut stream = lines.collect::<String>().into_bytes();
         let at = at.index(stream.len() + 1);
         stream.splice(at..at, garbage);
 
         let items = decode([&stream[..]]);
-        let again = |items: &[Got]| items.iter().flat_map(|item| forwarded(item).naive()).collect::<Vec<_>>();
-        let forwarded: String = items.iter().map(|item| forwarded(item).frame().to_string()).collect();
-        prop_assert_eq!(decode([forwarded.as_bytes()]), &items[..]);
-        prop_assert_eq!(again(&items), forwarded.into_bytes());
+        let frames: Vec<_> = items.iter().map(forwarded).collect();
+        prop_assert_eq!(decode([&encode(&frames)[..]]), items);
     }
 }
 
@@ -327,7 +333,8 @@ fn every_cut_of_a_hostile_frame_gives_the_same_items() {
     }
 }
 
-/// What was shown to work against h3, Hono, Spring, Nest, FastAPI, Javalin, fastify-sse-v2, warp, async-sse and others.
+/// What was shown to work against h3, Hono, Spring, Nest, FastAPI, Javalin, fastify-sse-v2, warp,
+/// async-sse and others.
 const INJECTIONS: [&str; 14] = [
     "x\rdata: pwn\r\r",
     "x\ndata: pwn\n\n",
@@ -531,7 +538,8 @@ impl Write for Failing {
     }
 }
 
-/// Writes three frames as far as it goes, the second one on the fly; says how many were reported as written.
+/// Writes three frames as far as it goes, the second one on the fly; says how many were reported as
+/// written.
 fn write_three(encoder: &mut Encoder<Failing>) -> usize {
     let mut written = 0;
     written += usize::from(encoder.write_frame(&Frame::message("1\n1")).is_ok());

@@ -1,8 +1,8 @@
 //! The question that almost every text answers with no: is there a byte in it that needs care?
 //!
-//! CR, LF and NUL are all below 0x0E, so one comparison finds that there is none; what has a tab or the like
-//! gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths that are no multiple are
-//! covered by two windows that overlap, instead of a tail byte by byte.
+//! CR, LF and NUL are all below 0x0E, so one comparison finds that there is none; what has a tab or
+//! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
+//! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
 
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
 pub(super) fn is_one_line(text: &[u8]) -> bool {

@@ -1,7 +1,7 @@
 //! How a frame is spelt: the one place that knows.
 //!
-//! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and line
-//! ends are constants. Both take them from the same table.
+//! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and
+//! line ends are constants. Both take them from the same table.
 
 use super::Frame;
 use crate::decode::scan::LineEnds;
@@ -22,11 +22,11 @@ const RETRY: Spelling = ["retry: ", "", "\n"];
 pub(super) const DATA: Spelling = ["data: ", "\ndata: ", "\n\n"];
 const BLANK_LINE: &str = "\n";
 
-/// Hands the text of `frame` to `put`, piece by piece. `one_line` says that comment and data are known
-/// to have no line end.
+/// Hands the text of `frame` to `put`, piece by piece. `one_line` says that comment and data are
+/// known to have no line end.
 ///
-/// The order is that of [`Pieces::begin`]: a decoder hands out comments and the reconnection time where
-/// they stand, and the event at the blank line.
+/// The order is that of [`Pieces::begin`]: a decoder hands out comments and the reconnection time
+/// where they stand, and the event at the blank line.
 #[inline(always)]
 pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
     if let Some(comment) = frame.comment {
@@ -120,7 +120,8 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The field of this number, if the frame has it; the last one is the blank line of a frame without data.
+    /// The field of this number, if the frame has it; the last one is the blank line of a frame
+    /// without data.
     fn begin(&self, field: usize) -> Option<(Spelling, Lines<'a>)> {
         let frame = &self.frame;
         let (spelling, lines) = match field {

@@ -11,12 +11,12 @@ use core::fmt::{self, Write};
 /// Writes one event stream into a [`core::fmt::Write`], frame by frame, or event by event while its
 /// data is being made.
 ///
-/// The format has no way to take back a part of an event. So if a frame could not be written to its end, or an
-/// [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing any more, and the
-/// stream has to end, upon which clients drop the unfinished event ("any pending data must be
-/// discarded"). Were it to go on, the next event would be taken for the rest of that one.
-/// Use one encoder for the whole stream, or write each event into a buffer and send it when
-/// it is [finished](EventWriter::finish).
+/// The format has no way to take back a part of an event. So if a frame could not be written to its
+/// end, or an [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing any
+/// more, and the stream has to end, upon which clients drop the unfinished event ("any pending data
+/// must be discarded"). Were it to go on, the next event would be taken for the rest of that one.
+/// Use one encoder for the whole stream, or write each event into a buffer and send it when it is
+/// [finished](EventWriter::finish).
 ///
 /// ```
 /// use sse_proto::{Encoder, Frame};
@@ -47,7 +47,8 @@ enum State {
 }
 
 impl<W> Encoder<W> {
-    /// An encoder of a stream into `sink`, which is at the start of the stream or between two frames.
+    /// An encoder of a stream into `sink`, which is at the start of the stream or between two
+    /// frames.
     ///
     /// ```
     /// let encoder = sse_proto::Encoder::new(String::new());
@@ -128,8 +129,8 @@ impl<W: Write> Encoder<W> {
         Ok(())
     }
 
-    /// Begins an event: writes the fields of `head`, and leaves its data open. What is written to the
-    /// [`EventWriter`] is appended to the data that `head` has, if any.
+    /// Begins an event: writes the fields of `head`, and leaves its data open. What is written to
+    /// the [`EventWriter`] is appended to the data that `head` has, if any.
     ///
     /// # Errors
     ///
@@ -186,14 +187,14 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-/// The data of an event while it is being made, for `write!` and whatever else writes text: begun by
-/// [`Encoder::begin`], ended by [`finish`](Self::finish).
+/// The data of an event while it is being made, for `write!` and whatever else writes text: begun
+/// by [`Encoder::begin`], ended by [`finish`](Self::finish).
 ///
-/// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`], CR and CRLF
-/// come back as LF, also a CRLF that falls between two writes.
+/// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`],
+/// CR and CRLF come back as LF, also a CRLF that falls between two writes.
 ///
-/// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is dropped
-/// without it, or forgotten, or the sink fails, the [`Encoder`] is broken and refuses what
+/// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is
+/// dropped without it, or forgotten, or the sink fails, the [`Encoder`] is broken and refuses what
 /// would follow. So there is never half an event that looks like a whole one, provided that nothing
 /// else writes to the stream.
 ///
@@ -239,7 +240,8 @@ impl<W: Write> EventWriter<'_, W> {
     ///
     /// # Errors
     ///
-    /// Those of the sink; and if an earlier write to it failed, because a part of the data is missing.
+    /// Those of the sink; and if an earlier write to it failed, because a part of the data is
+    /// missing.
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
