@@ -24,8 +24,8 @@ pub use writer::{Encoder, EventWriter};
 /// | into | with |
 /// |---|---|
 /// | a byte buffer | [`encode_to_slice`](Self::encode_to_slice) |
-/// | `Vec<u8>`, `String` | [`encode_to_vec`](Self::encode_to_vec), [`encode_to_string`](Self::encode_to_string) |
-/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}`: a frame is [`Display`](fmt::Display) |
+/// | `Vec<u8>`, `String` | `encode_to_vec`, `encode_to_string` (feature `alloc`) |
+/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}` in `write!` |
 /// | vectored output, anything else | [`pieces`](Self::pieces) |
 ///
 /// A decoder makes of it what was put in: each comment line, then the reconnection time, then
