@@ -1,9 +1,11 @@
 //! The encoder: frames in, the bytes of an event stream out, and nothing that was not put in.
 //!
-//! [`Frame`] is checked text and writes nothing by itself: [`Pieces`] is the one place that knows
-//! how a frame is spelt, and every way out is a few lines over it. [`Encoder`] writes frames into
-//! one stream, and events whose data is made on the fly. Invariant: the event type of a frame is
-//! free of CR and LF, its id of CR, LF and NUL, and it has data if it has an event type.
+//! [`Frame`] is checked text. How it is spelt only the module `pieces` knows; every way out is a few
+//! lines over that. [`Encoder`] writes frames into one stream, and events whose data is made on the
+//! fly.
+//!
+//! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
+//! data if it has an event type.
 
 mod gate;
 mod pieces;
@@ -60,8 +62,8 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A frame with nothing in it yet: for frames without data.
     ///
-    /// As it is, it is written as a blank line alone. (It could be nothing at all, but a write of
-    /// no bytes ends a chunked body.)
+    /// As it is, it is written as a blank line alone, which no client notices: were it written as
+    /// nothing, it would end a body that goes out in HTTP chunks, a chunk for each frame.
     ///
     /// ```
     /// use sse_proto::Frame;

@@ -432,6 +432,24 @@ fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
 }
 
 #[test]
+fn every_line_is_counted_however_short_and_however_many() {
+    for count in [0, 1, 127, 128, 254, 255, 256, 257, 511, 512, 1000] {
+        for line_end in ["\n", "\r", "\r\n", "x\n"] {
+            let text = line_end.repeat(count);
+            let encoded = encode(&[Owned {
+                data: Some(text.clone()),
+                ..Owned::default()
+            }]);
+            assert_eq!(
+                encoded.len(),
+                "data: \n".len() * (count + 1) + 1 + text.matches('x').count()
+            );
+            assert_eq!(Frame::message(&text).encoded_len(), encoded.len());
+        }
+    }
+}
+
+#[test]
 fn a_refused_field_says_which_and_where() {
     let error = Frame::message("x").event("ab\r\n").unwrap_err();
     assert_eq!(error.to_string(), "event: CR at byte 2");
