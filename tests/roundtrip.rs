@@ -542,7 +542,7 @@ fn frames_without_data_disturb_no_other() {
     );
 }
 
-/// Takes so many writes, and no more.
+/// Takes so many writes, refuses one, and takes all the others.
 struct Failing {
     text: String,
     left: usize,
@@ -550,7 +550,9 @@ struct Failing {
 
 impl Write for Failing {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(usize::MAX);
+        left.ok_or(fmt::Error)?;
         self.text.push_str(text);
         Ok(())
     }
@@ -587,7 +589,7 @@ fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
         if written == 3 {
             break;
         }
-        // Even if the sink recovers.
+        // Although the sink has recovered.
         let length = encoder.sink().text.len();
         assert!(encoder.write_frame(&Frame::heartbeat()).is_err());
         assert!(encoder.begin(Frame::heartbeat()).is_err());
