@@ -6,7 +6,7 @@
 
 mod cursor;
 mod line;
-pub(crate) mod scan;
+mod scan;
 mod utf8;
 
 use crate::storage::{Heap, Held, Region, Storage};

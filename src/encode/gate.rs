@@ -45,10 +45,10 @@ fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
 /// The same question for short texts and in constants, in words of eight bytes.
 #[inline(always)]
 pub(super) const fn is_high(text: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+    let Some(last) = text.last_chunk() else {
         return is_high_short(text);
     };
-    let mut low = low_bytes(u64::from_le_bytes(*first)) | low_bytes(u64::from_le_bytes(*last));
+    let mut low = low_bytes(u64::from_le_bytes(*last));
     let mut rest = text;
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         low |= low_bytes(u64::from_le_bytes(*word));
@@ -73,10 +73,12 @@ const fn is_high_short(text: &[u8]) -> bool {
     true
 }
 
+/// One in each byte.
+const EACH: u64 = u64::from_ne_bytes([1; 8]);
+
 /// Not zero exactly if a byte of `word` is below 0x0E.
 #[inline(always)]
 const fn low_bytes(word: u64) -> u64 {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
     word.wrapping_sub(EACH * 0x0E) & !word & (EACH << 7)
 }
 
@@ -93,6 +95,44 @@ pub(super) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
         rest = behind;
     }
     None
+}
+
+/// Where the first CR or LF of `text` stands.
+#[inline]
+pub(super) fn find_line_end(text: &[u8]) -> Option<usize> {
+    let mut rest = text;
+    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
+        if !has_high_ends::<16>(block) {
+            if let Some(end) = find_in_words(block) {
+                return Some(text.len() - rest.len() + end);
+            }
+        }
+        rest = behind;
+    }
+    find_in_words(rest).map(|end| text.len() - rest.len() + end)
+}
+
+#[inline]
+fn find_in_words(text: &[u8]) -> Option<usize> {
+    let mut rest = text;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let hits =
+            zero_bytes(word ^ (EACH * b'\n' as u64)) | zero_bytes(word ^ (EACH * b'\r' as u64));
+        if hits != 0 {
+            return Some(text.len() - rest.len() + hits.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    end.map(|end| text.len() - rest.len() + end)
+}
+
+/// Not zero exactly if a byte of `word` is zero; the lowest bit that is set is in the first such
+/// byte.
+#[inline(always)]
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(EACH) & !word & (EACH << 7)
 }
 
 /// How often `byte` stands in `text`.

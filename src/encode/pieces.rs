@@ -3,10 +3,8 @@
 //! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and
 //! line ends are constants. Both take them from the same table.
 
-use super::Frame;
-use crate::decode::scan::LineEnds;
+use super::{Frame, gate};
 use core::iter::FusedIterator;
-use core::mem;
 use core::num::NonZeroU64;
 
 /// What stands before the first line of a field, between two lines, and behind the last one.
@@ -59,16 +57,14 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
 /// Apart from [`each_line`], so that the names are constants here too.
 #[inline(never)]
 fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
-    let mut lines = Lines::new(data, false);
-    let Lines::Many { text, start, ends } = &mut lines else {
-        return;
-    };
+    let mut rest = data;
     put(DATA[0]);
-    while let Some(line) = next_line(text, start, ends) {
+    while let Some((line, behind)) = split_line(rest) {
         put(line);
         put(DATA[1]);
+        rest = behind;
     }
-    put(text.get(*start..).unwrap_or_default());
+    put(rest);
     put(DATA[2]);
 }
 
@@ -183,12 +179,8 @@ impl FusedIterator for Pieces<'_> {}
 #[derive(Debug, Clone)]
 pub(super) enum Lines<'a> {
     One(&'a str),
-    /// The lines of a text, from `start` on.
-    Many {
-        text: &'a str,
-        start: usize,
-        ends: LineEnds,
-    },
+    /// The lines of a text, or of what is left of it.
+    Many(&'a str),
     /// A number, digit by digit, which takes no memory.
     Digits {
         number: u64,
@@ -205,11 +197,7 @@ impl<'a> Lines<'a> {
         if one_line {
             return Self::One(text);
         }
-        Self::Many {
-            text,
-            start: 0,
-            ends: LineEnds::default(),
-        }
+        Self::Many(text)
     }
 
     fn digits(number: u64) -> Self {
@@ -227,23 +215,18 @@ impl<'a> Iterator for Lines<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a str> {
         match self {
-            Self::One(_) => match mem::replace(self, Self::End) {
-                Self::One(line) => Some(line),
-                _ => None,
-            },
-            Self::Many { text, start, ends } => {
-                let bytes = text.as_bytes();
-                let Some(end) = ends.next(bytes, *start) else {
-                    let last = text.get(*start..);
-                    *self = Self::End;
-                    return last;
+            Self::One(line) => {
+                let line = *line;
+                *self = Self::End;
+                Some(line)
+            }
+            Self::Many(text) => {
+                let (line, next) = match split_line(text) {
+                    Some((line, rest)) => (line, Self::Many(rest)),
+                    None => (*text, Self::End),
                 };
-                let line = text.get(*start..end);
-                let crlf = bytes
-                    .get(end..)
-                    .is_some_and(|rest| rest.starts_with(b"\r\n"));
-                *start = end + 1 + usize::from(crlf);
-                line
+                *self = next;
+                Some(line)
             }
             Self::Digits { number, power } => {
                 let digit = *number / *power % 10;
@@ -259,14 +242,10 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-#[inline(always)]
-fn next_line<'a>(text: &'a str, start: &mut usize, ends: &mut LineEnds) -> Option<&'a str> {
-    let bytes = text.as_bytes();
-    let end = ends.next(bytes, *start)?;
-    let line = text.get(*start..end);
-    let crlf = bytes
-        .get(end..)
-        .is_some_and(|rest| rest.starts_with(b"\r\n"));
-    *start = end + 1 + usize::from(crlf);
-    line
+/// The first line of `text` and what stands behind its CR, LF or CRLF, if it has one.
+#[inline]
+fn split_line(text: &str) -> Option<(&str, &str)> {
+    let (line, end) = text.split_at_checked(gate::find_line_end(text.as_bytes())?)?;
+    let rest = end.strip_prefix("\r\n").or_else(|| end.get(1..))?;
+    Some((line, rest))
 }
