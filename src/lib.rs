@@ -11,12 +11,14 @@
 extern crate alloc;
 
 mod decode;
+mod encode;
 #[cfg(feature = "alloc")]
 mod owned;
 mod storage;
 mod work;
 
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
+pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 #[cfg(feature = "alloc")]
 pub use owned::OwnedEvent;
 pub use storage::{Fixed, Heap, Storage};
