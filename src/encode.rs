@@ -7,7 +7,7 @@
 //! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
 //! data if it has an event type.
 
-mod gate;
+pub(crate) mod gate;
 mod pieces;
 mod writer;
 
@@ -227,8 +227,7 @@ impl<'a> Frame<'a> {
     /// The text of the frame, piece by piece: for vectored writes, and for output of any other
     /// kind.
     ///
-    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may
-    /// be empty.
+    /// The pieces borrow from the text that the frame was made of, and not from the frame.
     ///
     /// ```
     /// use sse_proto::Frame;
