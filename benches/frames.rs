@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use bytestring::ByteString;
 use sse_proto::{Encoder, Frame};
+use sse_proto_benches::Random;
 use std::fmt::Write;
 use tokio_util::codec::Encoder as _;
 
@@ -170,12 +171,12 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
 
 /// The four kinds of frames.
 pub(crate) fn all() -> Vec<Frames> {
-    let mut random = Random(1);
+    let mut random = Random::new();
     let llm = |random: &mut Random| {
         let text = random.words(65);
         format!(
             r#"{{"id":"chatcmpl-{:016x}","object":"chat.completion.chunk","created":1763800000,"model":"model-1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#,
-            random.next(),
+            random.number(),
         )
     };
     let tokens = |random: &mut Random| {
@@ -266,32 +267,5 @@ impl Text {
             lines: data.split('\n').map(str::to_owned).collect(),
             data,
         }
-    }
-}
-
-/// Knuth's linear congruential generator: the same sequence for ever.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 11
-    }
-
-    fn below(&mut self, bound: u32) -> u32 {
-        (self.next() % u64::from(bound)) as u32
-    }
-
-    /// `len` bytes of lower-case words.
-    fn words(&mut self, len: usize) -> String {
-        (0..len)
-            .map(|_| match self.below(32) {
-                letter @ 0..26 => char::from(b'a' + letter as u8),
-                _ => ' ',
-            })
-            .collect()
     }
 }
