@@ -7,10 +7,10 @@
 //! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
 //! data if it has an event type.
 
-pub(crate) mod gate;
 mod pieces;
 mod writer;
 
+use crate::gate;
 use core::fmt;
 use core::mem;
 use core::time::Duration;

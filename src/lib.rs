@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod decode;
 mod encode;
+mod gate;
 #[cfg(feature = "alloc")]
 mod owned;
 mod storage;

@@ -8,7 +8,7 @@ use super::line::{Digits, Field, Line, Machine, Outcome};
 use super::scan::{CR, LF, LineEnds};
 use super::utf8::Valid;
 use super::{Event, EventTooLarge, Item};
-use crate::encode::gate::is_one_line;
+use crate::gate::is_one_line;
 use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::time::Duration;

@@ -3,7 +3,8 @@
 //! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and
 //! line ends are constants. Both take them from the same table.
 
-use super::{Frame, gate};
+use super::Frame;
+use crate::gate;
 use core::iter::FusedIterator;
 use core::num::NonZeroU64;
 

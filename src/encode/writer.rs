@@ -4,8 +4,9 @@
 //! So [`Encoder`] is `Open` from the first byte of a frame to the last, and refuses everything once
 //! a frame was left like that.
 
+use super::Frame;
 use super::pieces::{self, DATA, Lines};
-use super::{Frame, gate};
+use crate::gate;
 use core::fmt::{self, Write};
 
 /// Writes one event stream into a [`core::fmt::Write`], frame by frame, or event by event while its

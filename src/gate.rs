@@ -23,7 +23,7 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
 
 /// Whether the first `N` bytes of `text` and the last `N`, which may overlap, are 0x0E or higher.
 #[inline(always)]
-fn has_high_ends<const N: usize>(text: &[u8]) -> bool {
+pub(crate) fn has_high_ends<const N: usize>(text: &[u8]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else {
         return false;
     };
@@ -44,7 +44,7 @@ fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
 
 /// The same question for short texts and in constants, in words of eight bytes.
 #[inline(always)]
-pub(super) const fn is_high(text: &[u8]) -> bool {
+pub(crate) const fn is_high(text: &[u8]) -> bool {
     let Some(last) = text.last_chunk() else {
         return is_high_short(text);
     };
@@ -84,7 +84,7 @@ const fn low_bytes(word: u64) -> u64 {
 
 /// Where the first CR or LF of `text` stands, or, if `nul` says so, the first NUL; and which it is.
 #[cold]
-pub(super) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)> {
+pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)> {
     let mut position = 0;
     let mut rest = text;
     while let [byte, behind @ ..] = rest {
@@ -99,7 +99,7 @@ pub(super) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
 
 /// Where the first CR or LF of `text` stands.
 #[inline]
-pub(super) fn find_line_end(text: &[u8]) -> Option<usize> {
+pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
     let mut rest = text;
     while let Some((block, behind)) = rest.split_first_chunk::<32>() {
         if !has_high_ends::<16>(block) {
@@ -136,7 +136,7 @@ const fn zero_bytes(word: u64) -> u64 {
 }
 
 /// How often `byte` stands in `text`.
-pub(super) fn count(text: &[u8], byte: u8) -> usize {
+pub(crate) fn count(text: &[u8], byte: u8) -> usize {
     // So many at a time that the sum is a byte, too.
     let blocks = text.chunks(255);
     blocks
