@@ -8,14 +8,7 @@ fn streams(c: &mut Criterion) {
         let bytes = &stream.bytes[..];
         let mut group = c.benchmark_group(stream.name);
         group.throughput(Throughput::Bytes(bytes.len() as u64));
-        for (label, size) in [
-            ("1", 1),
-            ("16", 16),
-            ("event", stream.event_len),
-            ("1400", 1400),
-            ("16384", 16384),
-            ("whole", bytes.len()),
-        ] {
+        for (label, size) in stream.chunks() {
             assert_eq!(
                 decode(bytes, size),
                 stream.answer,

@@ -28,14 +28,14 @@ pub struct Answer {
 
 /// All streams, each about `len` bytes long.
 pub fn all(len: usize) -> Vec<Stream> {
-    let mut random = Random(1);
+    let mut random = Random::new();
     vec![
         // One JSON delta an event, about 260 bytes.
         stream("llm", len, &mut random, |event, random| {
-            let text = words(random, 24);
+            let text = random.words(24);
             let data = format!(
                 r#"{{"id":"chatcmpl-{:016x}","object":"chat.completion.chunk","created":1763800000,"model":"model-1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#,
-                random.next(),
+                random.number(),
             );
             field(event, "data", &data, "\n");
             event.push('\n');
@@ -48,7 +48,7 @@ pub fn all(len: usize) -> Vec<Stream> {
         stream("lines", len, &mut random, |event, random| {
             let mut data = 0;
             for _ in 0..640 {
-                let line = words(random, 94);
+                let line = random.words(94);
                 field(event, "data", &line, "\n");
                 data += line.len() + 1;
             }
@@ -56,7 +56,7 @@ pub fn all(len: usize) -> Vec<Stream> {
             data - 1
         }),
         stream("line", len, &mut random, |event, random| {
-            let line = words(random, len);
+            let line = random.words(len);
             field(event, "data", &line, "\n");
             event.push('\n');
             line.len()
@@ -82,13 +82,13 @@ pub fn all(len: usize) -> Vec<Stream> {
             );
             field(event, "id", &random.below(1_000_000).to_string(), "\r\n");
             let len = 20 + random.below(60) as usize;
-            let data = words(random, len);
+            let data = random.words(len);
             field(event, "data", &data, "\r\n");
             event.push_str("\r\n");
             data.len()
         }),
         stream("named", len, &mut random, |event, random| {
-            let text = words(random, 18);
+            let text = random.words(18);
             let data = format!(
                 r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#,
             );
@@ -98,6 +98,20 @@ pub fn all(len: usize) -> Vec<Stream> {
             data.len()
         }),
     ]
+}
+
+impl Stream {
+    /// The chunk sizes that are measured, and their names in tables and benchmark ids.
+    pub fn chunks(&self) -> [(&'static str, usize); 6] {
+        [
+            ("1", 1),
+            ("16", 16),
+            ("event", self.event_len),
+            ("1400", 1400),
+            ("16384", 16384),
+            ("whole", self.bytes.len()),
+        ]
+    }
 }
 
 /// Decodes `bytes` in chunks of `size`.
@@ -153,21 +167,18 @@ fn field(event: &mut String, name: &str, value: &str, line_end: &str) {
     write!(event, "{name}: {value}{line_end}").expect("a String takes everything");
 }
 
-/// `len` bytes of lower-case words.
-fn words(random: &mut Random, len: usize) -> String {
-    (0..len)
-        .map(|_| match random.below(32) {
-            letter @ 0..26 => char::from(b'a' + letter as u8),
-            _ => ' ',
-        })
-        .collect()
-}
-
 /// Knuth's linear congruential generator: the same sequence for ever.
-struct Random(u64);
+pub struct Random(u64);
 
+#[expect(clippy::new_without_default, reason = "there is only one seed")]
 impl Random {
-    fn next(&mut self) -> u64 {
+    /// The generator at the start of its sequence.
+    pub fn new() -> Self {
+        Self(1)
+    }
+
+    /// The next number of the sequence.
+    pub fn number(&mut self) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -175,7 +186,18 @@ impl Random {
         self.0 >> 11
     }
 
-    fn below(&mut self, bound: u32) -> u32 {
-        (self.next() % u64::from(bound)) as u32
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        (self.number() % u64::from(bound)) as u32
+    }
+
+    /// `len` bytes of lower-case words.
+    pub fn words(&mut self, len: usize) -> String {
+        (0..len)
+            .map(|_| match self.below(32) {
+                letter @ 0..26 => char::from(b'a' + letter as u8),
+                _ => ' ',
+            })
+            .collect()
     }
 }

@@ -9,7 +9,7 @@ mod line;
 mod scan;
 mod utf8;
 
-use crate::storage::{Heap, Held, Region, Storage};
+use crate::storage::{Heap, Region, Storage};
 use core::fmt;
 use core::time::Duration;
 use cursor::Lent;
@@ -54,7 +54,13 @@ pub struct Decoder<S = Heap> {
 impl Decoder<Heap> {
     /// A decoder whose memory grows as needed, for events of up to 16 MiB.
     ///
-    /// It allocates nothing before an event straddles two chunks or has several data lines.
+    /// It allocates nothing before an event straddles two chunks, has several data lines, or an id.
+    ///
+    /// ```
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// let mut events = decoder.feed(b"data: x\n\n");
+    /// assert_eq!(events.next_event().unwrap().unwrap().data, "x");
+    /// ```
     pub const fn new() -> Self {
         Self::with_max_event_len(Heap::DEFAULT_LIMIT)
     }
@@ -63,6 +69,13 @@ impl Decoder<Heap> {
     /// [`Heap`] says what counts.
     ///
     /// `usize::MAX` switches the limit off.
+    ///
+    /// ```
+    /// let mut decoder = sse_proto::Decoder::with_max_event_len(3);
+    /// let mut events = decoder.feed(b"data: abc\n\ndata: abcd\n\n");
+    /// assert_eq!(events.next_event().unwrap().unwrap().data, "abc");
+    /// assert_eq!(events.next_event().unwrap_err().limit(), 3);
+    /// ```
     pub const fn with_max_event_len(bytes: usize) -> Self {
         Self::with_storage(Heap::with_limit(bytes))
     }
@@ -77,6 +90,15 @@ impl Default for Decoder<Heap> {
 
 impl<S: Storage> Decoder<S> {
     /// A decoder over memory of the caller: see [`Fixed`](crate::Fixed).
+    ///
+    /// ```
+    /// use sse_proto::{Decoder, Fixed};
+    ///
+    /// let mut decoder = Decoder::with_storage(Fixed::new([0; 64]));
+    /// assert_eq!(decoder.feed(b"data: in two").next_event(), Ok(None));
+    /// let mut events = decoder.feed(b" pieces\n\n");
+    /// assert_eq!(events.next_event().unwrap().unwrap().data, "in two pieces");
+    /// ```
     pub const fn with_storage(storage: S) -> Self {
         Self {
             machine: Machine::new(storage),
@@ -125,22 +147,23 @@ impl<S: Storage> Decoder<S> {
     ///
     /// # Errors
     ///
-    /// [`IdTooLong`] if the storage could not have held such an id of the stream; the old one
-    /// stays.
+    /// [`IdTooLong`] if the memory is [`Fixed`](crate::Fixed) and its region for an id is shorter; the
+    /// old one stays. On the heap there is no error: the limit is for what streams send.
     ///
     /// ```
-    /// # #[cfg(feature = "alloc")] {
-    /// let mut decoder = sse_proto::Decoder::with_max_event_len(5);
+    /// use sse_proto::{Decoder, Fixed};
+    ///
+    /// let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 32], 4));
     /// decoder.set_last_event_id("41").unwrap();
-    /// assert_eq!(decoder.feed(b"data: x\n\n").next_event().unwrap().unwrap().last_event_id, "41");
-    /// assert_eq!(decoder.set_last_event_id("123456").unwrap_err().limit(), 5);
-    /// # }
+    /// let mut events = decoder.feed(b"data: x\n\n");
+    /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "41");
+    /// assert_eq!(decoder.set_last_event_id("12345").unwrap_err().limit(), 4);
     /// ```
     pub fn set_last_event_id(&mut self, id: &str) -> Result<(), IdTooLong> {
         let storage = &mut self.machine.storage;
-        let room = storage.room(Held::NOTHING, Region::LastEventId);
-        if id.len() > room.bytes {
-            return Err(IdTooLong { limit: room.limit });
+        let limit = storage.longest_seed();
+        if id.len() > limit {
+            return Err(IdTooLong { limit });
         }
         storage.truncate(Region::LastEventId, 0);
         storage.push(Region::LastEventId, id);
@@ -260,6 +283,17 @@ impl<'e> Event<'e> {
 }
 
 /// What [`Events::next_item`] hands out.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::Item;
+///
+/// let mut decoder = sse_proto::Decoder::new();
+/// let mut events = decoder.feed(b":ping\ndata: x\n\n");
+/// assert!(matches!(events.next_item(), Ok(Some(Item::Comment("ping")))));
+/// assert!(matches!(events.next_item(), Ok(Some(Item::Event(event))) if event.data == "x"));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Item<'e> {
@@ -276,6 +310,15 @@ pub enum Item<'e> {
 ///
 /// An `id` of such an event counts nevertheless, so that a reconnect does not ask for the same
 /// event for ever.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// let mut decoder = sse_proto::Decoder::with_max_event_len(3);
+/// let error = decoder.feed(b"data: abcd").next_event().unwrap_err();
+/// assert_eq!(error.limit(), 3);
+/// assert_eq!(error.to_string(), "event exceeds the limit of 3 bytes");
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTooLarge {
     limit: usize,
@@ -297,7 +340,15 @@ impl fmt::Display for EventTooLarge {
 
 impl core::error::Error for EventTooLarge {}
 
-/// An id is longer than the storage can hold.
+/// An id is longer than the region that [`Fixed`](crate::Fixed) memory has for it.
+///
+/// ```
+/// use sse_proto::{Decoder, Fixed};
+///
+/// let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 32], 4));
+/// let error = decoder.set_last_event_id("12345").unwrap_err();
+/// assert_eq!(error.to_string(), "last event id exceeds the limit of 4 bytes");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdTooLong {
     limit: usize,

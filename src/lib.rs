@@ -11,13 +11,16 @@
 extern crate alloc;
 
 mod decode;
+mod encode;
 mod event_source;
+mod gate;
 #[cfg(feature = "alloc")]
 mod owned;
 mod storage;
 mod work;
 
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
+pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{
     Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
     ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait,

@@ -32,6 +32,16 @@ pub struct OwnedEvent {
 
 impl OwnedEvent {
     /// Lends the same event.
+    ///
+    /// ```
+    /// use sse_proto::{Decoder, OwnedEvent};
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut events = decoder.feed(b"data: x\n\n");
+    /// let event = events.next_event()?.unwrap();
+    /// assert_eq!(OwnedEvent::from(event).as_event(), event);
+    /// # Ok::<(), sse_proto::EventTooLarge>(())
+    /// ```
     pub fn as_event(&self) -> Event<'_> {
         Event {
             event_type: &self.event_type,

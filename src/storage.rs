@@ -31,6 +31,8 @@ pub(crate) mod sealed {
         fn move_tail(&mut self, start: usize, region: Region);
         /// The pending id becomes the last event ID; the pending id is empty.
         fn commit_id(&mut self);
+        /// The longest last event ID that may be set from outside, in bytes.
+        fn longest_seed(&self) -> usize;
         /// How much the value of the unfinished line, a value for `region`, may still grow.
         fn room(&self, held: Held, region: Region) -> Room;
     }
@@ -200,6 +202,11 @@ impl sealed::Memory for Heap {
         self.pending_id.clear();
     }
 
+    fn longest_seed(&self) -> usize {
+        // The limit is for what a stranger sends; this the caller has already.
+        usize::MAX
+    }
+
     #[inline]
     fn room(&self, held: Held, _region: Region) -> Room {
         // No sum can overflow: together they were within `limit` when they were taken.
@@ -246,7 +253,9 @@ fn grow(text: &mut String, additional: usize, limit: usize) {
 /// use sse_proto::{Decoder, Fixed};
 /// use std::sync::Mutex;
 ///
-/// static DECODER: Mutex<Decoder<Fixed<[u8; 1024]>>> = Mutex::new(Decoder::with_storage(Fixed::new([0; 1024])));
+/// type Memory = Fixed<[u8; 1024]>;
+/// static DECODER: Mutex<Decoder<Memory>> =
+///     Mutex::new(Decoder::with_storage(Fixed::new([0; 1024])));
 ///
 /// let mut decoder = DECODER.lock().unwrap();
 /// let mut events = decoder.feed(b"data: no allocator\n\n");
@@ -268,7 +277,10 @@ impl<B> Fixed<B> {
     /// Splits `memory` so that the event type and each id have an eighth of it, but at most 256
     /// bytes.
     ///
-    /// Of 1024 bytes, 128 are for the event type, 128 for each id, and 640 for the data.
+    /// ```
+    /// let fixed = sse_proto::Fixed::new([0; 1024]);
+    /// assert_eq!((fixed.text_len(), fixed.field_len()), (640, 128));
+    /// ```
     pub const fn new(memory: B) -> Self {
         Self::split(memory, None)
     }
@@ -284,7 +296,8 @@ impl<B> Fixed<B> {
     /// assert_eq!((fixed.text_len(), fixed.field_len()), (4, 4));
     ///
     /// let mut decoder = Decoder::with_storage(fixed);
-    /// let mut events = decoder.feed(b"id: 1234\ndata: abcd\n\ndata: abcde\n\ndata\n\n");
+    /// let stream = b"id: 1234\ndata: abcd\n\ndata: abcde\n\ndata\n\n";
+    /// let mut events = decoder.feed(stream);
     /// assert_eq!(events.next_event().unwrap().unwrap().data, "abcd");
     /// assert_eq!(events.next_event().unwrap_err().limit(), 4);
     /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "1234");
@@ -307,11 +320,21 @@ impl<B> Fixed<B> {
 
 impl<B: AsRef<[u8]>> Fixed<B> {
     /// Bytes for the data of an event.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::with_field_len([0; 100], 10);
+    /// assert_eq!(fixed.text_len(), 70);
+    /// ```
     pub fn text_len(&self) -> usize {
         self.memory.as_ref().len() - 3 * self.field_len()
     }
 
     /// Bytes for the event type, and for each of the two ids.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::with_field_len([0; 100], 50);
+    /// assert_eq!(fixed.field_len(), 33);
+    /// ```
     pub fn field_len(&self) -> usize {
         let all = self.memory.as_ref().len();
         match self.field_len {
@@ -396,6 +419,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     fn commit_id(&mut self) {
         self.last_id = !self.last_id;
         *self.used(Region::PendingId) = 0;
+    }
+
+    fn longest_seed(&self) -> usize {
+        self.field_len()
     }
 
     #[inline]

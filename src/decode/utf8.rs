@@ -43,7 +43,8 @@ impl<'i> Valid<'i> {
     fn validate(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
         let ahead = chunk.len().min(start.saturating_add(WINDOW));
         if start >= self.faulty_until && end <= ahead && end - start < LONG {
-            let bytes = chunk.get(start..ahead)?;
+            // A character that the end of the window cuts is no fault.
+            let (bytes, _) = Incomplete::split_from(chunk.get(start..ahead)?);
             work::scanned(bytes.len());
             self.start = start;
             self.window = match str::from_utf8(bytes) {

@@ -126,8 +126,20 @@ impl Case {
 
 /// Everything in `conformance/decode`, in the order of the file names.
 pub(crate) fn decode_groups() -> Vec<(PathBuf, Group)> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(root().join("decode"))
-        .expect("conformance/decode is a directory")
+    files("decode")
+        .into_iter()
+        .map(|(path, text)| {
+            let group =
+                serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            (path, group)
+        })
+        .collect()
+}
+
+/// The files of a kind of cases, in the order of their names.
+fn files(kind: &str) -> Vec<(PathBuf, String)> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(root().join(kind))
+        .expect("each kind of cases is a directory")
         .map(|entry| entry.expect("its entries can be read").path())
         .collect();
     paths.sort();
@@ -136,9 +148,7 @@ pub(crate) fn decode_groups() -> Vec<(PathBuf, Group)> {
         .map(|path| {
             let text =
                 fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            let group =
-                serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            (path, group)
+            (path, text)
         })
         .collect()
 }
@@ -148,6 +158,20 @@ pub(crate) fn flags() -> BTreeMap<String, String> {
     let text =
         fs::read_to_string(root().join("flags.json")).expect("conformance/flags.json can be read");
     serde_json::from_str(&text).expect("it is an object of strings")
+}
+
+/// The rules that cases of any kind cite.
+pub(crate) fn cited_rules() -> BTreeSet<String> {
+    let mut rules = BTreeSet::new();
+    for (path, text) in ["decode", "encode"].into_iter().flat_map(files) {
+        let group: serde_json::Value =
+            serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        for case in group["cases"].as_array().into_iter().flatten() {
+            let cited = case["rule"].as_array().into_iter().flatten();
+            rules.extend(cited.filter_map(|rule| Some(rule.as_str()?.to_owned())));
+        }
+    }
+    rules
 }
 
 /// What stands in the first column of the tables of RULES.md.

@@ -9,14 +9,7 @@ fn main() {
     println!("| stream | chunk | decode, GB/s | reference, GB/s | ratio |\n|---|---|---|---|---|");
     for stream in all(1 << 20) {
         let bytes = &stream.bytes[..];
-        for (label, size) in [
-            ("1", 1),
-            ("16", 16),
-            ("event", stream.event_len),
-            ("1400", 1400),
-            ("16384", 16384),
-            ("whole", bytes.len()),
-        ] {
+        for (label, size) in stream.chunks() {
             assert_eq!(
                 decode(bytes, size),
                 stream.answer,

@@ -1,0 +1,488 @@
+//! The encoder: frames in, the bytes of an event stream out, and nothing that was not put in.
+//!
+//! [`Frame`] is checked text. How it is spelt only the module `pieces` knows; every way out is a few
+//! lines over that. [`Encoder`] writes frames into one stream, and events whose data is made on the
+//! fly.
+//!
+//! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
+//! data if it has an event type.
+
+mod pieces;
+mod writer;
+
+use crate::gate;
+use core::fmt;
+use core::mem;
+use core::time::Duration;
+
+pub use pieces::Pieces;
+pub use writer::{Encoder, EventWriter};
+
+/// One block of an event stream, as a server writes it: an event, a comment, an id, a reconnection
+/// time, or several of them.
+///
+/// It borrows its text, is made in constant expressions too, and is written in any of these ways:
+///
+/// | into | with |
+/// |---|---|
+/// | a byte buffer | [`encode_to_slice`](Self::encode_to_slice) |
+/// | `Vec<u8>`, `String` | `encode_to_vec`, `encode_to_string` (feature `alloc`) |
+/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}` in `write!` |
+/// | vectored output, anything else | [`pieces`](Self::pieces) |
+///
+/// A decoder makes of it what was put in: each comment line, then the reconnection time, then
+/// exactly one event if there is data, and none if not. Text cannot break out of its field (rules
+/// of WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and
+/// data and comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so
+/// frames may be written one after another in any order.
+///
+/// ```
+/// use sse_proto::Frame;
+///
+/// let frame = Frame::message("first\nsecond").event("news")?.id("7")?;
+/// assert_eq!(
+///     frame.to_string(),
+///     "event: news\nid: 7\ndata: first\ndata: second\n\n"
+/// );
+/// assert!(Frame::message("x").event("news\rdata: forged\r\r").is_err());
+/// # Ok::<(), sse_proto::InvalidField>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[must_use = "a frame does nothing until it is written"]
+pub struct Frame<'a> {
+    comment: Option<&'a str>,
+    /// Empty: the default, and no line for it.
+    event: &'a str,
+    id: Option<&'a str>,
+    /// In milliseconds.
+    retry: Option<u64>,
+    data: Option<&'a str>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame with nothing in it yet: for frames without data.
+    ///
+    /// As it is, it is written as a blank line alone, which no client notices: were it written as
+    /// nothing, it would end a body that goes out in HTTP chunks, a chunk for each frame.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(Frame::new().retry(Duration::from_secs(5)).to_string(), "retry: 5000\n\n");
+    /// assert_eq!(Frame::new().id("41")?.to_string(), "id: 41\n\n");
+    /// assert_eq!(Frame::new().comment(" at work").to_string(), ": at work\n\n");
+    /// assert_eq!(Frame::new().to_string(), "\n");
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            comment: None,
+            event: "",
+            id: None,
+            retry: None,
+            data: None,
+        }
+    }
+
+    /// An event with this data, of the default type `message`.
+    ///
+    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the
+    /// data comes back as an LF**. Everything else comes back as it is: a leading space, a line end
+    /// at the end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// let frame = Frame::message("a\r\n b\rc\n").to_string();
+    /// assert_eq!(frame, "data: a\ndata:  b\ndata: c\ndata: \n\n");
+    /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
+    /// ```
+    #[inline]
+    pub const fn message(data: &'a str) -> Self {
+        Self {
+            data: Some(data),
+            ..Self::new()
+        }
+    }
+
+    /// An empty comment, three bytes long: what keeps a silent connection open.
+    ///
+    /// "Authors can include a comment line every 15 seconds or so", so that no proxy cuts the
+    /// connection; clients see nothing of it.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n\n");
+    /// ```
+    #[inline]
+    pub const fn heartbeat() -> Self {
+        Self::new().comment("")
+    }
+
+    /// Sets the event type.
+    ///
+    /// It makes the frame an event: without data, the data is empty. (With no data at all, a
+    /// decoder would drop the type, and nothing would arrive.) The empty type is the default,
+    /// `message`, and no line is written for it. Browsers fire events of the types `open` and
+    /// `error` themselves, too.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] if the type has a CR or an LF: the format cannot express it.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// const PING: Frame<'_> = match Frame::new().event("ping") {
+    ///     Ok(frame) => frame,
+    ///     Err(_) => panic!("no event type"),
+    /// };
+    /// assert_eq!(PING.to_string(), "event: ping\ndata: \n\n");
+    ///
+    /// let error = Frame::message("x").event("two\nlines").unwrap_err();
+    /// assert_eq!((error.field(), error.byte(), error.position()), ("event", b'\n', 3));
+    /// ```
+    #[inline]
+    pub const fn event(mut self, event: &'a str) -> Result<Self, InvalidField> {
+        if let Some(error) = InvalidField::find("event", event.as_bytes(), false) {
+            return Err(error);
+        }
+        self.event = event;
+        if self.data.is_none() {
+            self.data = Some("");
+        }
+        Ok(self)
+    }
+
+    /// Sets the id: what a client sends as `Last-Event-ID` when it connects again.
+    ///
+    /// It holds for this event and for those behind it. The empty id is written, and resets it to
+    /// none. A frame with an id alone moves the position without an event (not in every browser).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore
+    /// it.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("x").id("7")?.to_string(), "id: 7\ndata: x\n\n");
+    /// assert_eq!(Frame::message("x").id("")?.to_string(), "id: \ndata: x\n\n");
+    /// let error = Frame::message("x").id("7\0").unwrap_err();
+    /// assert_eq!(error.to_string(), "id: NUL at byte 1");
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn id(mut self, id: &'a str) -> Result<Self, InvalidField> {
+        if let Some(error) = InvalidField::find("id", id.as_bytes(), true) {
+            return Err(error);
+        }
+        self.id = Some(id);
+        Ok(self)
+    }
+
+    /// Sets the reconnection time: how long a client waits before it connects again.
+    ///
+    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked,
+    /// and at most `u64::MAX` of them.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::time::Duration;
+    ///
+    /// let frame = Frame::new().retry(Duration::from_micros(1_500_001));
+    /// assert_eq!(frame.to_string(), "retry: 1501\n\n");
+    /// ```
+    #[inline]
+    pub const fn retry(mut self, time: Duration) -> Self {
+        let begun = time.subsec_nanos() % 1_000_000 != 0;
+        let millis = time.as_millis() + begun as u128;
+        self.retry = Some(if millis > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            millis as u64
+        });
+        self
+    }
+
+    /// Sets the comment, which stands before the fields. Clients ignore it; people and tools that
+    /// read along see it.
+    ///
+    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where
+    /// it has a CR, an LF or a CRLF, decoders that hand out comments give several.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("x").comment(" a\rb").to_string(), ": a\n:b\ndata: x\n\n");
+    /// ```
+    #[inline]
+    pub const fn comment(mut self, comment: &'a str) -> Self {
+        self.comment = Some(comment);
+        self
+    }
+
+    /// The text of the frame, piece by piece: for vectored writes, and for output of any other
+    /// kind.
+    ///
+    /// The pieces borrow from the text that the frame was made of, and not from the frame.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    /// use std::io::{IoSlice, Write};
+    ///
+    /// let slices: Vec<_> = Frame::message("hello")
+    ///     .pieces()
+    ///     .map(|piece| IoSlice::new(piece.as_bytes()))
+    ///     .collect();
+    /// let mut socket = Vec::new();
+    /// let written = socket.write_vectored(&slices)?; // As every write, it may be a short one.
+    /// assert_eq!(socket, b"data: hello\n\n");
+    /// assert_eq!(written, Frame::message("hello").encoded_len());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[inline]
+    pub fn pieces(&self) -> Pieces<'a> {
+        Pieces::new(*self)
+    }
+
+    /// How many bytes the frame is when it is written; `usize::MAX` if they are more than that.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::Frame::message("hello").encoded_len(), "data: hello\n\n".len());
+    /// ```
+    #[inline]
+    pub fn encoded_len(&self) -> usize {
+        self.len(self.is_one_line())
+    }
+
+    /// Writes the whole frame to the start of `out` and says how many bytes that was.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is
+    /// written.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// let mut buffer = [0; 16];
+    /// let len = Frame::message("hello").encode_to_slice(&mut buffer)?;
+    /// assert_eq!(&buffer[..len], b"data: hello\n\n");
+    /// let error = Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err();
+    /// assert_eq!(error.needed(), 20);
+    /// # Ok::<(), sse_proto::BufferTooSmall>(())
+    /// ```
+    // Always, here and below: which fields there are is known where the frame was made, and half of
+    // the time of a short one would go into asking.
+    #[inline(always)]
+    pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
+        let one_line = self.is_one_line();
+        let needed = self.len(one_line);
+        let Some(mut room) = out.get_mut(..needed) else {
+            return Err(BufferTooSmall { needed });
+        };
+        pieces::each(self, one_line, |piece| {
+            if let Some((target, rest)) = mem::take(&mut room).split_at_mut_checked(piece.len()) {
+                target.copy_from_slice(piece.as_bytes());
+                room = rest;
+            }
+        });
+        Ok(needed)
+    }
+
+    /// Appends the frame to `out`.
+    ///
+    /// ```
+    /// let mut body = Vec::new();
+    /// sse_proto::Frame::message("one").encode_to_vec(&mut body);
+    /// sse_proto::Frame::message("two").encode_to_vec(&mut body);
+    /// assert_eq!(body, b"data: one\n\ndata: two\n\n");
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
+        let one_line = self.is_one_line();
+        // More lines make it longer, which is not worth a count.
+        out.reserve(self.one_line_len());
+        pieces::each(self, one_line, |piece| {
+            out.extend_from_slice(piece.as_bytes())
+        });
+    }
+
+    /// Appends the frame to `out`.
+    ///
+    /// ```
+    /// let mut body = String::new();
+    /// sse_proto::Frame::message("one").encode_to_string(&mut body);
+    /// assert_eq!(body, "data: one\n\n");
+    /// ```
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub fn encode_to_string(&self, out: &mut alloc::string::String) {
+        let one_line = self.is_one_line();
+        out.reserve(self.one_line_len());
+        pieces::each(self, one_line, |piece| out.push_str(piece));
+    }
+
+    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in
+    /// between.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever
+    /// follows would become a part of the same event. [`Encoder`] sees to that.
+    ///
+    /// ```
+    /// let mut body = String::new();
+    /// sse_proto::Frame::message("one").encode_to_fmt(&mut body)?;
+    /// assert_eq!(body, "data: one\n\n");
+    /// # Ok::<(), core::fmt::Error>(())
+    /// ```
+    pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
+        let mut result = Ok(());
+        pieces::each(self, self.is_one_line(), |piece| {
+            // A sink may take an empty write for the end.
+            if result.is_ok() && !piece.is_empty() {
+                result = out.write_str(piece);
+            }
+        });
+        result
+    }
+
+    /// Whether comment and data have no line end, for certain.
+    #[inline(always)]
+    fn is_one_line(&self) -> bool {
+        let texts = [self.comment, self.data];
+        texts
+            .iter()
+            .flatten()
+            .all(|text| gate::is_one_line(text.as_bytes()))
+    }
+
+    /// The length of the frame if comment and data have no line end, and too little if they have.
+    #[inline(always)]
+    fn one_line_len(&self) -> usize {
+        let mut len = 0_usize;
+        pieces::each(self, true, |piece| len = len.saturating_add(piece.len()));
+        len
+    }
+
+    #[inline(always)]
+    fn len(&self, one_line: bool) -> usize {
+        if one_line {
+            self.one_line_len()
+        } else {
+            self.lines_len()
+        }
+    }
+
+    #[inline(never)]
+    fn lines_len(&self) -> usize {
+        if let (None, Some(data)) = (self.comment, self.data) {
+            // An LF is written as what stands between two lines; a CR may be half of a line end.
+            if gate::count(data.as_bytes(), b'\r') == 0 {
+                let more = pieces::DATA[1].len() - 1;
+                return gate::count(data.as_bytes(), b'\n')
+                    .saturating_mul(more)
+                    .saturating_add(self.one_line_len());
+            }
+        }
+        let mut len = 0_usize;
+        pieces::each(self, false, |piece| len = len.saturating_add(piece.len()));
+        len
+    }
+}
+
+/// The frame as it is written; width and precision are ignored.
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.encode_to_fmt(f)
+    }
+}
+
+/// An event type or an id has a byte that its field cannot carry.
+///
+/// ```
+/// let error = sse_proto::Frame::message("x").event("a\rdata: b").unwrap_err();
+/// assert_eq!(error.to_string(), "event: CR at byte 1");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidField {
+    field: &'static str,
+    byte: u8,
+    position: usize,
+}
+
+impl InvalidField {
+    #[inline(always)]
+    const fn find(field: &'static str, text: &[u8], nul: bool) -> Option<Self> {
+        if gate::is_high(text) {
+            return None;
+        }
+        match gate::find_forbidden(text, nul) {
+            Some((position, byte)) => Some(Self {
+                field,
+                byte,
+                position,
+            }),
+            None => None,
+        }
+    }
+
+    /// The name of the field: `event` or `id`.
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The first byte that cannot be written: a CR, an LF, or (in an id) a NUL.
+    pub const fn byte(&self) -> u8 {
+        self.byte
+    }
+
+    /// Where that byte stands in the text that was given, in bytes from 0.
+    pub const fn position(&self) -> usize {
+        self.position
+    }
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let byte = match self.byte {
+            b'\r' => "CR",
+            b'\n' => "LF",
+            _ => "NUL",
+        };
+        write!(f, "{}: {byte} at byte {}", self.field, self.position)
+    }
+}
+
+impl core::error::Error for InvalidField {}
+
+/// A buffer has no room for the whole frame; nothing was written to it.
+///
+/// ```
+/// let error = sse_proto::Frame::message("x").encode_to_slice(&mut []).unwrap_err();
+/// assert_eq!(error.to_string(), "frame needs a buffer of 9 bytes");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BufferTooSmall {
+    needed: usize,
+}
+
+impl BufferTooSmall {
+    /// The [`encoded_len`](Frame::encoded_len) of the frame, in bytes.
+    pub const fn needed(&self) -> usize {
+        self.needed
+    }
+}
+
+impl fmt::Display for BufferTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame needs a buffer of {} bytes", self.needed)
+    }
+}
+
+impl core::error::Error for BufferTooSmall {}
