@@ -8,7 +8,7 @@
 //! `case` may be any JSON value and comes back as it went in; integers are exact from -2^63 to 2^64 - 1. A line
 //! that is not a JSON object gets the case `null`, unless its case can still be read.
 //!
-//! There is no decoding and no encoding in here, only the public API:
+//! There is no decoding, no encoding and no connection logic in here, only the public API:
 //!
 //! ```text
 //! $ echo '{"case": 1, "kind": "decode", "chunks": ["ZGF0YTpoaQoK"]}' | cargo run --example adapter
@@ -24,7 +24,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sse_proto::{Decoder, Fixed, Frame, Item, Storage};
+use sse_proto::{
+    Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Frame, Item, Message, Request,
+    Signal, Storage,
+};
 
 /// Bytes in each region of fixed storage when the request names no limit.
 const FIXED_LIMIT: usize = 1024 * 1024;
@@ -68,6 +71,7 @@ fn answer(line: &[u8]) -> Value {
             let body = match request.get("kind").and_then(Value::as_str) {
                 Some("decode") => decode(Value::Object(request)),
                 Some("encode") => encode(Value::Object(request)),
+                Some("connect") => connect(Value::Object(request)),
                 Some(_) => Ok(json!({ "unsupported": true })),
                 None => Err("kind: missing, or not a string".to_owned()),
             };
@@ -106,12 +110,7 @@ struct Decode {
 
 fn decode(request: Value) -> Result<Value, String> {
     let request = Decode::deserialize(request).map_err(|error| format!("bad request: {error}"))?;
-    let chunks = request.chunks.iter().enumerate().map(|(index, chunk)| {
-        BASE64
-            .decode(chunk)
-            .map_err(|error| format!("chunks[{index}]: {error}"))
-    });
-    let chunks = chunks.collect::<Result<Vec<_>, _>>()?;
+    let chunks = bytes(&request.chunks)?;
     let last_event_id = request.last_event_id.as_deref().unwrap_or_default();
 
     match (request.storage.as_deref().unwrap_or("heap"), request.limit) {
@@ -160,10 +159,23 @@ fn describe(item: Item<'_>) -> Value {
         }),
         Item::Comment(text) => json!({ "comment": text }),
         Item::Retry(time) => {
-            json!({ "retry": u64::try_from(time.as_millis()).unwrap_or(u64::MAX) })
+            json!({ "retry": milliseconds(time) })
         }
         other => json!({ "unknown": format!("{other:?}") }),
     }
+}
+
+fn bytes(chunks: &[String]) -> Result<Vec<Vec<u8>>, String> {
+    let chunks = chunks.iter().enumerate().map(|(index, chunk)| {
+        BASE64
+            .decode(chunk)
+            .map_err(|error| format!("chunks[{index}]: {error}"))
+    });
+    chunks.collect()
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Memory for the text and the three fields of fixed storage, `len` bytes each.
@@ -226,4 +238,183 @@ impl Fields {
         }
         Ok(frame)
     }
+}
+
+/// A request of kind `connect`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connect {
+    url: String,
+    with_credentials: Option<bool>,
+    last_event_id: Option<String>,
+    responses: Vec<Response>,
+    close_on: Option<CloseOn>,
+}
+
+/// What the driver meets when it sends a request: a response, or with `failure` none.
+#[derive(Deserialize)]
+struct Response {
+    failure: Option<String>,
+    status: Option<u16>,
+    headers: Option<Vec<(String, String)>>,
+    url: Option<String>,
+    chunks: Option<Vec<String>>,
+    end: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CloseOn {
+    event: String,
+    data: Option<String>,
+}
+
+impl CloseOn {
+    fn is(&self, event: &str, data: &str) -> bool {
+        self.event == event && self.data.as_deref().is_none_or(|due| due == data)
+    }
+}
+
+/// A driver for the connection machine whose network is the script and whose clock does not go.
+struct Driver {
+    source: EventSource<String>,
+    close_on: Option<CloseOn>,
+    requests: Vec<Value>,
+    log: Vec<Value>,
+}
+
+fn connect(request: Value) -> Result<Value, String> {
+    let request = Connect::deserialize(request).map_err(|error| format!("bad request: {error}"))?;
+    let mut source = EventSource::new(request.url).map_err(|error| format!("url: {error}"))?;
+    if request.with_credentials == Some(true) {
+        source = source.credentials(Credentials::Include);
+    }
+    source
+        .set_last_event_id(request.last_event_id.as_deref().unwrap_or_default())
+        .map_err(|error| format!("lastEventId: {error}"))?;
+    let mut driver = Driver {
+        source,
+        close_on: request.close_on,
+        requests: Vec::new(),
+        log: Vec::new(),
+    };
+    driver.run(&request.responses)?;
+    Ok(json!({
+        "requests": driver.requests,
+        "log": driver.log,
+        "readyState": driver.source.ready_state() as u8,
+    }))
+}
+
+impl Driver {
+    fn run(&mut self, responses: &[Response]) -> Result<(), String> {
+        let mut responses = responses.iter().enumerate();
+        let mut after = Duration::ZERO;
+        let mut chunks = Vec::new().into_iter();
+        let mut end = None;
+        loop {
+            let signal = match self.source.action() {
+                Action::Connect(request) => {
+                    self.requests.push(describe_request(&request, after));
+                    let Some((index, response)) = responses.next() else {
+                        return Ok(());
+                    };
+                    let bad = |why: String| format!("responses[{index}].{why}");
+                    match response.failure.as_deref() {
+                        Some("network") => self.source.handle_disconnect(Disconnect::Network),
+                        Some("abort") => self.source.handle_disconnect(Disconnect::Futile),
+                        Some(other) => return Err(bad(format!("failure: {other:?} is unknown"))),
+                        None => {
+                            let status = response.status;
+                            let status = status.ok_or_else(|| bad("status: missing".to_owned()))?;
+                            chunks = bytes(response.chunks.as_deref().unwrap_or_default())
+                                .map_err(bad)?
+                                .into_iter();
+                            end = match response.end.as_deref().unwrap_or("eof") {
+                                "eof" => Some(Disconnect::EndOfBody),
+                                "error" => Some(Disconnect::Network),
+                                "open" => None,
+                                other => return Err(bad(format!("end: {other:?} is unknown"))),
+                            };
+                            let headers = response.headers.iter().flatten();
+                            let headers = headers.map(|(name, value)| (name, value));
+                            let url = response.url.clone();
+                            self.source.handle_response(status, url, headers)
+                        }
+                    }
+                }
+                Action::Read => match (chunks.next(), end) {
+                    (Some(chunk), _) => {
+                        self.read(&chunk);
+                        None
+                    }
+                    (None, Some(end)) => self.source.handle_disconnect(end),
+                    (None, None) => return Ok(()),
+                },
+                Action::Wait(wait) => {
+                    after = wait.delay;
+                    self.source.handle_wait_elapsed();
+                    None
+                }
+                Action::Stop(_) => return Ok(()),
+            };
+            if let Some(signal) = signal {
+                self.signal(signal);
+            }
+        }
+    }
+
+    fn read(&mut self, chunk: &[u8]) {
+        let mut messages = self.source.feed(chunk);
+        loop {
+            match messages.next_message() {
+                Ok(Some(message)) => {
+                    self.log.push(describe_message(&message));
+                    // The names of the two signals stand for those.
+                    let is_signal = ["open", "error"].contains(&message.event_type);
+                    let is_due = |on: &mut CloseOn| on.is(message.event_type, message.data);
+                    if !is_signal && self.close_on.take_if(is_due).is_some() {
+                        messages.close();
+                    }
+                }
+                Ok(None) => return,
+                Err(_) => self
+                    .log
+                    .push(json!({ "kind": "event-too-large", "readyState": 1 })),
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        let (name, ready_state) = match signal {
+            Signal::Open => ("open", self.source.ready_state()),
+            Signal::Error { ready_state, .. } => ("error", ready_state),
+        };
+        self.log
+            .push(json!({ "kind": name, "readyState": ready_state as u8 }));
+        if self.close_on.take_if(|on| on.is(name, "")).is_some() {
+            self.source.close();
+        }
+    }
+}
+
+fn describe_request(request: &Request<'_>, after: Duration) -> Value {
+    let headers = request
+        .headers()
+        .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]));
+    json!({
+        "headers": headers.collect::<Vec<_>>(),
+        "lastEventId": request.last_event_id,
+        "afterMs": milliseconds(after),
+    })
+}
+
+fn describe_message(message: &Message<'_>) -> Value {
+    json!({
+        "kind": "message",
+        "event": message.event_type,
+        "data": message.data,
+        "lastEventId": message.last_event_id,
+        "origin": message.origin.to_string(),
+        "readyState": 1,
+    })
 }

@@ -230,8 +230,8 @@ fn an_id_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn kinds_that_are_not_there_yet_or_never_are_unsupported() {
-    for kind in ["connect", "", "Decode", "Encode", "no such kind"] {
+fn other_kinds_are_unsupported() {
+    for kind in ["", "Decode", "Encode", "Connect", "no such kind"] {
         assert_eq!(
             answer(json!({ "case": 2, "kind": kind, "frames": [], "chunks": "?" }).to_string()),
             json!({ "case": 2, "unsupported": true })
@@ -512,4 +512,220 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     });
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
+}
+
+/// A request of kind `connect` with these responses, and the `more` keys.
+fn script(responses: Value, more: Value) -> String {
+    let mut request = json!({
+        "case": 3,
+        "kind": "connect",
+        "url": "http://a.example/stream",
+        "responses": responses,
+    });
+    for (key, value) in more.as_object().unwrap() {
+        request[key] = value.clone();
+    }
+    request.to_string()
+}
+
+/// A response that opens the connection.
+fn stream<const N: usize>(chunks: [&str; N], end: &str) -> Value {
+    json!({
+        "status": 200,
+        "headers": [["Content-Type", "text/event-stream"]],
+        "chunks": encoded(chunks),
+        "end": end,
+    })
+}
+
+fn sent(last_event_id: Option<&str>, after: u64) -> Value {
+    let mut headers = vec![
+        ["Accept", "text/event-stream"],
+        ["Cache-Control", "no-cache"],
+    ];
+    headers.extend(last_event_id.map(|id| ["Last-Event-ID", id]));
+    json!({ "headers": headers, "lastEventId": last_event_id, "afterMs": after })
+}
+
+fn arrived(data: &str, last_event_id: &str) -> Value {
+    json!({
+        "kind": "message",
+        "event": "message",
+        "data": data,
+        "lastEventId": last_event_id,
+        "origin": "http://a.example",
+        "readyState": 1,
+    })
+}
+
+fn signal(kind: &str, ready_state: u8) -> Value {
+    json!({ "kind": kind, "readyState": ready_state })
+}
+
+#[test]
+fn a_script_is_played_to_its_last_response_and_the_next_request_is_recorded() {
+    let responses = json!([
+        stream(["retry: 40\nid: \u{2026}\ndata: x", "\n\ndata: lost"], "eof"),
+        { "failure": "network" },
+        { "status": 200, "headers": [["content-type", "text/event-stream"]], "end": "error" },
+    ]);
+    assert_eq!(
+        answer(script(
+            responses,
+            json!({ "withCredentials": false, "lastEventId": "0" })
+        )),
+        json!({
+            "case": 3,
+            "requests": [
+                sent(Some("0"), 0),
+                sent(Some("\u{2026}"), 40),
+                sent(Some("\u{2026}"), 40),
+                sent(Some("\u{2026}"), 40),
+            ],
+            "log": [
+                signal("open", 1),
+                arrived("x", "\u{2026}"),
+                signal("error", 0),
+                signal("error", 0),
+                signal("open", 1),
+                signal("error", 0),
+            ],
+            "readyState": 0,
+        })
+    );
+}
+
+#[test]
+fn a_script_ends_where_the_source_does_or_a_body_stays_open() {
+    for (responses, log, ready_state) in [
+        (json!([]), json!([]), 0),
+        (
+            json!([stream(["data:x\n\n"], "open"), stream([], "eof")]),
+            json!([signal("open", 1), arrived("x", "")]),
+            1,
+        ),
+        (
+            json!([{ "status": 204 }, stream([], "eof")]),
+            json!([signal("error", 2)]),
+            2,
+        ),
+        (
+            json!([{ "status": 200, "headers": [["Content-Type", "text/html"]] }]),
+            json!([signal("error", 2)]),
+            2,
+        ),
+        (
+            json!([{ "failure": "abort" }, stream([], "eof")]),
+            json!([signal("error", 2)]),
+            2,
+        ),
+    ] {
+        assert_eq!(
+            answer(script(responses, json!({}))),
+            json!({ "case": 3, "requests": [sent(None, 0)], "log": log, "readyState": ready_state })
+        );
+    }
+}
+
+#[test]
+fn close_is_called_right_after_the_event_that_it_is_to_be_called_on() {
+    let responses = || {
+        json!([
+            stream(
+                ["data:x\n\nevent:open\ndata:y\n\nevent:e\ndata:z\n\ndata:x\n\n"],
+                "eof"
+            ),
+            stream(["data:never\n\n"], "eof"),
+        ])
+    };
+    let named = |event: &str, data: &str| {
+        let mut entry = arrived(data, "");
+        entry["event"] = json!(event);
+        entry
+    };
+    let all = [
+        signal("open", 1),
+        named("message", "x"),
+        named("open", "y"),
+        named("e", "z"),
+        named("message", "x"),
+        signal("error", 0),
+    ];
+    for (close_on, count) in [
+        (json!({ "event": "open" }), 1),
+        (json!({ "event": "message" }), 2),
+        (json!({ "event": "message", "data": "x" }), 2),
+        (json!({ "event": "e" }), 4),
+        (json!({ "event": "error" }), 6),
+    ] {
+        let answer = answer(script(responses(), json!({ "closeOn": close_on })));
+        assert_eq!(answer["log"], json!(all[..count]), "{close_on}");
+        assert_eq!(answer["requests"], json!([sent(None, 0)]), "{close_on}");
+        assert_eq!(answer["readyState"], 2, "{close_on}");
+    }
+    for close_on in [
+        json!(null),
+        json!({ "event": "message", "data": "y" }),
+        json!({ "event": "open", "data": "y" }),
+        json!({ "event": "E" }),
+    ] {
+        let answer = answer(script(responses(), json!({ "closeOn": close_on })));
+        assert_eq!(answer["log"].as_array().unwrap().len(), 9, "{close_on}");
+        assert_eq!(
+            answer["requests"].as_array().unwrap().len(),
+            3,
+            "{close_on}"
+        );
+    }
+}
+
+#[test]
+fn the_origin_is_that_of_the_final_url() {
+    let mut response = stream(["data:x\n\n"], "open");
+    response["url"] = json!("https://b.example:443/y");
+    let answer = answer(script(json!([response]), json!({})));
+    assert_eq!(answer["log"][1]["origin"], "https://b.example");
+}
+
+#[test]
+fn an_event_beyond_the_limit_is_logged_and_the_stream_goes_on() {
+    let large = "x".repeat(16 * 1024 * 1024 + 1);
+    let responses = json!([stream(["data:", &large, "\n\ndata:y\n\n"], "open")]);
+    assert_eq!(
+        answer(script(responses, json!({})))["log"],
+        json!([
+            signal("open", 1),
+            signal("event-too-large", 1),
+            arrived("y", "")
+        ])
+    );
+}
+
+#[test]
+fn scripts_that_cannot_be_played_are_refused() {
+    for (responses, more, why) in [
+        (json!([]), json!({ "url": "/stream" }), "url: "),
+        (json!([]), json!({ "url": null }), "bad request: "),
+        (json!(null), json!({}), "bad request: "),
+        (json!([]), json!({ "closeOn": "message" }), "bad request: "),
+        (json!([{}]), json!({}), "responses[0].status: "),
+        (json!([{ "status": 65_536 }]), json!({}), "bad request: "),
+        (
+            json!([{ "failure": "dns" }]),
+            json!({}),
+            "responses[0].failure: ",
+        ),
+        (
+            json!([stream([], "later")]),
+            json!({}),
+            "responses[0].end: ",
+        ),
+        (
+            json!([{ "failure": "network" }, { "status": 200, "chunks": ["?"] }]),
+            json!({}),
+            "responses[1].chunks[0]: ",
+        ),
+    ] {
+        assert_refused(script(responses, more), json!(3), why);
+    }
 }
