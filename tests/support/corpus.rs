@@ -162,16 +162,26 @@ pub(crate) fn flags() -> BTreeMap<String, String> {
 
 /// The rules that cases of any kind cite.
 pub(crate) fn cited_rules() -> BTreeSet<String> {
-    let mut rules = BTreeSet::new();
-    for (path, text) in ["decode", "encode"].into_iter().flat_map(files) {
+    named_in_cases("rule")
+}
+
+/// The flags that cases of any kind have.
+pub(crate) fn used_flags() -> BTreeSet<String> {
+    named_in_cases("flags")
+}
+
+/// What stands in the lists `key` of all cases.
+fn named_in_cases(key: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (path, text) in ["decode", "encode", "connect"].into_iter().flat_map(files) {
         let group: serde_json::Value =
             serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for case in group["cases"].as_array().into_iter().flatten() {
-            let cited = case["rule"].as_array().into_iter().flatten();
-            rules.extend(cited.filter_map(|rule| Some(rule.as_str()?.to_owned())));
+            let named = case[key].as_array().into_iter().flatten();
+            names.extend(named.filter_map(|name| Some(name.as_str()?.to_owned())));
         }
     }
-    rules
+    names
 }
 
 /// What stands in the first column of the tables of RULES.md.
