@@ -10,6 +10,21 @@ use core::time::Duration;
 ///
 /// It lends, like [`Events`]: what it hands out lives until it is asked again. Ask it until it says
 /// `Ok(None)`.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::EventSource;
+///
+/// let mut source = EventSource::new("http://a.example/stream").unwrap();
+/// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+/// let mut messages = source.feed(b"data: 1\n\ndata: 2\n\n");
+/// let mut sum = 0;
+/// while let Some(message) = messages.next_message().unwrap() {
+///     sum += message.data.parse::<u32>().unwrap();
+/// }
+/// assert_eq!(sum, 3);
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a chunk is read only as far as its cursor is asked"]
 pub struct Messages<'s, 'i, S> {
@@ -20,7 +35,8 @@ pub struct Messages<'s, 'i, S> {
 }
 
 impl<'i, S: Storage> Messages<'_, 'i, S> {
-    /// The next message that the chunk completes.
+    /// The next message that the chunk completes: the standard's dispatch, which drops the event if
+    /// the state is closed by then.
     ///
     /// `Ok(None)`: the whole chunk was read, or the connection is not open.
     ///
@@ -119,7 +135,22 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
 /// A message: a dispatched event, and where it comes from.
 ///
 /// Messages have a type of their own, so that an event that the server names `open` or `error` is
-/// never taken for a [`Signal`](crate::Signal).
+/// never taken for a [`Signal`](crate::Signal). To keep one, make an `OwnedEvent` of its
+/// [`Event`].
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{Event, EventSource, OwnedEvent};
+///
+/// let mut source = EventSource::new("http://a.example/stream").unwrap();
+/// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+/// let mut messages = source.feed(b"event: e\ndata: x\n\n");
+/// let message = messages.next_message().unwrap().unwrap();
+/// assert_eq!(message.origin, "http://a.example");
+/// let kept = OwnedEvent::from(Event::from(message));
+/// assert_eq!((kept.event_type, kept.data), ("e".to_owned(), "x".to_owned()));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message<'m> {
@@ -161,6 +192,19 @@ impl<'m> From<Message<'m>> for Event<'m> {
 }
 
 /// What [`Messages::next_item`] hands out.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{EventSource, StreamItem};
+///
+/// let mut source = EventSource::new("http://a.example/stream").unwrap();
+/// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+/// let mut messages = source.feed(b":ping\nretry: 500\n");
+/// assert_eq!(messages.next_item(), Ok(Some(StreamItem::Comment("ping"))));
+/// let time = std::time::Duration::from_millis(500);
+/// assert_eq!(messages.next_item(), Ok(Some(StreamItem::Retry(time))));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamItem<'m> {

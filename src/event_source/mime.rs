@@ -183,7 +183,7 @@ mod tests {
                 break;
             }
         }
-        let essences = elements.iter().filter_map(|element| {
+        let mut essences = elements.iter().filter_map(|element| {
             let white_space = ['\t', '\n', '\r', ' '];
             let (main, rest) = element.trim_matches(white_space).split_once('/')?;
             let sub = rest.split(';').next()?.trim_end_matches(white_space);
@@ -194,7 +194,7 @@ mod tests {
             let essence = [main, "/", sub].concat().to_ascii_lowercase();
             (is_token(main) && is_token(sub) && essence != "*/*").then_some(essence)
         });
-        essences.last().as_deref() == Some("text/event-stream")
+        essences.next_back().as_deref() == Some("text/event-stream")
     }
 
     #[test]

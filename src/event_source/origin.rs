@@ -32,6 +32,10 @@ pub struct Origin<'u> {
 
 impl<'u> Origin<'u> {
     /// The origin of `url`.
+    ///
+    /// ```
+    /// assert_eq!(sse_proto::Origin::of("http://a.example:80/x"), "http://a.example");
+    /// ```
     pub const fn of(url: &'u str) -> Self {
         Self { url }
     }
@@ -146,7 +150,7 @@ impl core::error::Error for InvalidUrl {}
 
 /// Whether it is fetched over HTTP.
 pub(super) fn is_http(url: &str) -> bool {
-    let scheme = url.split(':').next().unwrap_or_default();
+    let scheme = split_scheme(url).map_or("", |(scheme, _)| scheme);
     ["http", "https"]
         .iter()
         .any(|name| scheme.eq_ignore_ascii_case(name))
@@ -155,7 +159,7 @@ pub(super) fn is_http(url: &str) -> bool {
 /// "A URL-scheme string must be one ASCII alpha, followed by zero or more of ASCII alphanumeric,
 /// U+002B (+), U+002D (-), and U+002E (.)."
 fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once(':')?;
+    let (scheme, rest) = split_behind(url, |byte| byte == b':')?;
     let mut bytes = scheme.bytes();
     let is_scheme = bytes.next()?.is_ascii_alphabetic()
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -176,18 +180,19 @@ fn tuple(url: &str) -> Option<[&str; 5]> {
         .iter()
         .find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
 
-    let authority = rest
-        .strip_prefix("//")?
-        .split(['/', '\\', '?', '#'])
-        .next()?;
-    let host_and_port = authority.rsplit('@').next()?;
+    let rest = rest.strip_prefix("//")?;
+    let authority = up_to(rest, |byte| b"/\\?#".contains(&byte));
+    let user_end = authority.bytes().rposition(|byte| byte == b'@');
+    let host_and_port = authority.get(user_end.map_or(0, |at| at + 1)..)?;
     // The colons of an IPv6 address stand in brackets.
-    let host_len = match host_and_port.find(']') {
-        Some(bracket) => bracket + 1,
-        None => host_and_port.find(':').unwrap_or(host_and_port.len()),
+    let (host, port) = if host_and_port.starts_with('[') {
+        let (address, port) = split_behind(host_and_port, |byte| byte == b']')?;
+        (host_and_port.get(..address.len() + 1)?, port)
+    } else {
+        let host = up_to(host_and_port, |byte| byte == b':');
+        (host, host_and_port.get(host.len()..)?)
     };
-    let host = host_and_port.get(..host_len)?;
-    let port = match host_and_port.get(host_len..)? {
+    let port = match port {
         "" => "",
         port => port.strip_prefix(':')?,
     };
@@ -200,9 +205,25 @@ fn tuple(url: &str) -> Option<[&str; 5]> {
     if !port.bytes().all(|byte| byte.is_ascii_digit()) || port.parse::<u16>().is_err() {
         return None;
     }
-    Some(match port.trim_start_matches('0') {
+    let zeros = port.len() - port.bytes().skip_while(|&byte| byte == b'0').count();
+    Some(match port.get(zeros..)? {
         port if port == *default_port => [scheme, "://", host, "", ""],
         "" => [scheme, "://", host, ":", "0"],
         port => [scheme, "://", host, ":", port],
     })
+}
+
+// Delimiters are ASCII, and are looked for as bytes: a search for characters may panic, as far as
+// the compiler knows.
+
+/// What stands before the first such byte, or everything.
+fn up_to(text: &str, is_end: impl Fn(u8) -> bool) -> &str {
+    let end = text.bytes().position(is_end);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// What stands before the first such byte, and what behind it.
+fn split_behind(text: &str, is_delimiter: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    let at = text.bytes().position(is_delimiter)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }

@@ -2,9 +2,9 @@
 
 /// A request for the event stream.
 ///
-/// It is lent by [`Action::Connect`](crate::Action::Connect) and says what the standard says: a
-/// driver sends it as it is, or with another method, a body and headers of its own. To the server
-/// it is a `GET` unless the driver knows better.
+/// It is lent by [`Action::Connect`](crate::Action::Connect) and says what the standard says. A
+/// driver sends it as a `GET`, or, where the server wants it so, with another method, a body and
+/// more headers.
 ///
 /// What Fetch would add is the driver's to do, if it means anything there: mode `cors`, cache mode
 /// `no-store`. Redirects are followed by the driver, which keeps these headers and drops
@@ -64,6 +64,16 @@ impl<'s> Request<'s> {
     ///
     /// Values are bytes: an id is sent as UTF-8, which some libraries refuse to take for text.
     /// *Set* them, so that none is sent twice.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource};
+    ///
+    /// let source = EventSource::new("http://a.example/stream").unwrap();
+    /// let Action::Connect(request) = source.action() else { panic!() };
+    /// assert_eq!(request.headers().next(), Some(("Accept", &b"text/event-stream"[..])));
+    /// # }
+    /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'s [u8])> + use<'s> {
         let id = self.last_event_id.map(str::as_bytes);
         [
@@ -77,6 +87,17 @@ impl<'s> Request<'s> {
 }
 
 /// Fetch's credentials mode.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{Action, Credentials, EventSource};
+///
+/// let source = EventSource::new("http://a.example/stream").unwrap();
+/// let source = source.credentials(Credentials::Include);
+/// let Action::Connect(request) = source.action() else { panic!() };
+/// assert_eq!(request.credentials, Credentials::Include);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Credentials {

@@ -157,15 +157,42 @@ impl RetryPolicy {
     /// A row of failures ends when a connection has brought a message; a connection that opens and
     /// ends at once is one more failure. For a driver with a clock and another rule,
     /// [`reset_backoff`](crate::EventSource::reset_backoff) ends it too. No wait gets shorter than
-    /// the reconnection time by this, also where that is beyond `cap`. The example above shows the
-    /// steps.
+    /// the reconnection time by this, also where that is beyond `cap`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::new().backoff(Duration::from_secs(10));
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// for seconds in [3, 6, 10, 10] {
+    ///     let _error = source.handle_disconnect(Disconnect::Network);
+    ///     let Action::Wait(wait) = source.action() else { panic!() };
+    ///     assert_eq!(wait.delay.as_secs(), seconds);
+    ///     source.handle_wait_elapsed();
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub const fn backoff(mut self, cap: Duration) -> Self {
         self.backoff = Some(cap);
         self
     }
 
-    /// Lets each wait be longer by up to `percent` of itself: [`Wait::with_jitter`] has an example.
+    /// Lets each wait be longer by up to `percent` of itself, at random: [`Wait::with_jitter`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    ///
+    /// let policy = RetryPolicy::new().jitter(50);
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// let Action::Wait(wait) = source.action() else { panic!() };
+    /// assert_eq!((wait.delay.as_millis(), wait.jitter.as_millis()), (3000, 1500));
+    /// # }
+    /// ```
     #[must_use]
     pub const fn jitter(mut self, percent: u32) -> Self {
         self.jitter_percent = percent;
@@ -214,18 +241,19 @@ impl RetryPolicy {
 
     /// The wait after so many failures in a row, this one included.
     pub(super) fn wait(&self, server: Option<Duration>, failures: u32, least: Duration) -> Wait {
-        let mut delay = self.reconnection_time(server).max(self.floor);
-        if let Some(cap) = self.backoff {
+        const MILLISECOND: u128 = 1_000_000;
+        // In nanoseconds, of which a duration has fewer than 2^94: nothing here overflows.
+        let time = self.reconnection_time(server).max(self.floor).as_nanos();
+        let grown = self.backoff.map_or(0, |cap| {
             let doublings = failures.saturating_sub(1).min(31);
-            let first = delay.max(Duration::from_millis(1));
-            delay = delay.max(first.saturating_mul(1 << doublings).min(cap));
-        }
-        let delay = delay.max(least).min(self.ceiling);
-        // A duration has fewer than 2^94 nanoseconds: no product with 32 bits overflows.
-        let jitter = from_nanos(delay.as_nanos() * u128::from(self.jitter_percent) / 100);
+            (time.max(MILLISECOND) << doublings).min(cap.as_nanos())
+        });
+        let ceiling = self.ceiling.as_nanos();
+        let delay = time.max(grown).max(least.as_nanos()).min(ceiling);
+        let jitter = delay * u128::from(self.jitter_percent) / 100;
         Wait {
-            delay,
-            jitter: jitter.min(self.ceiling.saturating_sub(delay)),
+            delay: from_nanos(delay),
+            jitter: from_nanos(jitter.min(ceiling - delay)),
         }
     }
 }
@@ -236,7 +264,18 @@ impl Default for RetryPolicy {
     }
 }
 
-/// How long to wait before the next request: at least `delay`, and a random part of `jitter`.
+/// How long to wait before the next request: `delay`, and a random part of `jitter`.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{Action, Disconnect, EventSource};
+///
+/// let mut source = EventSource::new("http://a.example/stream").unwrap();
+/// let _error = source.handle_disconnect(Disconnect::Network);
+/// let Action::Wait(wait) = source.action() else { panic!() };
+/// assert_eq!((wait.delay.as_secs(), wait.jitter.as_secs()), (3, 0));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Wait {
@@ -266,16 +305,15 @@ impl Wait {
     /// ```
     pub fn with_jitter(&self, random: u32) -> Duration {
         let part = (self.jitter.as_nanos() * u128::from(random)) >> 32;
-        self.delay.saturating_add(from_nanos(part))
+        from_nanos(self.delay.as_nanos() + part)
     }
 }
 
 /// Saturates.
 fn from_nanos(nanos: u128) -> Duration {
     const PER_SECOND: u128 = 1_000_000_000;
-    let part = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
-    Duration::from_secs(part(nanos / PER_SECOND))
-        .saturating_add(Duration::from_nanos(part(nanos % PER_SECOND)))
+    let rest = u32::try_from(nanos % PER_SECOND).unwrap_or_default();
+    u64::try_from(nanos / PER_SECOND).map_or(Duration::MAX, |seconds| Duration::new(seconds, rest))
 }
 
 /// `Retry-After` as a number of seconds; a date is none.

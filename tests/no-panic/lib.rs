@@ -1,11 +1,14 @@
-//! The whole decoder over fixed memory, and the encoder, in a library without `std`, without an allocator, and with a
-//! panic handler of its own: if anything in it could panic, its symbols would say so.
+//! The whole decoder over fixed memory, the encoder and the connection machine, in a library without
+//! `std`, without an allocator, and with a panic handler of its own: if anything in it could panic,
+//! its symbols would say so.
 
 #![no_std]
 
 use core::fmt::Write;
 use core::time::Duration;
-use sse_proto::{Decoder, Encoder, Fixed, Frame, Item};
+use sse_proto::{
+    Action, Decoder, Disconnect, Encoder, EventSource, Fixed, Frame, Item, RetryPolicy, StreamItem,
+};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
@@ -66,4 +69,48 @@ pub fn encode(encoder: &mut Encoder<Sink>, text: &str, time: Duration, out: &mut
         sum += usize::from(event.finish().is_ok());
     }
     sum + usize::from(encoder.is_broken())
+}
+
+type Source = EventSource<&'static str, Fixed<&'static mut [u8]>>;
+
+#[unsafe(no_mangle)]
+pub fn connect(
+    decoder: Decoder<Fixed<&'static mut [u8]>>,
+    url: &'static str,
+    policy: RetryPolicy,
+) -> Option<Source> {
+    let policy = policy.backoff(Duration::MAX).jitter(u32::MAX);
+    let source = EventSource::with_decoder(url, decoder).ok()?;
+    Some(source.retry_policy(policy))
+}
+
+#[unsafe(no_mangle)]
+pub fn drive(source: &mut Source, status: u16, text: &'static str, random: u32) -> usize {
+    let headers = [("Content-Type", text), ("Retry-After", text)];
+    let mut sum = usize::from(
+        source
+            .handle_response(status, Some(text), headers)
+            .is_some(),
+    );
+    let mut messages = source.feed(text.as_bytes());
+    while let Ok(Some(message)) = messages.next_message() {
+        sum += message.data.len() + usize::from(message.origin == text);
+    }
+    while let Ok(Some(StreamItem::Message(message))) = messages.next_item() {
+        sum += usize::from(message.origin.is_opaque());
+    }
+    sum += messages.rest().len();
+    messages.close();
+    sum += usize::from(source.set_last_event_id(text).is_ok());
+    sum += usize::from(source.handle_disconnect(Disconnect::Network).is_some());
+    sum += match source.action() {
+        Action::Connect(request) => request.headers().map(|(_, value)| value.len()).count(),
+        Action::Wait(wait) => usize::from(wait.with_jitter(random) > Duration::from_secs(9)),
+        Action::Read => 1,
+        Action::Stop(_) => 2,
+    };
+    source.handle_wait_elapsed();
+    source.reset_backoff();
+    source.close();
+    sum + usize::from(source.reconnection_time() > Duration::from_secs(9))
 }
