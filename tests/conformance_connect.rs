@@ -437,10 +437,16 @@ impl<S: Storage> Driver<S> {
     }
 
     fn hear(&mut self, signal: Signal) {
-        let ready_state = self.source.ready_state() as u8;
         let (name, entry) = match signal {
-            Signal::Open => ("open", Entry::Open { ready_state }),
-            Signal::Error { .. } => ("error", Entry::Error { ready_state }),
+            Signal::Open => {
+                let ready_state = self.source.ready_state() as u8;
+                ("open", Entry::Open { ready_state })
+            }
+            Signal::Error { ready_state, .. } => {
+                assert_eq!(ready_state, self.source.ready_state());
+                let ready_state = ready_state as u8;
+                ("error", Entry::Error { ready_state })
+            }
         };
         self.log.push(entry);
         if self.close_on.take_if(|on| on.event == name).is_some() {

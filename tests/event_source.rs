@@ -398,6 +398,7 @@ fn the_type_is_the_last_valid_one_and_its_parameters_do_not_matter() {
         &["text/event-stream", ""],
         &["text/event-stream;a=\"b, text/html\""],
         &["text/event-stream;a=\"b", "text/html"],
+        &["text/html;a=\"b", "\", text/event-stream"],
         &["text/event-stream;a=\"\\\", text/html"],
         &["text/html;a=\"\\\\\", text/event-stream"],
         &["text/event-stream;;;=,;"],
@@ -426,6 +427,7 @@ fn the_type_is_the_last_valid_one_and_its_parameters_do_not_matter() {
         &["text/event-stream, text/html"],
         &["text/html;a=\"b, text/event-stream\""],
         &["text/html;a=\"b", "text/event-stream"],
+        &["text/event-stream;a=\"b", "c\", text/html"],
         &["text/event-stream\u{e9}"],
         &["application/x-dom-event-stream"],
     ] {
@@ -758,6 +760,8 @@ fn an_origin_is_serialised_as_the_url_standard_says() {
         ("http://[::1]:80/", "http://[::1]"),
         ("http://user:p@[::1]:8080/x:y", "http://[::1]:8080"),
         ("http://[::1]x/", "null"),
+        ("http://[::1/", "null"),
+        ("http://user@/", "null"),
         ("http://127.0.0.1:3000/", "http://127.0.0.1:3000"),
         (
             "http://xn--bcher-kva.example/",

@@ -43,7 +43,8 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// # Errors
     ///
     /// [`EventTooLarge`] once for each event beyond the limit of the decoder. The stream goes on:
-    /// ask again. Who would rather give up calls [`close`](Messages::close).
+    /// ask again. Who would rather give up calls [`close`](Messages::close), or, for an `error`,
+    /// tells [`Disconnect::Futile`](crate::Disconnect::Futile).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
