@@ -379,27 +379,13 @@ async fn demo(server: Arc<Server>, period: Duration) {
 /// A picture of waves, as a BMP file.
 fn waves(time: u32) -> Vec<u8> {
     const SIDE: u8 = 32;
-    let mut bmp = b"BM".to_vec();
-    let pixels = u32::from(SIDE) * u32::from(SIDE) * 3;
-    // Lengths and offsets of the file, then: header length, width, height, one plane of 24 bits.
     let side = u32::from(SIDE);
-    for number in [
-        54 + pixels,
-        0,
-        54,
-        40,
-        side,
-        side,
-        1 | 24 << 16,
-        0,
-        pixels,
-        0,
-        0,
-        0,
-        0,
-    ] {
-        bmp.extend(number.to_le_bytes());
-    }
+    let size = side * side * 3;
+    let file = 54 + size;
+    // The length of the file and where the pixels begin; then 40 bytes with width, height and 24 bits in one plane.
+    let header = [file, 0, 54, 40, side, side, 0x18_0001, 0, size, 0, 0, 0, 0];
+    let mut bmp = b"BM".to_vec();
+    bmp.extend(header.into_iter().flat_map(u32::to_le_bytes));
     let wave = |phase: f32| (127.5 + 127.5 * phase.sin()) as u8;
     for y in 0..SIDE {
         for x in 0..SIDE {

@@ -55,7 +55,11 @@ class Server:
     def post(self, path, body, content_type="application/json"):
         self.connection.request("POST", path, body, {"Content-Type": content_type})
         response = self.connection.getresponse()
-        return response.status, response.read().decode()
+        status, text = response.status, response.read().decode()
+        if status != 200:
+            # Whoever answers before having read the whole request may close the connection.
+            self.connection.close()
+        return status, text
 
     def publish(self, story):
         """Sends events, and returns them as clients have to see them."""
@@ -462,6 +466,8 @@ def the_live_page_shows_the_stream(page):
         client.until("open")
         server.drop()
         client.until("open")
+        while client.events(1)[0]["data"] != "1":
+            pass  # until the server says that there is one client
         for event, data in (("note", "<i>not</i> markup\r\n 2nd line"), ("error", "no failure"), ("message", "look")):
             _, id = server.post("/messages", json.dumps({"event": event, "data": data}))
         found = client.until("page")

@@ -39,7 +39,7 @@
   async function look() {
     const text = (id) => document.getElementById(id).textContent;
     const picture = document.getElementById("picture");
-    await picture.decode();
+    while (!picture.naturalWidth) await new Promise((resume) => setTimeout(resume, 10));
     tell({
       page: {
         state: text("state"),
