@@ -8,7 +8,7 @@
 //! `case` may be any JSON value and comes back as it went in; integers are exact from -2^63 to 2^64 - 1. A line
 //! that is not a JSON object gets the case `null`, unless its case can still be read.
 //!
-//! There is no decoding in here, only the public API:
+//! There is no decoding and no encoding in here, only the public API:
 //!
 //! ```text
 //! $ echo '{"case": 1, "kind": "decode", "chunks": ["ZGF0YTpoaQoK"]}' | cargo run --example adapter
@@ -18,12 +18,13 @@
 use std::{
     io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sse_proto::{Decoder, Fixed, Item, Storage};
+use sse_proto::{Decoder, Fixed, Frame, Item, Storage};
 
 /// Bytes in each region of fixed storage when the request names no limit.
 const FIXED_LIMIT: usize = 1024 * 1024;
@@ -64,23 +65,19 @@ fn answer(line: &[u8]) -> Value {
     let (case, body) = match serde_json::from_slice::<Map<String, Value>>(line) {
         Ok(request) => {
             let case = request.get("case").cloned().unwrap_or_default();
-            match request.get("kind").and_then(Value::as_str) {
-                Some("decode") => (case, decode(Value::Object(request))),
-                Some(_) => return json!({ "case": case, "unsupported": true }),
-                None => (case, Err("kind: missing, or not a string".to_owned())),
-            }
+            let body = match request.get("kind").and_then(Value::as_str) {
+                Some("decode") => decode(Value::Object(request)),
+                Some("encode") => encode(Value::Object(request)),
+                Some(_) => Ok(json!({ "unsupported": true })),
+                None => Err("kind: missing, or not a string".to_owned()),
+            };
+            (case, body)
         }
         Err(error) => (case_of_bad_line(line), Err(format!("bad request: {error}"))),
     };
-    match body {
-        Ok(Decoded {
-            chunks,
-            last_event_id,
-        }) => {
-            json!({ "case": case, "chunks": chunks, "lastEventId": last_event_id })
-        }
-        Err(why) => json!({ "case": case, "error": why }),
-    }
+    let mut answer = body.unwrap_or_else(|why| json!({ "error": why }));
+    answer["case"] = case;
+    answer
 }
 
 /// The case of a request that is an object by its outline, but with a value that Rust has no type for,
@@ -107,13 +104,7 @@ struct Decode {
     limit: Option<usize>,
 }
 
-/// What came out of each chunk, and the last event ID string after all of them.
-struct Decoded {
-    chunks: Vec<Vec<Value>>,
-    last_event_id: String,
-}
-
-fn decode(request: Value) -> Result<Decoded, String> {
+fn decode(request: Value) -> Result<Value, String> {
     let request = Decode::deserialize(request).map_err(|error| format!("bad request: {error}"))?;
     let chunks = request.chunks.iter().enumerate().map(|(index, chunk)| {
         BASE64
@@ -141,7 +132,7 @@ fn run<S: Storage>(
     mut decoder: Decoder<S>,
     last_event_id: &str,
     chunks: &[Vec<u8>],
-) -> Result<Decoded, String> {
+) -> Result<Value, String> {
     decoder
         .set_last_event_id(last_event_id)
         .map_err(|error| format!("lastEventId: {error}"))?;
@@ -156,10 +147,8 @@ fn run<S: Storage>(
             }
         }
     });
-    Ok(Decoded {
-        chunks: chunks.collect(),
-        last_event_id: decoder.last_event_id().to_owned(),
-    })
+    let chunks: Vec<_> = chunks.collect();
+    Ok(json!({ "chunks": chunks, "lastEventId": decoder.last_event_id() }))
 }
 
 fn describe(item: Item<'_>) -> Value {
@@ -187,4 +176,54 @@ fn four_regions(len: usize) -> Result<Vec<u8>, String> {
         .try_reserve_exact(total)
         .map_err(|error| format!("limit: {error}"))?;
     Ok(vec![0; total])
+}
+
+/// A request of kind `encode`.
+#[derive(Deserialize)]
+struct Encode {
+    frames: Vec<Fields>,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    event: Option<String>,
+    data: Option<String>,
+    id: Option<String>,
+    /// Any JSON value, so that the refusal of a bad one names its frame.
+    retry: Option<Value>,
+    comment: Option<String>,
+}
+
+fn encode(request: Value) -> Result<Value, String> {
+    let request = Encode::deserialize(request).map_err(|error| format!("bad request: {error}"))?;
+    let mut stream = Vec::new();
+    for (index, fields) in request.frames.iter().enumerate() {
+        match fields.frame() {
+            Ok(frame) => frame.encode_to_vec(&mut stream),
+            Err(why) => return Ok(json!({ "error": why, "frame": index })),
+        }
+    }
+    Ok(json!({ "bytes": BASE64.encode(stream) }))
+}
+
+impl Fields {
+    fn frame(&self) -> Result<Frame<'_>, String> {
+        let mut frame = self.data.as_deref().map_or(Frame::new(), Frame::message);
+        if let Some(event) = &self.event {
+            frame = frame.event(event).map_err(|why| why.to_string())?;
+        }
+        if let Some(id) = &self.id {
+            frame = frame.id(id).map_err(|why| why.to_string())?;
+        }
+        if let Some(retry) = &self.retry {
+            let millis = retry
+                .as_u64()
+                .ok_or_else(|| format!("retry: {retry} is no whole number of milliseconds"))?;
+            frame = frame.retry(Duration::from_millis(millis));
+        }
+        if let Some(comment) = &self.comment {
+            frame = frame.comment(comment);
+        }
+        Ok(frame)
+    }
 }

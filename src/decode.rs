@@ -6,10 +6,10 @@
 
 mod cursor;
 mod line;
-pub(crate) mod scan;
+mod scan;
 mod utf8;
 
-use crate::storage::{Heap, Held, Region, Storage};
+use crate::storage::{Heap, Region, Storage};
 use core::fmt;
 use core::time::Duration;
 use cursor::Lent;
@@ -125,22 +125,23 @@ impl<S: Storage> Decoder<S> {
     ///
     /// # Errors
     ///
-    /// [`IdTooLong`] if the storage could not have held such an id of the stream; the old one
-    /// stays.
+    /// [`IdTooLong`] if the memory is [`Fixed`](crate::Fixed) and its region for an id is shorter; the
+    /// old one stays. On the heap there is no error: the limit is for what streams send.
     ///
     /// ```
-    /// # #[cfg(feature = "alloc")] {
-    /// let mut decoder = sse_proto::Decoder::with_max_event_len(5);
+    /// use sse_proto::{Decoder, Fixed};
+    ///
+    /// let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 32], 4));
     /// decoder.set_last_event_id("41").unwrap();
-    /// assert_eq!(decoder.feed(b"data: x\n\n").next_event().unwrap().unwrap().last_event_id, "41");
-    /// assert_eq!(decoder.set_last_event_id("123456").unwrap_err().limit(), 5);
-    /// # }
+    /// let mut events = decoder.feed(b"data: x\n\n");
+    /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "41");
+    /// assert_eq!(decoder.set_last_event_id("12345").unwrap_err().limit(), 4);
     /// ```
     pub fn set_last_event_id(&mut self, id: &str) -> Result<(), IdTooLong> {
         let storage = &mut self.machine.storage;
-        let room = storage.room(Held::NOTHING, Region::LastEventId);
-        if id.len() > room.bytes {
-            return Err(IdTooLong { limit: room.limit });
+        let limit = storage.longest_seed();
+        if id.len() > limit {
+            return Err(IdTooLong { limit });
         }
         storage.truncate(Region::LastEventId, 0);
         storage.push(Region::LastEventId, id);
@@ -297,7 +298,7 @@ impl fmt::Display for EventTooLarge {
 
 impl core::error::Error for EventTooLarge {}
 
-/// An id is longer than the storage can hold.
+/// An id is longer than the region that [`Fixed`](crate::Fixed) memory has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdTooLong {
     limit: usize,

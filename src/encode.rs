@@ -1,8 +1,9 @@
 //! The encoder: frames in, the bytes of an event stream out, and nothing that was not put in.
 //!
-//! [`Frame`] is checked text and writes nothing by itself: [`Pieces`] is the one place that knows how
-//! a frame is spelt, and every way out is a few lines over it. [`Encoder`] writes frames into one
-//! stream, and events whose data is made on the fly.
+//! [`Frame`] is checked text. How it is spelt only the module `pieces` knows; every way out is a few
+//! lines over that. [`Encoder`] writes frames into one stream, and events whose data is made on the
+//! fly.
+//!
 //! Invariant: the event type of a frame is free of CR and LF, its id of CR, LF and NUL, and it has
 //! data if it has an event type.
 
@@ -11,6 +12,7 @@ mod pieces;
 mod writer;
 
 use core::fmt;
+use core::mem;
 use core::time::Duration;
 
 pub use pieces::Pieces;
@@ -24,15 +26,15 @@ pub use writer::{Encoder, EventWriter};
 /// | into | with |
 /// |---|---|
 /// | a byte buffer | [`encode_to_slice`](Self::encode_to_slice) |
-/// | `Vec<u8>`, `String` | [`encode_to_vec`](Self::encode_to_vec), [`encode_to_string`](Self::encode_to_string) |
-/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}`: a frame is [`Display`](fmt::Display) |
+/// | `Vec<u8>`, `String` | `encode_to_vec`, `encode_to_string` (feature `alloc`) |
+/// | a [`core::fmt::Write`] | [`encode_to_fmt`](Self::encode_to_fmt), or `{}` in `write!` |
 /// | vectored output, anything else | [`pieces`](Self::pieces) |
 ///
-/// A decoder makes of it what was put in: each comment line, then the reconnection time, then exactly
-/// one event if there is data, and none if not. Text cannot break out of its field (rules of
-/// WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and data and
-/// comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so frames may
-/// be written one after another in any order.
+/// A decoder makes of it what was put in: each comment line, then the reconnection time, then
+/// exactly one event if there is data, and none if not. Text cannot break out of its field (rules
+/// of WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and
+/// data and comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so
+/// frames may be written one after another in any order.
 ///
 /// ```
 /// use sse_proto::Frame;
@@ -60,8 +62,8 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A frame with nothing in it yet: for frames without data.
     ///
-    /// As it is, it is written as a blank line alone. (It could be nothing at all, but a write of no
-    /// bytes ends a chunked body.)
+    /// As it is, it is written as a blank line alone, which no client notices: were it written as
+    /// nothing, it would end a body that goes out in HTTP chunks, a chunk for each frame.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -86,14 +88,15 @@ impl<'a> Frame<'a> {
 
     /// An event with this data, of the default type `message`.
     ///
-    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the data
-    /// comes back as an LF**. Everything else comes back as it is: a leading space, a line end at the
-    /// end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
+    /// The data is written line by line. A decoder joins the lines by LF: **a CR or a CRLF in the
+    /// data comes back as an LF**. Everything else comes back as it is: a leading space, a line end
+    /// at the end, control characters, NUL, U+FEFF. Empty data is data, and is dispatched.
     ///
     /// ```
     /// use sse_proto::Frame;
     ///
-    /// assert_eq!(Frame::message("a\r\n b\rc\n").to_string(), "data: a\ndata:  b\ndata: c\ndata: \n\n");
+    /// let frame = Frame::message("a\r\n b\rc\n").to_string();
+    /// assert_eq!(frame, "data: a\ndata:  b\ndata: c\ndata: \n\n");
     /// assert_eq!(Frame::message("").to_string(), "data: \n\n");
     /// ```
     #[inline]
@@ -119,9 +122,10 @@ impl<'a> Frame<'a> {
 
     /// Sets the event type.
     ///
-    /// It makes the frame an event: without data, the data is empty. (With no data at all, a decoder
-    /// would drop the type, and nothing would arrive.) The empty type is the default, `message`, and no line is
-    /// written for it. Browsers fire events of the types `open` and `error` themselves, too.
+    /// It makes the frame an event: without data, the data is empty. (With no data at all, a
+    /// decoder would drop the type, and nothing would arrive.) The empty type is the default,
+    /// `message`, and no line is written for it. Browsers fire events of the types `open` and
+    /// `error` themselves, too.
     ///
     /// # Errors
     ///
@@ -141,8 +145,8 @@ impl<'a> Frame<'a> {
     /// ```
     #[inline]
     pub const fn event(mut self, event: &'a str) -> Result<Self, InvalidField> {
-        if gate::has_forbidden(event.as_bytes(), false) {
-            return Err(InvalidField::find("event", event.as_bytes()));
+        if let Some(error) = InvalidField::find("event", event.as_bytes(), false) {
+            return Err(error);
         }
         self.event = event;
         if self.data.is_none() {
@@ -158,7 +162,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore it.
+    /// [`InvalidField`] if the id has a CR or an LF, or a NUL, with which a decoder would ignore
+    /// it.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -166,13 +171,13 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::message("x").id("7")?.to_string(), "id: 7\ndata: x\n\n");
     /// assert_eq!(Frame::message("x").id("")?.to_string(), "id: \ndata: x\n\n");
     /// let error = Frame::message("x").id("7\0").unwrap_err();
-    /// assert_eq!(error.to_string(), "id has a NUL at byte 1");
+    /// assert_eq!(error.to_string(), "id: NUL at byte 1");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
     #[inline]
     pub const fn id(mut self, id: &'a str) -> Result<Self, InvalidField> {
-        if gate::has_forbidden(id.as_bytes(), true) {
-            return Err(InvalidField::find("id", id.as_bytes()));
+        if let Some(error) = InvalidField::find("id", id.as_bytes(), true) {
+            return Err(error);
         }
         self.id = Some(id);
         Ok(self)
@@ -180,14 +185,15 @@ impl<'a> Frame<'a> {
 
     /// Sets the reconnection time: how long a client waits before it connects again.
     ///
-    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked, and
-    /// at most `u64::MAX` of them.
+    /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked,
+    /// and at most `u64::MAX` of them.
     ///
     /// ```
     /// use sse_proto::Frame;
     /// use std::time::Duration;
     ///
-    /// assert_eq!(Frame::new().retry(Duration::from_micros(1_500_001)).to_string(), "retry: 1501\n\n");
+    /// let frame = Frame::new().retry(Duration::from_micros(1_500_001));
+    /// assert_eq!(frame.to_string(), "retry: 1501\n\n");
     /// ```
     #[inline]
     pub const fn retry(mut self, time: Duration) -> Self {
@@ -204,8 +210,8 @@ impl<'a> Frame<'a> {
     /// Sets the comment, which stands before the fields. Clients ignore it; people and tools that
     /// read along see it.
     ///
-    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where it has a CR, an LF
-    /// or a CRLF, decoders that hand out comments give several.
+    /// The text stands right behind the colon. **Each line of it is a comment of its own**: where
+    /// it has a CR, an LF or a CRLF, decoders that hand out comments give several.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -218,9 +224,11 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// The text of the frame, piece by piece: for vectored writes, and for output of any other kind.
+    /// The text of the frame, piece by piece: for vectored writes, and for output of any other
+    /// kind.
     ///
-    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may be empty.
+    /// The pieces borrow from the text that the frame was made of, and not from the frame. Some may
+    /// be empty.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -248,14 +256,15 @@ impl<'a> Frame<'a> {
     /// ```
     #[inline]
     pub fn encoded_len(&self) -> usize {
-        self.pieces().bytes()
+        self.len(self.is_one_line())
     }
 
     /// Writes the whole frame to the start of `out` and says how many bytes that was.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is written.
+    /// [`BufferTooSmall`] if there is not enough room: it says how much is needed, and nothing is
+    /// written.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -263,23 +272,23 @@ impl<'a> Frame<'a> {
     /// let mut buffer = [0; 16];
     /// let len = Frame::message("hello").encode_to_slice(&mut buffer)?;
     /// assert_eq!(&buffer[..len], b"data: hello\n\n");
-    /// assert_eq!(Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err().needed(), 20);
+    /// let error = Frame::message("good evening").encode_to_slice(&mut buffer).unwrap_err();
+    /// assert_eq!(error.needed(), 20);
     /// # Ok::<(), sse_proto::BufferTooSmall>(())
     /// ```
-    #[inline]
+    // Always, here and below: which fields there are is known where the frame was made, and half of
+    // the time of a short one would go into asking.
+    #[inline(always)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let pieces = self.pieces();
-        let needed = pieces.bytes();
-        let Some((room, _)) = out.split_at_mut_checked(needed) else {
+        let one_line = self.is_one_line();
+        let needed = self.len(one_line);
+        let Some(mut room) = out.get_mut(..needed) else {
             return Err(BufferTooSmall { needed });
         };
-        pieces.fold(room, |room, piece| {
-            match room.split_at_mut_checked(piece.len()) {
-                Some((target, room)) => {
-                    target.copy_from_slice(piece.as_bytes());
-                    room
-                }
-                None => &mut [],
+        pieces::each(self, one_line, |piece| {
+            if let Some((target, rest)) = mem::take(&mut room).split_at_mut_checked(piece.len()) {
+                target.copy_from_slice(piece.as_bytes());
+                room = rest;
             }
         });
         Ok(needed)
@@ -294,11 +303,14 @@ impl<'a> Frame<'a> {
     /// assert_eq!(body, b"data: one\n\ndata: two\n\n");
     /// ```
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
-        let pieces = self.pieces();
-        out.reserve(pieces.least_bytes());
-        pieces.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+        let one_line = self.is_one_line();
+        // More lines make it longer, which is not worth a count.
+        out.reserve(self.one_line_len());
+        pieces::each(self, one_line, |piece| {
+            out.extend_from_slice(piece.as_bytes())
+        });
     }
 
     /// Appends the frame to `out`.
@@ -309,19 +321,20 @@ impl<'a> Frame<'a> {
     /// assert_eq!(body, "data: one\n\n");
     /// ```
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub fn encode_to_string(&self, out: &mut alloc::string::String) {
-        let pieces = self.pieces();
-        out.reserve(pieces.least_bytes());
-        pieces.for_each(|piece| out.push_str(piece));
+        let one_line = self.is_one_line();
+        out.reserve(self.one_line_len());
+        pieces::each(self, one_line, |piece| out.push_str(piece));
     }
 
-    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in between.
+    /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in
+    /// between.
     ///
     /// # Errors
     ///
-    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever follows
-    /// would become a part of the same event. [`Encoder`] sees to that.
+    /// Those of `out`. A part of the frame may have been written then: end the stream, as whatever
+    /// follows would become a part of the same event. [`Encoder`] sees to that.
     ///
     /// ```
     /// let mut body = String::new();
@@ -330,7 +343,56 @@ impl<'a> Frame<'a> {
     /// # Ok::<(), core::fmt::Error>(())
     /// ```
     pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
-        self.pieces().try_for_each(|piece| out.write_str(piece))
+        let mut result = Ok(());
+        pieces::each(self, self.is_one_line(), |piece| {
+            if result.is_ok() {
+                result = out.write_str(piece);
+            }
+        });
+        result
+    }
+
+    /// Whether comment and data have no line end, for certain.
+    #[inline(always)]
+    fn is_one_line(&self) -> bool {
+        let texts = [self.comment, self.data];
+        texts
+            .iter()
+            .flatten()
+            .all(|text| gate::is_one_line(text.as_bytes()))
+    }
+
+    /// The length of the frame if comment and data have no line end, and too little if they have.
+    #[inline(always)]
+    fn one_line_len(&self) -> usize {
+        let mut len = 0_usize;
+        pieces::each(self, true, |piece| len = len.saturating_add(piece.len()));
+        len
+    }
+
+    #[inline(always)]
+    fn len(&self, one_line: bool) -> usize {
+        if one_line {
+            self.one_line_len()
+        } else {
+            self.lines_len()
+        }
+    }
+
+    #[inline(never)]
+    fn lines_len(&self) -> usize {
+        if let (None, Some(data)) = (self.comment, self.data) {
+            // An LF is written as what stands between two lines; a CR may be half of a line end.
+            if gate::count(data.as_bytes(), b'\r') == 0 {
+                let more = pieces::DATA[1].len() - 1;
+                return gate::count(data.as_bytes(), b'\n')
+                    .saturating_mul(more)
+                    .saturating_add(self.one_line_len());
+            }
+        }
+        let mut len = 0_usize;
+        pieces::each(self, false, |piece| len = len.saturating_add(piece.len()));
+        len
     }
 }
 
@@ -345,7 +407,7 @@ impl fmt::Display for Frame<'_> {
 ///
 /// ```
 /// let error = sse_proto::Frame::message("x").event("a\rdata: b").unwrap_err();
-/// assert_eq!(error.to_string(), "event has a CR at byte 1");
+/// assert_eq!(error.to_string(), "event: CR at byte 1");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidField {
@@ -355,27 +417,18 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
-    /// The first forbidden byte of `text`, which has one.
-    #[cold]
-    const fn find(field: &'static str, text: &[u8]) -> Self {
-        let nul = matches!(field.as_bytes(), b"id");
-        let mut position = 0;
-        let mut rest = text;
-        while let [byte, behind @ ..] = rest {
-            if gate::is_forbidden(*byte, nul) {
-                return Self {
-                    field,
-                    byte: *byte,
-                    position,
-                };
-            }
-            position += 1;
-            rest = behind;
+    #[inline(always)]
+    const fn find(field: &'static str, text: &[u8], nul: bool) -> Option<Self> {
+        if gate::is_high(text) {
+            return None;
         }
-        Self {
-            field,
-            byte: 0,
-            position,
+        match gate::find_forbidden(text, nul) {
+            Some((position, byte)) => Some(Self {
+                field,
+                byte,
+                position,
+            }),
+            None => None,
         }
     }
 
@@ -398,11 +451,11 @@ impl InvalidField {
 impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let byte = match self.byte {
-            b'\r' => "a CR",
-            b'\n' => "an LF",
-            _ => "a NUL",
+            b'\r' => "CR",
+            b'\n' => "LF",
+            _ => "NUL",
         };
-        write!(f, "{} has {byte} at byte {}", self.field, self.position)
+        write!(f, "{}: {byte} at byte {}", self.field, self.position)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) mod sealed {
         fn move_tail(&mut self, start: usize, region: Region);
         /// The pending id becomes the last event ID; the pending id is empty.
         fn commit_id(&mut self);
+        /// The longest last event ID that may be set from outside, in bytes.
+        fn longest_seed(&self) -> usize;
         /// How much the value of the unfinished line, a value for `region`, may still grow.
         fn room(&self, held: Held, region: Region) -> Room;
     }
@@ -198,6 +200,11 @@ impl sealed::Memory for Heap {
     fn commit_id(&mut self) {
         core::mem::swap(&mut self.pending_id, &mut self.last_event_id);
         self.pending_id.clear();
+    }
+
+    fn longest_seed(&self) -> usize {
+        // The limit is for what a stranger sends; this the caller has already.
+        usize::MAX
     }
 
     #[inline]
@@ -396,6 +403,10 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     fn commit_id(&mut self) {
         self.last_id = !self.last_id;
         *self.used(Region::PendingId) = 0;
+    }
+
+    fn longest_seed(&self) -> usize {
+        self.field_len()
     }
 
     #[inline]

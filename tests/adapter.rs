@@ -231,7 +231,7 @@ fn an_id_that_does_not_fit_is_refused() {
 
 #[test]
 fn kinds_that_are_not_there_yet_or_never_are_unsupported() {
-    for kind in ["encode", "connect", "", "Decode", "no such kind"] {
+    for kind in ["connect", "", "Decode", "Encode", "no such kind"] {
         assert_eq!(
             answer(json!({ "case": 2, "kind": kind, "frames": [], "chunks": "?" }).to_string()),
             json!({ "case": 2, "unsupported": true })
@@ -398,7 +398,7 @@ fn every_request_is_answered_in_order_whatever_is_between() {
     for case in 0..5000 {
         let line = match case % 5 {
             0 => "\u{FFFD} not JSON".to_owned(),
-            1 => json!({ "case": case, "kind": "encode" }).to_string(),
+            1 => json!({ "case": case, "kind": "no such kind" }).to_string(),
             2 => json!({ "case": case, "kind": "decode", "chunks": ["?"] }).to_string(),
             3 => request(
                 ["data:x\n\n"],
@@ -420,6 +420,51 @@ fn every_request_is_answered_in_order_whatever_is_between() {
         };
         assert_eq!(answer["case"], due);
         assert!(answer.get(key).is_some(), "{answer}");
+    }
+}
+
+#[test]
+fn frames_are_encoded_in_a_row() {
+    let answer = |frames: Value| {
+        answer(json!({ "case": 1, "kind": "encode", "frames": frames, "more": 0 }).to_string())
+    };
+    let bytes = |stream: &str| json!({ "case": 1, "bytes": BASE64.encode(stream) });
+    assert_eq!(answer(json!([])), bytes(""));
+    assert_eq!(
+        answer(json!([
+            { "event": "e", "data": " a\rb", "id": "", "retry": u64::MAX, "comment": "c\n" },
+            { "comment": "" },
+            { "data": "", "event": null, "unknown": [1] },
+        ])),
+        bytes(
+            ":c\n:\nevent: e\nid: \nretry: 18446744073709551615\ndata:  a\ndata: b\n\n\
+             :\n\n\
+             data: \n\n"
+        )
+    );
+}
+
+#[test]
+fn the_first_frame_that_may_not_be_written_is_named() {
+    for (frame, why) in [
+        (json!({ "event": "a\r", "id": "\0" }), "event: "),
+        (json!({ "data": "x", "id": "\0" }), "id: "),
+        (json!({ "retry": -1 }), "retry: "),
+        (json!({ "retry": 1.5 }), "retry: "),
+        (json!({ "retry": "1" }), "retry: "),
+    ] {
+        let frames = [json!({ "data": "good" }), frame, json!({ "id": "\n" })];
+        let answer = answer(json!({ "case": 1, "kind": "encode", "frames": frames }).to_string());
+        assert_eq!(answer["frame"], 1, "{answer}");
+        assert!(
+            answer["error"].as_str().unwrap().starts_with(why),
+            "{answer}"
+        );
+        assert_eq!(answer.as_object().unwrap().len(), 3, "{answer}");
+    }
+    for frames in [json!(null), json!([1]), json!([{ "data": 1 }])] {
+        let line = json!({ "case": 1, "kind": "encode", "frames": frames });
+        assert_refused(line.to_string(), json!(1), "bad request: ");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::time::Duration;
 
-/// A cursor over one chunk, made by [`Decoder::feed`].
+/// A cursor over one chunk, made by [`Decoder::feed`](crate::Decoder::feed).
 ///
 /// It lends: what it hands out lives until it is asked again, and may borrow from the chunk and
 /// from the decoder. So it is no `Iterator`; the loop is `while let Some(event) =
@@ -147,6 +147,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                     self.lent.data = Some(data);
                     return Ok(Outcome::Event);
                 }
+                if self.position == self.chunk.len() {
+                    return Ok(Outcome::Nothing);
+                }
                 self.machine.idle = false;
             }
             if self.machine.line != Line::Start {
@@ -220,7 +223,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Goes on where the last chunk ended, or where an error came up. If a line is still under way
     /// afterwards, the chunk is read.
-    #[cold]
+    #[inline(never)]
     fn resume(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
         if let Line::StreamStart(mut seen) = self.machine.line {

@@ -11,8 +11,8 @@ pub(super) const LF: u8 = b'\n';
 pub(super) const CR: u8 = b'\r';
 
 /// The line ends of a chunk, found in order.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LineEnds {
+#[derive(Debug, Default)]
+pub(super) struct LineEnds {
     /// Bit `i` is set where the byte at `end - 64 + i` is a CR or an LF.
     mask: u64,
     /// End of the block that `mask` is of; a multiple of 64, and 0 before the first.
@@ -22,7 +22,7 @@ pub(crate) struct LineEnds {
 impl LineEnds {
     /// The first CR or LF of `chunk` at `from` or later. `from` must not go back.
     #[inline]
-    pub(crate) fn next(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
+    pub(super) fn next(&mut self, chunk: &[u8], from: usize) -> Option<usize> {
         // 64 and more: past the block's end, or there was no block yet.
         let behind = (from + BLOCK).saturating_sub(self.end);
         let mask = if behind < BLOCK {

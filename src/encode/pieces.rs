@@ -1,12 +1,84 @@
 //! How a frame is spelt: the one place that knows.
 //!
-//! [`Pieces`] goes through the [`FIELDS`]: `next` step by step, `fold` in a straight line, in which
-//! names and line ends are constants.
+//! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and
+//! line ends are constants. Both take them from the same table.
 
 use super::{Frame, gate};
-use crate::decode::scan::LineEnds;
 use core::iter::FusedIterator;
-use core::mem;
+use core::num::NonZeroU64;
+
+/// What stands before the first line of a field, between two lines, and behind the last one.
+///
+/// With the space always: a decoder takes one away, and another one belongs to the value.
+type Spelling = [&'static str; 3];
+
+const COMMENT: Spelling = [":", "\n:", "\n"];
+const EVENT: Spelling = ["event: ", "", "\n"];
+const ID: Spelling = ["id: ", "", "\n"];
+const RETRY: Spelling = ["retry: ", "", "\n"];
+/// The blank line is part of it, as data comes last.
+pub(super) const DATA: Spelling = ["data: ", "\ndata: ", "\n\n"];
+const BLANK_LINE: &str = "\n";
+
+/// Hands the text of `frame` to `put`, piece by piece. `one_line` says that comment and data are
+/// known to have no line end.
+///
+/// The order is that of [`Pieces::begin`]: a decoder hands out comments and the reconnection time
+/// where they stand, and the event at the blank line.
+#[inline(always)]
+pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
+    if let Some(comment) = frame.comment {
+        each_line(Lines::new(comment, one_line), COMMENT, &mut put);
+    }
+    if !frame.event.is_empty() {
+        put(EVENT[0]);
+        put(frame.event);
+        put(EVENT[2]);
+    }
+    if let Some(id) = frame.id {
+        put(ID[0]);
+        put(id);
+        put(ID[2]);
+    }
+    if let Some(retry) = frame.retry {
+        each_line(Lines::digits(retry), RETRY, &mut put);
+    }
+    match frame.data {
+        Some(data) if one_line => {
+            put(DATA[0]);
+            put(data);
+            put(DATA[2]);
+        }
+        Some(data) => each_data_line(data, &mut put),
+        None => put(BLANK_LINE),
+    }
+}
+
+/// Apart from [`each_line`], so that the names are constants here too.
+#[inline(never)]
+fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
+    let mut rest = data;
+    put(DATA[0]);
+    while let Some((line, behind)) = split_line(rest) {
+        put(line);
+        put(DATA[1]);
+        rest = behind;
+    }
+    put(rest);
+    put(DATA[2]);
+}
+
+#[cold]
+#[inline(never)]
+fn each_line<'a>(lines: Lines<'a>, spelling: Spelling, put: &mut impl FnMut(&'a str)) {
+    let [mut before, between, end] = spelling;
+    for line in lines {
+        put(before);
+        put(line);
+        before = between;
+    }
+    put(end);
+}
 
 /// The text of a frame, piece by piece, made by [`Frame::pieces`].
 ///
@@ -21,131 +93,76 @@ use core::mem;
 #[must_use = "iterators do nothing unless they are consumed"]
 pub struct Pieces<'a> {
     frame: Frame<'a>,
-    comment_is_one_line: bool,
-    data_is_one_line: bool,
-    /// Index of the field under way, or of the next one.
+    one_line: bool,
+    /// The next field to begin.
     field: usize,
+    spelling: Spelling,
     /// What is left of the field under way.
     lines: Option<Lines<'a>>,
     /// The line whose name was just handed out.
     line: Option<&'a str>,
 }
 
-/// What is written of a frame, in this order: a decoder hands out comments and the reconnection time
-/// where they stand, and the event at the blank line.
-const FIELDS: [Field; 6] = {
-    use Kind::{BlankLine, Comment, Data, Event, Id, Retry};
-    // With the space always: a decoder takes one away, and another one belongs to the value.
-    [
-        Field(Comment, [":", "\n:", "\n"]),
-        Field(Event, ["event: ", "", "\n"]),
-        Field(Id, ["id: ", "", "\n"]),
-        Field(Retry, ["retry: ", "", "\n"]),
-        Field(Data, ["data: ", DATA_LINE, DATA_END]),
-        Field(BlankLine, ["", "", "\n"]),
-    ]
-};
-
-/// Between two lines of data.
-pub(super) const DATA_LINE: &str = "\ndata: ";
-/// Ends the last line of data, and the frame.
-pub(super) const DATA_END: &str = "\n\n";
-
-/// A field, and what stands before its first line, between two lines, and behind the last one.
-struct Field(Kind, [&'static str; 3]);
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Comment,
-    Event,
-    Id,
-    Retry,
-    Data,
-    /// That of a frame without data.
-    BlankLine,
-}
-
 impl<'a> Pieces<'a> {
     #[inline]
     pub(super) fn new(frame: Frame<'a>) -> Self {
-        let is_one_line = |text: Option<&str>| match text {
-            Some(text) => gate::is_one_line(text.as_bytes()),
-            None => true,
-        };
         Self {
             frame,
-            comment_is_one_line: is_one_line(frame.comment),
-            data_is_one_line: is_one_line(frame.data),
+            one_line: frame.is_one_line(),
             field: 0,
+            spelling: COMMENT,
             lines: None,
             line: None,
         }
     }
 
-    /// The length of all that is left.
-    #[inline]
-    pub(super) fn bytes(&self) -> usize {
-        self.clone()
-            .fold(0, |len: usize, piece| len.saturating_add(piece.len()))
-    }
-
-    /// The length if there were no line ends in comment and data: more of them make it longer.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(super) fn least_bytes(&self) -> usize {
-        Self {
-            comment_is_one_line: true,
-            data_is_one_line: true,
-            ..self.clone()
-        }
-        .bytes()
-    }
-
-    #[inline(always)]
-    fn lines_of(&self, kind: Kind) -> Option<Lines<'a>> {
+    /// The field of this number, if the frame has it; the last one is the blank line of a frame
+    /// without data.
+    fn begin(&self, field: usize) -> Option<(Spelling, Lines<'a>)> {
         let frame = &self.frame;
-        match kind {
-            Kind::Comment => Some(Lines::new(frame.comment?, self.comment_is_one_line)),
-            Kind::Event if frame.event.is_empty() => None,
-            Kind::Event => Some(Lines::One(frame.event)),
-            Kind::Id => frame.id.map(Lines::One),
-            Kind::Retry => frame.retry.map(Lines::digits),
-            Kind::Data => Some(Lines::new(frame.data?, self.data_is_one_line)),
-            Kind::BlankLine if frame.data.is_some() => None,
-            Kind::BlankLine => Some(Lines::One("")),
-        }
+        let (spelling, lines) = match field {
+            0 => (COMMENT, Lines::new(frame.comment?, self.one_line)),
+            1 if frame.event.is_empty() => return None,
+            1 => (EVENT, Lines::One(frame.event)),
+            2 => (ID, Lines::One(frame.id?)),
+            3 => (RETRY, Lines::digits(frame.retry?)),
+            4 => (DATA, Lines::new(frame.data?, self.one_line)),
+            _ if frame.data.is_some() => return None,
+            _ => (["", "", BLANK_LINE], Lines::One("")),
+        };
+        Some((spelling, lines))
     }
 
-    #[inline]
     fn step(&mut self) -> Option<&'a str> {
         if let Some(line) = self.line.take() {
             return Some(line);
         }
-        loop {
-            let Field(kind, [name, between, end]) = FIELDS.get(self.field)?;
-            if let Some(lines) = &mut self.lines {
-                self.line = lines.next();
-                if self.line.is_some() {
-                    return Some(between);
-                }
-                self.lines = None;
-                self.field += 1;
-                return Some(end);
+        if let Some(lines) = &mut self.lines {
+            self.line = lines.next();
+            let [_, between, end] = self.spelling;
+            if self.line.is_some() {
+                return Some(between);
             }
-            self.lines = self.lines_of(*kind);
-            if let Some(lines) = &mut self.lines {
-                self.line = lines.next();
-                return Some(name);
-            }
-            self.field += 1;
+            self.lines = None;
+            return Some(end);
         }
+        while self.field <= 5 {
+            let field = self.begin(self.field);
+            self.field += 1;
+            if let Some((spelling, mut lines)) = field {
+                self.spelling = spelling;
+                self.line = lines.next();
+                self.lines = Some(lines);
+                return Some(spelling[0]);
+            }
+        }
+        None
     }
 }
 
 impl<'a> Iterator for Pieces<'a> {
     type Item = &'a str;
 
-    #[inline]
     fn next(&mut self) -> Option<&'a str> {
         loop {
             let piece = self.step()?;
@@ -153,47 +170,6 @@ impl<'a> Iterator for Pieces<'a> {
                 return Some(piece);
             }
         }
-    }
-
-    #[inline]
-    fn fold<B, F: FnMut(B, &'a str) -> B>(mut self, init: B, mut put: F) -> B {
-        let mut put = |so_far, piece: &'a str| {
-            if piece.is_empty() {
-                so_far
-            } else {
-                put(so_far, piece)
-            }
-        };
-        let mut so_far = init;
-        while self.lines.is_some() {
-            match self.step() {
-                Some(piece) => so_far = put(so_far, piece),
-                None => return so_far,
-            }
-        }
-        for (index, Field(kind, [name, between, end])) in FIELDS.iter().enumerate() {
-            if index < self.field {
-                continue;
-            }
-            match self.lines_of(*kind) {
-                None => {}
-                Some(Lines::One(line)) => {
-                    so_far = put(so_far, name);
-                    so_far = put(so_far, line);
-                    so_far = put(so_far, end);
-                }
-                Some(lines) => {
-                    let mut before = name;
-                    for line in lines {
-                        so_far = put(so_far, before);
-                        so_far = put(so_far, line);
-                        before = between;
-                    }
-                    so_far = put(so_far, end);
-                }
-            }
-        }
-        so_far
     }
 }
 
@@ -203,37 +179,33 @@ impl FusedIterator for Pieces<'_> {}
 #[derive(Debug, Clone)]
 pub(super) enum Lines<'a> {
     One(&'a str),
-    /// The lines of a text, from `start` on.
-    Many {
-        text: &'a str,
-        start: usize,
-        ends: LineEnds,
-    },
+    /// The lines of a text, or of what is left of it.
+    Many(&'a str),
     /// A number, digit by digit, which takes no memory.
     Digits {
         number: u64,
-        power: u64,
+        /// The power of ten that the next digit stands for.
+        power: NonZeroU64,
     },
     End,
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `text`, cut at CR, LF and CRLF.
+    /// The lines of `text`, cut at CR, LF and CRLF. `one_line` says that there is none of them.
     #[inline]
-    pub(super) fn new(text: &'a str, is_one_line: bool) -> Self {
-        if is_one_line {
+    pub(super) fn new(text: &'a str, one_line: bool) -> Self {
+        if one_line {
             return Self::One(text);
         }
-        Self::Many {
-            text,
-            start: 0,
-            ends: LineEnds::default(),
-        }
+        Self::Many(text)
     }
 
     fn digits(number: u64) -> Self {
         let power = 10_u64.pow(number.checked_ilog10().unwrap_or_default());
-        Self::Digits { number, power }
+        Self::Digits {
+            number,
+            power: NonZeroU64::new(power).unwrap_or(NonZeroU64::MIN),
+        }
     }
 }
 
@@ -243,29 +215,24 @@ impl<'a> Iterator for Lines<'a> {
     #[inline]
     fn next(&mut self) -> Option<&'a str> {
         match self {
-            Self::One(_) => match mem::replace(self, Self::End) {
-                Self::One(line) => Some(line),
-                _ => None,
-            },
-            Self::Many { text, start, ends } => {
-                let bytes = text.as_bytes();
-                let Some(end) = ends.next(bytes, *start) else {
-                    let last = text.get(*start..);
-                    *self = Self::End;
-                    return last;
+            Self::One(line) => {
+                let line = *line;
+                *self = Self::End;
+                Some(line)
+            }
+            Self::Many(text) => {
+                let (line, next) = match split_line(text) {
+                    Some((line, rest)) => (line, Self::Many(rest)),
+                    None => (*text, Self::End),
                 };
-                let line = text.get(*start..end);
-                let crlf = bytes
-                    .get(end..)
-                    .is_some_and(|rest| rest.starts_with(b"\r\n"));
-                *start = end + 1 + usize::from(crlf);
-                line
+                *self = next;
+                Some(line)
             }
             Self::Digits { number, power } => {
                 let digit = *number / *power % 10;
-                *power /= 10;
-                if *power == 0 {
-                    *self = Self::End;
+                match NonZeroU64::new(power.get() / 10) {
+                    Some(next) => *power = next,
+                    None => *self = Self::End,
                 }
                 let start = digit as usize;
                 "0123456789".get(start..=start)
@@ -273,4 +240,12 @@ impl<'a> Iterator for Lines<'a> {
             Self::End => None,
         }
     }
+}
+
+/// The first line of `text` and what stands behind its CR, LF or CRLF, if it has one.
+#[inline]
+fn split_line(text: &str) -> Option<(&str, &str)> {
+    let (line, end) = text.split_at_checked(gate::find_line_end(text.as_bytes())?)?;
+    let rest = end.strip_prefix("\r\n").or_else(|| end.get(1..))?;
+    Some((line, rest))
 }

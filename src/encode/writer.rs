@@ -4,19 +4,19 @@
 //! So [`Encoder`] is `Open` from the first byte of a frame to the last, and refuses everything once
 //! a frame was left like that.
 
-use super::pieces::{DATA_END, DATA_LINE, Lines};
+use super::pieces::{DATA, Lines};
 use super::{Frame, gate};
 use core::fmt::{self, Write};
 
 /// Writes one event stream into a [`core::fmt::Write`], frame by frame, or event by event while its
 /// data is being made.
 ///
-/// The format has no way to take back a part of an event. So if a frame could not be written to its end, or an
-/// [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing any more, and the
-/// stream has to end, upon which clients drop the unfinished event ("any pending data must be
-/// discarded"). Were it to go on, the next event would be taken for the rest of that one.
-/// Use one encoder for the whole stream, or write each event into a buffer and send it when
-/// it is [finished](EventWriter::finish).
+/// The format has no way to take back a part of an event. So if a frame could not be written to its
+/// end, or an [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing any
+/// more, and the stream has to end, upon which clients drop the unfinished event ("any pending data
+/// must be discarded"). Were it to go on, the next event would be taken for the rest of that one.
+/// Use one encoder for the whole stream, or write each event into a buffer and send it when it is
+/// [finished](EventWriter::finish).
 ///
 /// ```
 /// use sse_proto::{Encoder, Frame};
@@ -47,7 +47,8 @@ enum State {
 }
 
 impl<W> Encoder<W> {
-    /// An encoder of a stream into `sink`, which is at the start of the stream or between two frames.
+    /// An encoder of a stream into `sink`, which is at the start of the stream or between two
+    /// frames.
     ///
     /// ```
     /// let encoder = sse_proto::Encoder::new(String::new());
@@ -123,13 +124,13 @@ impl<W: Write> Encoder<W> {
     /// ```
     pub fn write_frame(&mut self, frame: &Frame<'_>) -> fmt::Result {
         self.open()?;
-        frame.pieces().try_for_each(|piece| self.put(piece))?;
+        frame.encode_to_fmt(&mut self.sink)?;
         self.state = State::Ready;
         Ok(())
     }
 
-    /// Begins an event: writes the fields of `head`, and leaves its data open. What is written to the
-    /// [`EventWriter`] is appended to the data that `head` has, if any.
+    /// Begins an event: writes the fields of `head`, and leaves its data open. What is written to
+    /// the [`EventWriter`] is appended to the data that `head` has, if any.
     ///
     /// # Errors
     ///
@@ -156,7 +157,7 @@ impl<W: Write> Encoder<W> {
         };
         empty
             .pieces()
-            .take_while(|piece| *piece != DATA_END)
+            .take_while(|piece| *piece != DATA[2])
             .try_for_each(|piece| self.put(piece))?;
         let mut event = EventWriter {
             encoder: self,
@@ -186,14 +187,14 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-/// The data of an event while it is being made, for `write!` and whatever else writes text: begun by
-/// [`Encoder::begin`], ended by [`finish`](Self::finish).
+/// The data of an event while it is being made, for `write!` and whatever else writes text: begun
+/// by [`Encoder::begin`], ended by [`finish`](Self::finish).
 ///
-/// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`], CR and CRLF
-/// come back as LF, also a CRLF that falls between two writes.
+/// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`],
+/// CR and CRLF come back as LF, also a CRLF that falls between two writes.
 ///
-/// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is dropped
-/// without it, or forgotten, or the sink fails, the [`Encoder`] is broken and refuses what
+/// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is
+/// dropped without it, or forgotten, or the sink fails, the [`Encoder`] is broken and refuses what
 /// would follow. So there is never half an event that looks like a whole one, provided that nothing
 /// else writes to the stream.
 ///
@@ -239,7 +240,8 @@ impl<W: Write> EventWriter<'_, W> {
     ///
     /// # Errors
     ///
-    /// Those of the sink; and if an earlier write to it failed, because a part of the data is missing.
+    /// Those of the sink; and if an earlier write to it failed, because a part of the data is
+    /// missing.
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
@@ -250,7 +252,7 @@ impl<W: Write> EventWriter<'_, W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn finish(self) -> fmt::Result {
-        self.encoder.put(DATA_END)?;
+        self.encoder.put(DATA[2])?;
         self.encoder.state = State::Ready;
         Ok(())
     }
@@ -269,7 +271,7 @@ impl<W: Write> Write for EventWriter<'_, W> {
         let mut lines = Lines::new(rest, gate::is_one_line(rest.as_bytes()));
         self.encoder.put(lines.next().unwrap_or_default())?;
         lines.try_for_each(|line| {
-            self.encoder.put(DATA_LINE)?;
+            self.encoder.put(DATA[1])?;
             self.encoder.put(line)
         })
     }

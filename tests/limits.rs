@@ -1,0 +1,430 @@
+//! The limit at its exact edge, in streams that can be read aloud: so many bytes are held, one more is too many, and the
+//! error comes with the very byte.
+//!
+//! A stream is written with marks where its items are due: `{m|data|id}` for an event (`m` is the type `message`),
+//! `{!5}` for the error with limit 5, `{: text}` for a comment, `{retry 7}`. An item is due at the byte before its
+//! mark, neither earlier nor later, under every two-way cut, byte by byte, and with empty chunks between. The model is
+//! held to the same marks.
+
+mod support;
+
+use support::model::{Ask, Item, Limit, Model};
+use support::run::decoder;
+
+#[test]
+fn data_as_long_as_the_limit_is_an_event_and_one_byte_more_is_an_error() {
+    on_both(5, b"data:12345\n\n{m|12345|}");
+    on_both(5, b"data:123456{!5}789\n\n");
+    // The one space is no part of the value; a second one is.
+    on_both(5, b"data: 12345\n\n{m|12345|}");
+    on_both(5, b"data:  12345{!5}\n\n");
+}
+
+#[test]
+fn the_event_behind_one_too_large_is_read() {
+    on_both(
+        3,
+        b"data:1234{!3}5\ndata:6\nevent:7890\n\ndata:abc\n\n{m|abc|}",
+    );
+    on_both(
+        3,
+        b"data:1234{!3}\r\n\r\ndata\r\r{m||}\ndata:1\ndata:23{!3}\n\ndata:x\n\n{m|x|}",
+    );
+}
+
+#[test]
+fn an_event_too_large_is_reported_once() {
+    on_both(
+        1,
+        b"data:ab{!1}cdef\ndata:abcdef\ndata\ndata\nid:abcdef\nevent:abcdef\n\ndata:ab{!1}\n\n",
+    );
+}
+
+#[test]
+fn the_lf_that_joins_two_data_lines_counts_from_the_colon() {
+    on_both(3, b"data:1\ndata:2\n\n{m|1\n2|}");
+    on_both(3, b"data:1\ndata:23{!3}\n\n");
+    on_both(3, b"data:123\ndata:{!3}\n\n");
+    on_both(4, b"data:123\ndata:\n\n{m|123\n|}");
+    on_both(4, b"data:123\ndata: 4{!4}\n\n");
+}
+
+#[test]
+fn the_lf_of_a_data_line_without_colon_counts_from_its_line_end() {
+    on_both(3, b"data:123\ndata\n{!3}\n");
+    on_both(3, b"data:123\rdata\r{!3}\n\r");
+    // A name that goes on is no `data` line.
+    on_both(3, b"data:123\ndatax\n\n{m|123|}");
+    on_both(4, b"data:123\ndata\n\n{m|123\n|}");
+}
+
+#[test]
+fn empty_data_lines_count_their_lf() {
+    on_both(2, b"data\ndata\ndata\n\n{m|\n\n|}");
+    on_both(2, b"data\ndata\ndata\ndata\n{!2}data\n\n");
+    on_both(2, b"data:\ndata:\ndata:\ndata:{!2}\n\n");
+}
+
+#[test]
+fn a_multi_byte_character_counts_when_it_is_complete() {
+    on_both(5, "data:ab\u{20AC}\n\n{m|ab\u{20AC}|}".as_bytes());
+    on_both(4, "data:ab\u{20AC}{!4}\n\n".as_bytes());
+    on_both(4, "data:\u{1F600}\n\n{m|\u{1F600}|}".as_bytes());
+    on_both(3, "data:\u{1F600}{!3}\n\n".as_bytes());
+    on_both(1, "data:\u{E9}{!1}\n\n".as_bytes());
+}
+
+#[test]
+fn a_broken_sequence_counts_the_three_bytes_of_its_replacement() {
+    on_both(3, b"data:\xFF\n\n{m|\xEF\xBF\xBD|}");
+    on_both(3, b"data:\xFF\x80{!3}\n\n");
+    on_both(3, b"data:\xF0\x9F\x98\n\n{m|\xEF\xBF\xBD|}");
+    // At the byte that breaks it,
+    on_both(3, b"data:a\xF0\x9F\x98b{!3}\n\n");
+    on_both(3, b"data:a\xF0\x9F\x98\xF0{!3}\n\n");
+    // which may be the line end.
+    on_both(2, b"data:\xE2\x82\n{!2}\n");
+    on_both(2, b"data:\xE2\x82\r{!2}\n\r");
+    on_both(2, b":\xE2\x82\r{!2}\n\n");
+    on(heap(3), b"data:a\nid:\xFF{!3}");
+    on(fixed(9, 2), b"data:a\nid:\xFF{!2}");
+    // In a line that is not stored it counts nothing.
+    on_both(2, b"data:ok\nx:\xE2\x82\nretry:\xE2\n\n{m|ok|}");
+}
+
+#[test]
+fn on_the_heap_data_type_and_id_count_together() {
+    on(heap(6), b"event:12\nid:34\ndata:56\n\n{12|56|34}");
+    on(heap(5), b"event:12\nid:34\ndata:56{!5}\n\n");
+    on(heap(5), b"data:12\nevent:34\nid:56{!5}\n\n");
+    on(heap(5), b"id:12\ndata:34\nevent:56{!5}\n\n");
+    // The default type takes no room.
+    on(heap(1), b"data:x\nevent\n\n{m|x|}");
+}
+
+#[test]
+fn an_id_that_was_committed_takes_no_room_any_more() {
+    on(
+        heap(4),
+        b"id:123\ndata:4\n\n{m|4|123}data:1234\n\n{m|1234|123}",
+    );
+    on(heap(4), b"id:123\n\ndata:1234\n\n{m|1234|123}");
+    on(heap(4), b"id:12\ndata:345{!4}\n\ndata:1234\n\n{m|1234|12}");
+}
+
+#[test]
+fn a_type_or_id_counts_until_the_line_that_replaces_it_has_ended() {
+    on(heap(4), b"event:ab\nevent:cd\ndata:12\n\n{cd|12|}");
+    on(heap(4), b"event:ab\nevent:cd\ndata:123{!4}4\n\n");
+    on(heap(4), b"event:ab\nevent:cde{!4}\n\n");
+    on(heap(4), b"id:ab\nid:cd\ndata:12\n\n{m|12|cd}");
+    on(heap(4), b"id:ab\nid:cde{!4}");
+    // Empty again, they take no room.
+    on(
+        heap(4),
+        b"event:ab\nevent\nid:ab\nid\ndata:1234\n\n{m|1234|}",
+    );
+}
+
+#[test]
+fn an_id_with_nul_counts_while_its_line_is_under_way() {
+    on(heap(3), b"id:a\0b\ndata:123\n\n{m|123|}");
+    on(heap(3), b"id:a\0bc{!3}\ndata\n\n");
+    on(fixed(16, 3), b"id:a\0bc{!3}\ndata\n\n");
+}
+
+#[test]
+fn in_fixed_memory_type_and_id_have_regions_of_their_own() {
+    on(
+        fixed(4, 3),
+        b"event:abc\nid:123\ndata:wxyz\n\n{abc|wxyz|123}",
+    );
+    on(fixed(4, 3), b"event:abcd{!3}\ndata:x\n\n");
+    on(fixed(4, 3), b"id:1234{!3}\ndata:x\n\ndata:y\n\n{m|y|}");
+}
+
+#[test]
+fn in_fixed_memory_a_line_under_way_shares_the_text_region_with_the_data() {
+    on(fixed(4, 3), b"data:ab\nid:12\nevent:cd\n\n{cd|ab|12}");
+    on(fixed(4, 3), b"data:ab\nid:123{!4}");
+    on(fixed(4, 3), b"data:ab\nevent:123{!4}");
+    on(fixed(4, 3), b"data:ab\n:123{!4}\n\n{m|ab|}");
+    on(fixed(2, 9), b"event:123{!2}");
+    on(fixed(3, 3), b"event:1234{!3}");
+}
+
+#[test]
+fn a_comment_too_large_costs_its_line_and_not_the_event() {
+    on_both(
+        4,
+        b"data:ab\n:cd\n{:cd}:cde{!4}fghi\n: d\n{: d}:cde{!4}\ndata:c\n\n{m|ab\nc|}",
+    );
+    on_both(0, b":\n{:}:c{!0}\r");
+}
+
+#[test]
+fn comments_and_retry_in_a_skipped_event_are_handed_out() {
+    on_both(
+        2,
+        b"data:123{!2}\n:ab\n{:ab}:abc{!2}\nretry:007\n{retry 7}data:4\n\ndata:78\n\n{m|78|}",
+    );
+}
+
+#[test]
+fn retry_takes_no_room() {
+    on_both(
+        0,
+        b"retry:00000000000000000000000000000000000000000000000000000000000000000009\n{retry 9}",
+    );
+}
+
+#[test]
+fn an_id_in_a_skipped_event_counts() {
+    for limit in [heap(3), fixed(3, 3)] {
+        on(limit, b"data:1234{!3}\nid:abc\n\ndata\n\n{m||abc}");
+        on(limit, b"data:1234{!3}\nid:a\nid\n\ndata\n\n{m||}");
+        // One that does not fit is dropped without another error, and the one before it stays.
+        on(limit, b"data:1234{!3}\nid:a\nid:bcde\n\ndata\n\n{m||a}");
+    }
+    on(heap(3), b"id:ab\ndata:12{!3}\n\ndata\n\n{m||ab}");
+}
+
+#[test]
+fn an_id_that_makes_the_event_too_large_counts_if_it_fits_alone() {
+    for limit in [heap(4), fixed(4, 4)] {
+        on(limit, b"data:ab\nid:123{!4}4\ndata:x\n\ndata\n\n{m||1234}");
+        // Too long even then, it is no id.
+        on(limit, b"data:ab\nid:123{!4}45\ndata:x\n\ndata\n\n{m||}");
+    }
+    // On the heap the id before it takes room until its line has ended; then that one stays.
+    on(heap(4), b"id:ab\nid:123{!4}\n\ndata\n\n{m||ab}");
+    on(heap(4), b"id:ab\ndata:1\nid:23{!4}\n\ndata\n\n{m||23}");
+}
+
+#[test]
+fn with_a_limit_of_nothing_empty_events_remain() {
+    for limit in [heap(0), fixed(0, 0)] {
+        on(
+            limit,
+            b"data\n\n{m||}data:\n\n{m||}data: \n\n{m||}id\nevent\ndata\n\n{m||}",
+        );
+        on(
+            limit,
+            b"data:x{!0}\n\nevent:x{!0}\n\nid:x{!0}\n\ndata\n\n{m||}",
+        );
+        on(limit, b"data\ndata\n{!0}\n\ndata\n\n{m||}");
+    }
+}
+
+#[test]
+fn comments_nobody_asked_for_and_unknown_fields_take_no_room() {
+    let long = "x".repeat(5000);
+    let stream = format!(
+        ":{long}\ndata:ab\n{long}\n{long}:{long}\r\n:{long}\ndata{long}:\nx:{long}\n \nretry:{long}\n\n{{m|ab|}}"
+    );
+    for limit in [heap(2), fixed(2, 0)] {
+        in_pieces(limit, Ask::Events, &stream);
+    }
+}
+
+#[test]
+fn endless_lines_and_endless_events_are_one_error_each() {
+    let long = "x".repeat(3000);
+    let lines = "data:x\n".repeat(300);
+    for limit in [heap(50), fixed(50, 10)] {
+        in_pieces(
+            limit,
+            Ask::Items,
+            &format!("data:{long}{{!50}}\n\ndata:ok\n\n{{m|ok|}}"),
+        );
+        in_pieces(
+            limit,
+            Ask::Items,
+            &format!("{lines}{{!50}}\n\ndata:ok\n\n{{m|ok|}}"),
+        );
+        in_pieces(
+            limit,
+            Ask::Items,
+            &format!("{long}\n:{long}{{!50}}\ndata:ok\n\n{{m|ok|}}"),
+        );
+    }
+}
+
+#[test]
+fn without_a_limit_everything_fits() {
+    let long = "\u{20AC}".repeat(700);
+    let stream = format!(
+        "event:{long}\nid:{long}\ndata:{long}\ndata:{long}\n\n{{{long}|{long}\n{long}|{long}}}"
+    );
+    in_pieces(heap(usize::MAX), Ask::Items, &stream);
+    in_pieces(heap(16 << 20), Ask::Items, &stream);
+    in_pieces(fixed(1 << 14, 1 << 12), Ask::Items, &stream);
+}
+
+#[test]
+fn finish_reports_what_the_missing_line_end_makes_too_large() {
+    finish_on_both(3, b"data:123{m|123|}");
+    finish_on_both(3, b"data:123\ndata{!3}");
+    finish_on_both(3, b"data:1\xE2\x82{!3}");
+    finish_on_both(3, b"data:\xE2\x82{m|\xEF\xBF\xBD|}");
+    // A comment is not handed out any more, so it cannot be too large.
+    finish_on_both(3, b"data:1\n:\xE2\x82{m|1|}");
+}
+
+#[test]
+fn a_seed_that_the_storage_cannot_hold_is_refused_and_the_old_one_stays() {
+    let mut decoder = decoder(fixed(9, 3)).unwrap();
+    decoder.seed("abc").unwrap();
+    assert_eq!(decoder.seed("abcd").unwrap_err().limit(), 3);
+    assert_eq!(decoder.last_event_id(), "abc");
+    // A seed takes no room of the event.
+    let (stream, due) = parse(b"data:123456789\n\n{m|123456789|abc}");
+    assert_eq!(decoder.read(&stream, Ask::Items), due.concat());
+}
+
+#[test]
+fn on_the_heap_a_seed_may_be_longer_than_the_limit_for_what_a_stream_sends() {
+    let Some(mut decoder) = decoder(heap(3)) else {
+        return;
+    };
+    decoder.seed("abcd").unwrap();
+    let (stream, due) = parse(b"data:123\n\n{m|123|abcd}");
+    assert_eq!(decoder.read(&stream, Ask::Items), due.concat());
+}
+
+const fn heap(limit: usize) -> Limit {
+    Limit::Heap(limit)
+}
+
+const fn fixed(text_len: usize, field_len: usize) -> Limit {
+    Limit::Fixed {
+        text_len,
+        field_len,
+    }
+}
+
+/// The same for a heap of `limit` bytes and for a text region of as many: where no type and no id is held.
+#[track_caller]
+fn on_both(limit: usize, marked: &[u8]) {
+    on(heap(limit), marked);
+    on(fixed(limit, 16), marked);
+}
+
+#[track_caller]
+fn on(limit: Limit, marked: &[u8]) {
+    let (stream, new) = parse(marked);
+    let due = |end: usize| new[..=end].concat();
+
+    let model = Model::new(limit, Ask::Items);
+    for end in 0..new.len() {
+        let after = model.after(&stream[..end]).items;
+        assert_eq!(
+            after,
+            due(end),
+            "the model with {limit:?}, after {end} bytes"
+        );
+    }
+
+    let assert_cut = |ends: &mut dyn Iterator<Item = usize>| {
+        let Some(mut decoder) = decoder(limit) else {
+            return;
+        };
+        let mut start = 0;
+        let mut items = Vec::new();
+        for end in ends {
+            items.extend(decoder.read(&stream[start..end], Ask::Items));
+            assert_eq!(items, due(end), "{limit:?}, at the end of {start}..{end}");
+            start = end;
+        }
+    };
+    let len = stream.len();
+    for at in 0..=len {
+        assert_cut(&mut [at, len].into_iter());
+    }
+    assert_cut(&mut (1..=len));
+    assert_cut(&mut (0..=len).flat_map(|end| [end, end]));
+}
+
+/// Without asking when: for streams too long for every cut.
+#[track_caller]
+fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
+    let (stream, due) = parse(marked.as_bytes());
+    let due = due.concat();
+    assert_eq!(Model::new(limit, ask).after(&stream).items, due);
+    for size in [1, 3, 63, 64, 65, 1400, stream.len()] {
+        let Some(mut decoder) = decoder(limit) else {
+            return;
+        };
+        let items: Vec<Item> = stream
+            .chunks(size)
+            .flat_map(|chunk| decoder.read(chunk, ask))
+            .collect();
+        assert_eq!(items, due, "{limit:?}, in chunks of {size}");
+    }
+}
+
+/// The mark at the end is what `finish` returns.
+#[track_caller]
+fn finish_on_both(limit: usize, marked: &[u8]) {
+    let (stream, due) = parse(marked);
+    for limit in [heap(limit), fixed(limit, 16)] {
+        let Some(mut decoder) = decoder(limit) else {
+            continue;
+        };
+        assert_eq!(
+            Model::new(limit, Ask::Items).finish(&stream).0.as_slice(),
+            due.concat()
+        );
+        assert_eq!(decoder.read(&stream, Ask::Items), []);
+        assert_eq!(decoder.finish().as_slice(), due.concat());
+        // Then a new stream begins.
+        assert_eq!(
+            decoder.read(b"\xEF\xBB\xBFdata:x\n\n", Ask::Events).len(),
+            1
+        );
+    }
+}
+
+/// The stream without its marks; and for each number of bytes read, from 0 on, the items that are due just then.
+fn parse(marked: &[u8]) -> (Vec<u8>, Vec<Vec<Item>>) {
+    let mut stream = Vec::new();
+    let mut due = vec![Vec::new()];
+    let mut rest = marked.iter();
+    while let Some(&byte) = rest.next() {
+        if byte == b'{' {
+            let mark: Vec<u8> = rest
+                .by_ref()
+                .copied()
+                .take_while(|&byte| byte != b'}')
+                .collect();
+            let item = parse_item(core::str::from_utf8(&mark).expect("a mark in UTF-8"));
+            due.last_mut().expect("it was never empty").push(item);
+        } else {
+            stream.push(byte);
+            due.push(Vec::new());
+        }
+    }
+    (stream, due)
+}
+
+fn parse_item(mark: &str) -> Item {
+    if let Some(limit) = mark.strip_prefix('!') {
+        return Item::TooLarge(limit.parse().expect("a number"));
+    }
+    if let Some(text) = mark.strip_prefix(':') {
+        return Item::Comment(text.to_owned());
+    }
+    if let Some(time) = mark.strip_prefix("retry ") {
+        return Item::Retry(time.parse().expect("a number"));
+    }
+    let mut parts = mark.split('|').map(|part| part.to_owned());
+    let mut part = || parts.next().expect("type, data and id");
+    Item::Event {
+        event_type: match part() {
+            message if message == "m" => "message".to_owned(),
+            event_type => event_type,
+        },
+        data: part(),
+        last_event_id: part(),
+    }
+}

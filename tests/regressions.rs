@@ -1,0 +1,57 @@
+//! Streams that a decoder got wrong once, as short as they could be made.
+
+mod support;
+
+use support::model::{Ask, Item, Limit, Model};
+use support::run::{assert_prompt, decoder};
+
+const ROOMY: [Limit; 2] = [
+    Limit::Heap(usize::MAX),
+    Limit::Fixed {
+        text_len: 1000,
+        field_len: 100,
+    },
+];
+
+#[test]
+fn a_retry_line_over_two_chunks_does_not_end_the_second_one_for_next_event() {
+    for limit in ROOMY {
+        let model = Model::new(limit, Ask::Events);
+        assert_prompt(&model, &[b"retry:1", b"\ndata:x\n\n"]);
+    }
+}
+
+#[test]
+fn a_comment_between_two_data_lines_is_no_end_of_the_event() {
+    for limit in ROOMY {
+        let model = Model::new(limit, Ask::Items);
+        assert_prompt(&model, &[b"\n\ndata:a\n:c\ndata: b\n\n"]);
+    }
+}
+
+#[test]
+fn a_comment_left_in_the_middle_of_a_character_leaves_nothing_for_the_next_line() {
+    for limit in ROOMY {
+        let Some(mut decoder) = decoder(limit) else {
+            continue;
+        };
+        decoder.read(b"data:a\n:\xE2\x82", Ask::Items);
+        let events = decoder.read(b"\xAC\ndata:b\n\n", Ask::Events);
+        assert_eq!(
+            events,
+            Model::new(limit, Ask::Events)
+                .after(b"data:a\ndata:b\n\n")
+                .items
+        );
+    }
+}
+
+#[test]
+fn a_comment_that_finish_would_make_too_large_does_not_cost_the_event() {
+    let limit = Limit::Heap(1);
+    let Some(mut decoder) = decoder(limit) else {
+        return;
+    };
+    decoder.read(b"data:a\n:\xE2\x82", Ask::Items);
+    assert!(matches!(decoder.finish(), Some(Item::Event { .. })));
+}

@@ -1,0 +1,631 @@
+//! What goes into a frame comes out of a decoder, and nothing else: under every cut, in every way
+//! of writing it, for text that tries to be something else.
+
+use core::fmt::{self, Write};
+use core::time::Duration;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use sse_proto::{Decoder, Encoder, Fixed, Frame, Item};
+
+/// A frame that owns its text.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Owned {
+    comment: Option<String>,
+    event: Option<String>,
+    id: Option<String>,
+    retry: Option<u64>,
+    data: Option<String>,
+}
+
+impl Owned {
+    fn frame(&self) -> Frame<'_> {
+        let mut frame = self.data.as_deref().map_or(Frame::new(), Frame::message);
+        if let Some(event) = &self.event {
+            frame = frame.event(event).unwrap();
+        }
+        if let Some(id) = &self.id {
+            frame = frame.id(id).unwrap();
+        }
+        if let Some(retry) = self.retry {
+            frame = frame.retry(Duration::from_millis(retry));
+        }
+        if let Some(comment) = &self.comment {
+            frame = frame.comment(comment);
+        }
+        frame
+    }
+
+    /// The same bytes, from another hand.
+    fn naive(&self) -> Vec<u8> {
+        let mut text = String::new();
+        let mut line = |line: String| text = format!("{text}{line}\n");
+        for comment in self.comment.iter().flat_map(|comment| lines(comment)) {
+            line(format!(":{comment}"));
+        }
+        if let Some(event) = self.event.as_ref().filter(|event| !event.is_empty()) {
+            line(format!("event: {event}"));
+        }
+        if let Some(id) = &self.id {
+            line(format!("id: {id}"));
+        }
+        if let Some(retry) = self.retry {
+            line(format!("retry: {retry}"));
+        }
+        for data in self.data().iter().flat_map(|data| lines(data)) {
+            line(format!("data: {data}"));
+        }
+        line(String::new());
+        text.into_bytes()
+    }
+
+    fn data(&self) -> Option<String> {
+        let no_data = self.event.as_ref().map(|_| String::new());
+        self.data.clone().or(no_data)
+    }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.split('\n').map(str::to_owned).collect()
+}
+
+/// An item that owns its text.
+#[derive(Debug, Clone, PartialEq)]
+enum Got {
+    Comment(String),
+    Retry(u64),
+    Event {
+        event: String,
+        data: String,
+        id: String,
+    },
+}
+
+fn event(event: &str, data: &str, id: &str) -> Got {
+    let [event, data, id] = [event, data, id].map(str::to_owned);
+    Got::Event { event, data, id }
+}
+
+/// What a decoder has to make of `frames`.
+fn expected(frames: &[Owned]) -> Vec<Got> {
+    let mut items = Vec::new();
+    let mut last_id = String::new();
+    for frame in frames {
+        let comments = frame.comment.iter().flat_map(|comment| lines(comment));
+        items.extend(comments.map(Got::Comment));
+        items.extend(frame.retry.map(Got::Retry));
+        if let Some(id) = &frame.id {
+            last_id.clone_from(id);
+        }
+        if let Some(data) = frame.data() {
+            let event_type = match frame.event.as_deref() {
+                None | Some("") => "message",
+                Some(event_type) => event_type,
+            };
+            items.push(event(event_type, &lines(&data).join("\n"), &last_id));
+        }
+    }
+    items
+}
+
+fn decode<'i>(chunks: impl IntoIterator<Item = &'i [u8]>) -> Vec<Got> {
+    let memory = Fixed::with_field_len(vec![0; 1 << 16], 1 << 13);
+    let mut decoder = Decoder::with_storage(memory);
+    let mut items = Vec::new();
+    for chunk in chunks {
+        let mut events = decoder.feed(chunk);
+        while let Some(item) = events.next_item().expect("there is room") {
+            items.push(match item {
+                Item::Comment(text) => Got::Comment(text.to_owned()),
+                Item::Retry(time) => Got::Retry(time.as_millis().try_into().unwrap()),
+                Item::Event(e) => event(e.event_type, e.data, e.last_event_id),
+                _ => unreachable!("no other item is known"),
+            });
+        }
+    }
+    items
+}
+
+fn encode(frames: &[Owned]) -> Vec<u8> {
+    let pieces = frames.iter().flat_map(|frame| frame.frame().pieces());
+    pieces.collect::<String>().into_bytes()
+}
+
+/// Cuts `whole` in pieces, some of them empty.
+fn cut<'i>(whole: &'i [u8], at: &[Index]) -> Vec<&'i [u8]> {
+    let mut at: Vec<_> = at
+        .iter()
+        .map(|index| index.index(whole.len() + 1))
+        .collect();
+    at.sort_unstable();
+    let ends = at.iter().copied().chain([whole.len()]);
+    let starts = [0].into_iter().chain(at.iter().copied());
+    starts
+        .zip(ends)
+        .map(|(start, end)| &whole[start..end])
+        .collect()
+}
+
+/// Text that looks like the format around it, and lengths on both sides of every block size.
+fn text() -> impl Strategy<Value = String> {
+    let atoms = [
+        "\r", "\n", "\r\n", "\n\n", "\r\r", "\n\r", " ", "  ", ":", "\0", "\t", "\x0B", "\x0C",
+        "\x0E", "\x1C", "\x7F", "\u{85}", "\u{2028}", "\u{feff}", "\u{fffd}", "é", "€", "😀",
+        "data: x", "data", "data:", "event: x", "id: 9", "id", "retry: 1", ": x", "x",
+    ];
+    let long = (1..300_usize).prop_map(|len| "long ".repeat(60)[..len].to_owned());
+    let atom = prop_oneof![12 => select(atoms.map(str::to_owned).to_vec()), 1 => long];
+    vec(atom, 0..8).prop_map(|atoms| atoms.concat())
+}
+
+/// Text without the characters that its field cannot have.
+fn field(forbidden: &'static [char]) -> impl Strategy<Value = String> {
+    text().prop_map(move |text| text.replace(forbidden, ""))
+}
+
+fn frame() -> impl Strategy<Value = Owned> {
+    let retry = prop_oneof![any::<u64>(), 0..100_u64, Just(u64::MAX)];
+    let some = prop::option::of::<BoxedStrategy<String>>;
+    (
+        some(text().boxed()),
+        some(field(&['\r', '\n']).boxed()),
+        some(field(&['\r', '\n', '\0']).boxed()),
+        prop::option::weighted(0.2, retry),
+        prop::option::weighted(0.8, text()),
+    )
+        .prop_map(|(comment, event, id, retry, data)| Owned {
+            comment,
+            event,
+            id,
+            retry,
+            data,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn frames_in_a_row_decode_to_what_was_put_in(
+        frames in vec(frame(), 0..6),
+        at in vec(any::<Index>(), 0..12),
+    ) {
+        let bytes = encode(&frames);
+        prop_assert_eq!(decode(cut(&bytes, &at)), expected(&frames));
+    }
+
+    #[test]
+    fn a_frame_is_spelt_as_the_naive_encoder_spells_it(frame in frame()) {
+        prop_assert_eq!(encode(std::slice::from_ref(&frame)).escape_ascii().to_string(),
+            frame.naive().escape_ascii().to_string());
+    }
+
+    #[test]
+    fn all_ways_out_give_the_same_bytes(frame in frame(), short in any::<Index>()) {
+        let expected = frame.naive();
+        let frame = frame.frame();
+        prop_assert_eq!(frame.encoded_len(), expected.len());
+        prop_assert!(frame.pieces().all(|piece| !piece.is_empty()));
+        prop_assert_eq!(frame.to_string().into_bytes(), &expected[..]);
+
+        let mut text = String::new();
+        frame.encode_to_fmt(&mut text).unwrap();
+        prop_assert_eq!(text.into_bytes(), &expected[..]);
+
+        let mut encoder = Encoder::new(String::new());
+        encoder.write_frame(&frame).unwrap();
+        prop_assert_eq!(encoder.into_inner().into_bytes(), &expected[..]);
+
+        let mut room = vec![b'?'; expected.len() + 3];
+        prop_assert_eq!(frame.encode_to_slice(&mut room), Ok(expected.len()));
+        prop_assert_eq!(&room, &[&expected[..], b"???"].concat());
+        let mut room = vec![b'?'; expected.len()];
+        prop_assert_eq!(frame.encode_to_slice(&mut room), Ok(expected.len()));
+        prop_assert_eq!(&room, &expected);
+
+        let mut room = vec![b'?'; short.index(expected.len())];
+        let error = frame.encode_to_slice(&mut room).unwrap_err();
+        prop_assert_eq!(error.needed(), expected.len());
+        prop_assert!(room.iter().all(|byte| *byte == b'?'), "written in part");
+
+        #[cfg(feature = "alloc")]
+        {
+            let mut vec = b"before".to_vec();
+            frame.encode_to_vec(&mut vec);
+            prop_assert_eq!(vec, [b"before", &expected[..]].concat());
+            let mut string = "before".to_owned();
+            frame.encode_to_string(&mut string);
+            prop_assert_eq!(string.into_bytes(), [b"before", &expected[..]].concat());
+        }
+    }
+
+    #[test]
+    fn an_event_made_on_the_fly_is_the_frame_with_all_its_data(
+        head in frame(),
+        rest in text(),
+        at in vec(any::<Index>(), 0..12),
+    ) {
+        let whole = Owned {
+            data: Some(format!("{}{rest}", head.data().unwrap_or_default())),
+            ..head.clone()
+        };
+        let mut encoder = Encoder::new(String::new());
+        let mut event = encoder.begin(head.frame()).unwrap();
+        let mut rest = &rest[..];
+        for piece in cut(rest.as_bytes(), &at) {
+            // At the end of the character, if the cut is within one.
+            let mut end = piece.len().min(rest.len());
+            while !rest.is_char_boundary(end) {
+                end += 1;
+            }
+            event.write_str(&rest[..end]).unwrap();
+            rest = &rest[end..];
+        }
+        event.finish().unwrap();
+        prop_assert_eq!(encoder.into_inner().into_bytes(), whole.naive());
+    }
+
+    #[test]
+    fn what_was_decoded_can_be_encoded_and_decodes_to_the_same(
+        lines in vec(
+            ("(data|event|id|retry|)", ":? ?", text(), "(\r|\n|\r\n|\n\n|\r\r)"),
+            0..24,
+        ),
+        garbage in vec(any::<u8>(), 0..8),
+        at in any::<Index>(),
+    ) {
+        let lines = lines
+            .into_iter()
+            .map(|(name, colon, value, end)| name + &colon + &value + &end);
+        let mut stream = lines.collect::<String>().into_bytes();
+        let at = at.index(stream.len() + 1);
+        stream.splice(at..at, garbage);
+
+        let items = decode([&stream[..]]);
+        let frames: Vec<_> = items.iter().map(forwarded).collect();
+        prop_assert_eq!(decode([&encode(&frames)[..]]), items);
+    }
+}
+
+/// The frame by which a gateway passes an item on.
+fn forwarded(item: &Got) -> Owned {
+    match item.clone() {
+        Got::Comment(text) => Owned {
+            comment: Some(text),
+            ..Owned::default()
+        },
+        Got::Retry(time) => Owned {
+            retry: Some(time),
+            ..Owned::default()
+        },
+        Got::Event { event, data, id } => Owned {
+            event: Some(event),
+            id: Some(id),
+            data: Some(data),
+            ..Owned::default()
+        },
+    }
+}
+
+#[test]
+fn every_cut_of_a_hostile_frame_gives_the_same_items() {
+    let frame = Owned {
+        comment: Some("\u{feff}data: no\r\r\nevent: no\n".into()),
+        event: Some(" \u{feff}e\0:".into()),
+        id: Some(" 7 😀".into()),
+        retry: Some(10),
+        data: Some("\u{feff} a\r\rdata: b\0\r\n\r\n:c\u{85}\u{2028}\x0B\x0C\n\n😀\n".into()),
+    };
+    let frames = [frame.clone(), frame];
+    let (bytes, expected) = (encode(&frames), expected(&frames));
+    assert_eq!(decode(bytes.chunks(1)), expected);
+    for first in 0..bytes.len() {
+        for second in first..bytes.len() {
+            let (head, tail) = bytes.split_at(second);
+            let (head, middle) = head.split_at(first);
+            assert_eq!(
+                decode([head, middle, tail]),
+                expected,
+                "cut at {first} and {second}"
+            );
+        }
+    }
+}
+
+/// What was shown to work against h3, Hono, Spring, Nest, FastAPI, Javalin, fastify-sse-v2, warp,
+/// async-sse and others.
+const INJECTIONS: [&str; 14] = [
+    "x\rdata: pwn\r\r",
+    "x\ndata: pwn\n\n",
+    "x\r\ndata: pwn\r\n\r\n",
+    "x\n\ndata: pwn",
+    "x\r\rdata: pwn",
+    "x\r\n\r\ndata: pwn\r\n\r\n",
+    "x\n\nevent: admin\ndata: pwn\n\n",
+    "x\rid: 666\r\rdata: pwn\r\r",
+    "x\nretry: 1\n\n",
+    "x\n\n: pwn\n\n",
+    "\n\ndata: pwn\n\n",
+    "\r\rdata: pwn\r\r",
+    "x\r",
+    "x\n\r\n\r",
+];
+
+#[test]
+fn no_field_can_inject_a_line() {
+    for injection in INJECTIONS {
+        let position = injection.find(['\r', '\n']).unwrap();
+        let byte = injection.as_bytes()[position];
+        for (name, refused) in [
+            ("event", Frame::message("x").event(injection)),
+            ("id", Frame::message("x").id(injection)),
+        ] {
+            let error = refused.expect_err(injection);
+            assert_eq!(
+                (error.field(), error.position(), error.byte()),
+                (name, position, byte)
+            );
+        }
+        let data = lines(injection).join("\n");
+        let comments: Vec<_> = lines(injection).into_iter().map(Got::Comment).collect();
+
+        let only = Frame::message(injection).to_string();
+        assert_eq!(decode([only.as_bytes()]), [event("message", &data, "")]);
+        let only = Frame::new().comment(injection).to_string();
+        assert_eq!(decode([only.as_bytes()]), comments);
+        let both = Frame::message(injection)
+            .comment(injection)
+            .id("7")
+            .unwrap()
+            .to_string();
+        let items = [comments, vec![event("message", &data, "7")]].concat();
+        assert_eq!(decode(both.as_bytes().chunks(1)), items);
+
+        // In every piece of it, too.
+        let mut encoder = Encoder::new(String::new());
+        let mut writer = encoder.begin(Frame::new()).unwrap();
+        for character in injection.chars() {
+            writer.write_char(character).unwrap();
+        }
+        writer.finish().unwrap();
+        assert_eq!(
+            decode([encoder.sink().as_bytes()]),
+            [event("message", &data, "")]
+        );
+    }
+}
+
+#[test]
+fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
+    let sizes = [16, 32, 64, 128, 256, 512].into_iter();
+    let lengths = (0..=34).chain(sizes.flat_map(|size| size - 2..=size + 2));
+    for len in lengths {
+        for position in 0..len {
+            for byte in [b'\n', b'\r', b'\0', b'\t', 0x0B, 0x0C, 0x0E] {
+                let mut text = vec![b'x'; len];
+                text[position] = byte;
+                let text = String::from_utf8(text).unwrap();
+
+                let owned = Owned {
+                    data: Some(text.clone()),
+                    ..Owned::default()
+                };
+                assert_eq!(
+                    encode(std::slice::from_ref(&owned)),
+                    owned.naive(),
+                    "{byte} at {position} of {len}"
+                );
+
+                let found = |result: Result<Frame<'_>, sse_proto::InvalidField>| {
+                    result.err().map(|error| (error.position(), error.byte()))
+                };
+                let expected = Some((position, byte));
+                let is_line_end = matches!(byte, b'\n' | b'\r');
+                let event = found(Frame::new().event(&text));
+                assert_eq!(event, expected.filter(|_| is_line_end));
+                let id = found(Frame::new().id(&text));
+                assert_eq!(id, expected.filter(|_| is_line_end || byte == 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_line_is_counted_however_short_and_however_many() {
+    for count in [0, 1, 127, 128, 254, 255, 256, 257, 511, 512, 1000] {
+        for line_end in ["\n", "\r", "\r\n", "x\n"] {
+            let text = line_end.repeat(count);
+            let encoded = encode(&[Owned {
+                data: Some(text.clone()),
+                ..Owned::default()
+            }]);
+            assert_eq!(
+                encoded.len(),
+                "data: \n".len() * (count + 1) + 1 + text.matches('x').count()
+            );
+            assert_eq!(Frame::message(&text).encoded_len(), encoded.len());
+        }
+    }
+}
+
+#[test]
+fn a_refused_field_says_which_and_where() {
+    let error = Frame::message("x").event("ab\r\n").unwrap_err();
+    assert_eq!(error.to_string(), "event: CR at byte 2");
+    let error = Frame::message("x").event("ab\n").unwrap_err();
+    assert_eq!(error.to_string(), "event: LF at byte 2");
+    let error = Frame::message("x").id("\0\n").unwrap_err();
+    assert_eq!(error.to_string(), "id: NUL at byte 0");
+    assert!(Frame::message("x").event("\0").is_ok());
+}
+
+#[test]
+fn frames_are_made_in_constants() {
+    const DONE: Frame<'_> = match Frame::message("[DONE]").event("end") {
+        Ok(frame) => frame.comment(" that is all").retry(Duration::from_secs(60)),
+        Err(_) => panic!("no event type"),
+    };
+    assert_eq!(
+        DONE.to_string(),
+        ": that is all\nevent: end\nretry: 60000\ndata: [DONE]\n\n"
+    );
+    const REFUSED: bool = Frame::new().id("a long id with a line end\n").is_err();
+    const { assert!(REFUSED) };
+}
+
+#[test]
+fn a_later_field_replaces_an_earlier_one() {
+    let frame = Frame::message("x").event("a").unwrap().event("b").unwrap();
+    let frame = frame
+        .id("1")
+        .unwrap()
+        .id("2")
+        .unwrap()
+        .comment("3")
+        .comment("4");
+    let frame = frame.retry(Duration::ZERO).retry(Duration::from_millis(5));
+    assert_eq!(
+        frame.to_string(),
+        ":4\nevent: b\nid: 2\nretry: 5\ndata: x\n\n"
+    );
+    assert_eq!(
+        frame.event("").unwrap().to_string(),
+        ":4\nid: 2\nretry: 5\ndata: x\n\n"
+    );
+}
+
+#[test]
+fn retry_is_whole_milliseconds_never_less_than_asked() {
+    let powers = (0..20).map(|power| 10_u64.pow(power));
+    for millis in powers
+        .flat_map(|power| [power - 1, power, power + 1])
+        .chain([u64::MAX])
+    {
+        let frame = Frame::new()
+            .retry(Duration::from_millis(millis))
+            .to_string();
+        assert_eq!(frame, format!("retry: {millis}\n\n"));
+        assert_eq!(decode([frame.as_bytes()]), [Got::Retry(millis)]);
+    }
+    let written = |time| Frame::new().retry(time).to_string();
+    assert_eq!(written(Duration::from_nanos(1)), "retry: 1\n\n");
+    assert_eq!(written(Duration::from_nanos(999_999)), "retry: 1\n\n");
+    assert_eq!(written(Duration::from_nanos(1_000_000)), "retry: 1\n\n");
+    assert_eq!(written(Duration::from_nanos(1_000_001)), "retry: 2\n\n");
+    assert_eq!(written(Duration::MAX), "retry: 18446744073709551615\n\n");
+}
+
+#[test]
+fn frames_without_data_disturb_no_other() {
+    let frames = [
+        Frame::new(),
+        Frame::heartbeat(),
+        Frame::message("a"),
+        Frame::new().retry(Duration::from_millis(5)),
+        Frame::message("b"),
+        Frame::new().id("9").unwrap(),
+        Frame::heartbeat(),
+        Frame::message("c"),
+    ];
+    let stream: String = frames.iter().map(Frame::to_string).collect();
+    assert_eq!(
+        decode([stream.as_bytes()]),
+        [
+            Got::Comment(String::new()),
+            event("message", "a", ""),
+            Got::Retry(5),
+            event("message", "b", ""),
+            Got::Comment(String::new()),
+            event("message", "c", "9"),
+        ]
+    );
+}
+
+/// Takes so many writes, refuses one, and takes all the others.
+struct Failing {
+    text: String,
+    left: usize,
+}
+
+impl Write for Failing {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(usize::MAX);
+        left.ok_or(fmt::Error)?;
+        self.text.push_str(text);
+        Ok(())
+    }
+}
+
+/// Writes three frames as far as it goes, the second one on the fly; says how many were reported as
+/// written.
+fn write_three(encoder: &mut Encoder<Failing>) -> usize {
+    let mut written = 0;
+    written += usize::from(encoder.write_frame(&Frame::message("1\n1")).is_ok());
+    if let Ok(mut event) = encoder.begin(Frame::new().event("e").unwrap()) {
+        // Whoever ignores an error still cannot finish the event.
+        let _ = event.write_str("2\r");
+        let _ = event.write_str("\n2");
+        written += usize::from(event.finish().is_ok());
+    }
+    written += usize::from(encoder.write_frame(&Frame::message("3")).is_ok());
+    written
+}
+
+#[test]
+fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
+    let all = [
+        event("message", "1\n1", ""),
+        event("e", "2\n2", ""),
+        event("message", "3", ""),
+    ];
+    for left in 0.. {
+        let text = String::new();
+        let mut encoder = Encoder::new(Failing { text, left });
+        let written = write_three(&mut encoder);
+        assert_eq!(encoder.is_broken(), written < 3);
+        assert_eq!(decode([encoder.sink().text.as_bytes()]), all[..written]);
+        if written == 3 {
+            break;
+        }
+        // Although the sink has recovered.
+        let length = encoder.sink().text.len();
+        assert!(encoder.write_frame(&Frame::heartbeat()).is_err());
+        assert!(encoder.begin(Frame::heartbeat()).is_err());
+        assert_eq!(encoder.into_inner().text.len(), length);
+    }
+}
+
+#[test]
+fn an_event_that_is_not_finished_breaks_its_encoder() {
+    let mut encoder = Encoder::new(String::new());
+    encoder.write_frame(&Frame::message("whole")).unwrap();
+    let mut event = encoder.begin(Frame::message("ha")).unwrap();
+    event.write_str("lf\n").unwrap();
+    drop(event);
+    assert!(encoder.is_broken());
+    assert_eq!(
+        encoder.write_frame(&Frame::message("next")),
+        Err(fmt::Error)
+    );
+    assert!(encoder.begin(Frame::message("next")).is_err());
+    assert_eq!(encoder.sink(), "data: whole\n\ndata: half\ndata: ");
+    let whole = [self::event("message", "whole", "")];
+    assert_eq!(decode([encoder.into_inner().as_bytes()]), whole);
+}
+
+#[test]
+fn a_crlf_is_one_line_end_also_between_two_writes_and_with_nothing_in_between() {
+    let mut encoder = Encoder::new(String::new());
+    let mut event = encoder.begin(Frame::message("a\r")).unwrap();
+    for piece in ["", "\n", "\n", "b\r", "c\r", "", "", "\n\r", "\n"] {
+        event.write_str(piece).unwrap();
+    }
+    event.finish().unwrap();
+    let data = "a\n\nb\nc\n\n";
+    assert_eq!(
+        decode([encoder.sink().as_bytes()]),
+        [self::event("message", data, "")]
+    );
+}

@@ -1,0 +1,203 @@
+//! Drives a decoder over chunks and writes down what comes out, in the model's words. Checks in passing what must hold
+//! after any call: a chunk that was read to its end leaves no rest, and goes on answering `Ok(None)`.
+
+use core::time::Duration;
+
+use sse_proto::{
+    Decoder, Event, EventTooLarge, Events, Fixed, IdTooLong, Item as Decoded, Storage,
+};
+
+use super::model::{Ask, Item, Limit, Model, Outcome};
+
+/// A decoder over any storage.
+pub(crate) trait Drive {
+    /// Feeds one chunk and reads it to its end.
+    fn read(&mut self, chunk: &[u8], ask: Ask) -> Vec<Item>;
+    /// Feeds one chunk, takes at most `count` items and leaves. Returns the items and how many bytes were read.
+    fn read_some(&mut self, chunk: &[u8], ask: Ask, count: usize) -> (Vec<Item>, usize);
+    fn finish(&mut self) -> Option<Item>;
+    fn reset(&mut self);
+    fn seed(&mut self, last_event_id: &str) -> Result<(), IdTooLong>;
+    fn last_event_id(&self) -> &str;
+    /// Milliseconds.
+    fn reconnection_time(&self) -> Option<u64>;
+}
+
+/// A new decoder with this limit. `None`: its storage is not in this build.
+pub(crate) fn decoder(limit: Limit) -> Option<Box<dyn Drive>> {
+    match limit {
+        #[cfg(feature = "alloc")]
+        Limit::Heap(limit) => Some(Box::new(Decoder::with_max_event_len(limit))),
+        #[cfg(not(feature = "alloc"))]
+        Limit::Heap(_) => None,
+        Limit::Fixed {
+            text_len,
+            field_len,
+        } => Some(Box::new(fixed(text_len, field_len))),
+    }
+}
+
+/// A decoder over regions of these lengths.
+pub(crate) fn fixed(text_len: usize, field_len: usize) -> Decoder<Fixed<Vec<u8>>> {
+    // Dirty memory: a decoder that reads what it did not write is found out.
+    let memory = vec![0xAA; text_len + 3 * field_len];
+    Decoder::with_storage(Fixed::with_field_len(memory, field_len))
+}
+
+/// Feeds all chunks; the items of each.
+pub(crate) fn read_all(decoder: &mut dyn Drive, chunks: &[&[u8]], ask: Ask) -> Vec<Vec<Item>> {
+    chunks
+        .iter()
+        .map(|chunk| decoder.read(chunk, ask))
+        .collect()
+}
+
+/// Reads a chunk, the first of its stream, but asks for no more than there is: when an item is the end of the chunk, its
+/// cursor is left right there.
+pub(crate) fn read_and_leave(decoder: &mut dyn Drive, chunk: &[u8], model: &Model) -> Vec<Item> {
+    let count = model.after(chunk).items.len();
+    let (mut items, len) = decoder.read_some(chunk, model.ask, count);
+    if len < chunk.len() {
+        items.extend(decoder.read(&chunk[len..], model.ask));
+    }
+    items
+}
+
+/// The state that outlives a stream is as the model says.
+#[track_caller]
+pub(crate) fn assert_state(decoder: &dyn Drive, expected: &Outcome) {
+    assert_eq!(decoder.last_event_id(), expected.last_event_id);
+    assert_eq!(decoder.reconnection_time(), expected.reconnection_time);
+}
+
+/// A new decoder that reads the chunks has handed over, after each of them, exactly what is due.
+#[track_caller]
+pub(crate) fn assert_prompt(model: &Model, chunks: &[&[u8]]) {
+    let Some(mut decoder) = decoder(model.limit) else {
+        return;
+    };
+    let mut read = Vec::new();
+    let mut items = Vec::new();
+    for chunk in chunks {
+        read.extend_from_slice(chunk);
+        items.extend(decoder.read(chunk, model.ask));
+        let due = model.after(&read);
+        assert_eq!(
+            items,
+            due.items,
+            "after {:?}",
+            read.escape_ascii().to_string()
+        );
+        assert_state(&*decoder, &due);
+    }
+}
+
+impl<S: Storage> Drive for Decoder<S> {
+    fn read(&mut self, chunk: &[u8], ask: Ask) -> Vec<Item> {
+        let mut events = self.feed(chunk);
+        let mut items = Vec::new();
+        while let Some(item) = next(&mut events, ask) {
+            items.push(item);
+        }
+        assert!(events.rest().is_empty(), "a chunk read to its end");
+        assert_eq!(next(&mut events, ask), None, "the end of a chunk stays");
+        items
+    }
+
+    fn read_some(&mut self, chunk: &[u8], ask: Ask, count: usize) -> (Vec<Item>, usize) {
+        let mut events = self.feed(chunk);
+        let mut items = Vec::new();
+        while items.len() < count {
+            match next(&mut events, ask) {
+                Some(item) => items.push(item),
+                None => break,
+            }
+        }
+        let rest = events.rest();
+        assert!(chunk.ends_with(rest), "the rest is the end of the chunk");
+        (items, chunk.len() - rest.len())
+    }
+
+    fn finish(&mut self) -> Option<Item> {
+        match Decoder::finish(self) {
+            Ok(event) => event.as_ref().map(write_event),
+            Err(error) => Some(write_error(error)),
+        }
+    }
+
+    fn reset(&mut self) {
+        Decoder::reset(self);
+    }
+
+    fn seed(&mut self, last_event_id: &str) -> Result<(), IdTooLong> {
+        self.set_last_event_id(last_event_id)
+    }
+
+    fn last_event_id(&self) -> &str {
+        Decoder::last_event_id(self)
+    }
+
+    fn reconnection_time(&self) -> Option<u64> {
+        Decoder::reconnection_time(self).map(milliseconds)
+    }
+}
+
+fn next<S: Storage>(events: &mut Events<'_, '_, S>, ask: Ask) -> Option<Item> {
+    match ask {
+        Ask::Items => match events.next_item() {
+            Ok(item) => item.as_ref().map(write_item),
+            Err(error) => Some(write_error(error)),
+        },
+        Ask::Events => match events.next_event() {
+            Ok(event) => event.as_ref().map(write_event),
+            Err(error) => Some(write_error(error)),
+        },
+    }
+}
+
+fn write_item(item: &Decoded<'_>) -> Item {
+    match item {
+        Decoded::Event(event) => write_event(event),
+        Decoded::Comment(text) => Item::Comment((*text).to_owned()),
+        Decoded::Retry(time) => Item::Retry(milliseconds(*time)),
+        other => panic!("an item that the model does not know: {other:?}"),
+    }
+}
+
+fn write_event(event: &Event<'_>) -> Item {
+    Item::Event {
+        event_type: event.event_type.to_owned(),
+        data: event.data.to_owned(),
+        last_event_id: event.last_event_id.to_owned(),
+    }
+}
+
+fn write_error(error: EventTooLarge) -> Item {
+    Item::TooLarge(error.limit())
+}
+
+/// What `next_item` returned is this. Without a copy, for tests that ask millions of times.
+pub(crate) fn is_same(
+    got: &Result<Option<Decoded<'_>>, EventTooLarge>,
+    due: Option<&Item>,
+) -> bool {
+    match (got, due) {
+        (Ok(None), None) => true,
+        (
+            Ok(Some(Decoded::Event(got))),
+            Some(Item::Event {
+                event_type,
+                data,
+                last_event_id,
+            }),
+        ) => got.event_type == event_type && got.data == data && got.last_event_id == last_event_id,
+        (Ok(Some(Decoded::Comment(got))), Some(Item::Comment(due))) => got == due,
+        (Ok(Some(Decoded::Retry(got))), Some(Item::Retry(due))) => milliseconds(*got) == *due,
+        (Err(got), Some(Item::TooLarge(due))) => got.limit() == *due,
+        _ => false,
+    }
+}
+
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("a reconnection time is a u64 of milliseconds")
+}
