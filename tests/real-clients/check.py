@@ -332,8 +332,9 @@ def curl_is_told_to_stay_away_after_a_stop(_):
 @check
 def what_cannot_be_sent_is_refused_and_sends_nothing(_):
     with Server("run", *QUIET) as server:
-        for event, why in (("a\rdata: x\r\r", "a CR"), ("a\n\n", "an LF"), ("a\r\n", "a CR")):
-            equal(server.post("/messages", json.dumps({"event": event, "data": ""})), (400, f"event has {why} at byte 1"))
+        for event, why in (("a\rdata: x\r\r", "CR"), ("a\n\n", "LF"), ("a\r\n", "CR")):
+            status, text = server.post("/messages", json.dumps({"event": event, "data": ""}))
+            equal((status, *(word in text for word in ("event", why, "byte 1"))), (400, True, True, True))
         # What any page on the web can send without asking.
         for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             for path, body in (("/messages", '{"data":"x"}'), ("/streams", '"stop"'), ("/pictures", "x")):
