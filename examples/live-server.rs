@@ -306,8 +306,8 @@ impl Client {
     }
 }
 
-// Each POST has a content type that a page of another site cannot send unasked, so that no page on the web
-// can publish by way of its visitors.
+// Each POST has a content type that a page of another site cannot send unasked, so that no page on
+// the web can publish by way of its visitors.
 
 /// `POST /messages`: an event for everybody. Answers with its id.
 async fn message(State(server): State<Arc<Server>>, Json(message): Json<Message>) -> Response {
@@ -382,7 +382,7 @@ fn waves(time: u32) -> Vec<u8> {
     let side = u32::from(SIDE);
     let size = side * side * 3;
     let file = 54 + size;
-    // The length of the file and where the pixels begin; then 40 bytes with width, height and 24 bits in one plane.
+    // The length of the file and where its pixels begin; 40 bytes with width, height, one plane and 24 bits.
     let header = [file, 0, 54, 40, side, side, 0x18_0001, 0, size, 0, 0, 0, 0];
     let mut bmp = b"BM".to_vec();
     bmp.extend(header.into_iter().flat_map(u32::to_le_bytes));
