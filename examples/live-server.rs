@@ -1,7 +1,7 @@
 //! `live-server` streams events to any number of clients, with axum.
 //!
 //! ```text
-//! $ cargo run --example live-server          # and open http://127.0.0.1:3000 in a browser, or in two
+//! $ cargo run --example live-server         # and open http://127.0.0.1:3000 in a browser, or in two
 //! $ curl -N http://127.0.0.1:3000/events
 //! $ curl --json '{"data":"hello"}' http://127.0.0.1:3000/messages
 //! $ curl --json '{"event":"note","data":"two\nlines"}' http://127.0.0.1:3000/messages
@@ -11,8 +11,8 @@
 //! ```
 //!
 //! All that is sent stands in one [`Log`], each event encoded once, and a client is no more than a
-//! position in it: how a client starts, goes on after a lost connection and falls behind is one and the
-//! same thing, and a slow one costs no memory. Start reading at [`events`] and [`Client::next`].
+//! position in it: how a client starts, goes on after a lost connection and falls behind is one and
+//! the same thing, and a slow one costs no memory. Start reading at [`events`] and [`Client::next`].
 
 use std::{
     collections::VecDeque,
@@ -44,8 +44,8 @@ use tokio::{net::TcpListener, sync::watch, time};
 
 /// Streams events to any number of clients.
 ///
-/// Prints its address once it can be reached. It has no access control: whoever reaches that address
-/// reads along and publishes.
+/// Prints its address once it can be reached. It has no access control: whoever reaches that
+/// address reads along and publishes.
 #[derive(Parser)]
 #[command(name = "live-server", version)]
 struct Args {
@@ -149,8 +149,8 @@ impl Server {
 
 /// What was sent, as far as it is kept.
 struct Log {
-    /// "RUN-NUMBER" is the id of an event. Numbers start at 1 in every run of the server, so without
-    /// the run an id of an earlier one would be mistaken for one of this.
+    /// "RUN-NUMBER" is the id of an event. Numbers start at 1 in every run of the server, so
+    /// without the run an id of an earlier one would be mistaken for one of this.
     run: String,
     /// The oldest event that is kept, or the next one to come.
     first: u64,
@@ -226,9 +226,9 @@ fn encode(frame: Frame<'_>) -> Bytes {
 
 /// `GET /events`: the stream.
 ///
-/// A client without an id gets all that is kept, and one that comes back what it has not seen. If that
-/// cannot be told (the id is of another run, or broken) or is kept no longer, the stream starts with an
-/// event `gap`, which is for the client to act on, and goes on with the oldest event.
+/// A client without an id gets all that is kept, and one that comes back what it has not seen. If
+/// that cannot be told (the id is of another run, or broken) or is kept no longer, the stream starts
+/// with an event `gap`, which is for the client to act on, and goes on with the oldest event.
 async fn events(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let log = server.log.subscribe();
     let (next, drops) = {
@@ -275,7 +275,7 @@ struct Client {
 }
 
 impl Client {
-    /// Waits for the next piece of the body; `None` ends it. Called only when the connection has room.
+    /// Waits for the next piece of the body; `None` ends it. Called when the connection has room.
     async fn next(&mut self) -> Option<Bytes> {
         if self.hello.is_some() {
             return self.hello.take();
@@ -322,8 +322,8 @@ struct Message {
     data: String,
 }
 
-/// `POST /pictures`: the event `picture`. An event stream is text, so bytes go as base64, here in the
-/// form that an `<img>` takes as its source.
+/// `POST /pictures`: the event `picture`. An event stream is text, so bytes go as base64, here in
+/// the form that an `<img>` takes as its source.
 async fn picture(State(server): State<Arc<Server>>, headers: HeaderMap, body: Bytes) -> Response {
     let of_type = headers.get(header::CONTENT_TYPE);
     match of_type.and_then(|of_type| of_type.to_str().ok()) {
@@ -382,7 +382,7 @@ fn waves(time: u32) -> Vec<u8> {
     let side = u32::from(SIDE);
     let size = side * side * 3;
     let file = 54 + size;
-    // The length of the file and where its pixels begin; 40 bytes with width, height, one plane and 24 bits.
+    // The length of the file and where its pixels begin; 40 bytes with the sides and 24 bits a pixel.
     let header = [file, 0, 54, 40, side, side, 0x18_0001, 0, size, 0, 0, 0, 0];
     let mut bmp = b"BM".to_vec();
     bmp.extend(header.into_iter().flat_map(u32::to_le_bytes));
