@@ -1,7 +1,7 @@
 //! `live-server` streams events to any number of clients, with axum.
 //!
 //! ```text
-//! $ cargo run --example live-server         # and open http://127.0.0.1:3000 in a browser, or in two
+//! $ cargo run --example live-server            # and open http://127.0.0.1:3000 in a browser or two
 //! $ curl -N http://127.0.0.1:3000/events
 //! $ curl --json '{"data":"hello"}' http://127.0.0.1:3000/messages
 //! $ curl --json '{"event":"note","data":"two\nlines"}' http://127.0.0.1:3000/messages
@@ -12,7 +12,7 @@
 //!
 //! All that is sent stands in one [`Log`], each event encoded once, and a client is no more than a
 //! position in it: how a client starts, goes on after a lost connection and falls behind is one and
-//! the same thing, and a slow one costs no memory. Start reading at [`events`] and [`Client::next`].
+//! the same thing, and a slow one costs no memory. Begin reading at [`events`] and [`Client::next`].
 
 use std::{
     collections::VecDeque,
@@ -227,8 +227,8 @@ fn encode(frame: Frame<'_>) -> Bytes {
 /// `GET /events`: the stream.
 ///
 /// A client without an id gets all that is kept, and one that comes back what it has not seen. If
-/// that cannot be told (the id is of another run, or broken) or is kept no longer, the stream starts
-/// with an event `gap`, which is for the client to act on, and goes on with the oldest event.
+/// that cannot be told (the id is of another run, or broken) or is kept no longer, the stream
+/// starts with an event `gap`, which is for the client to act on, and goes on with the oldest event.
 async fn events(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let log = server.log.subscribe();
     let (next, drops) = {
@@ -382,7 +382,7 @@ fn waves(time: u32) -> Vec<u8> {
     let side = u32::from(SIDE);
     let size = side * side * 3;
     let file = 54 + size;
-    // The length of the file and where its pixels begin; 40 bytes with the sides and 24 bits a pixel.
+    // How long the file is, where its pixels begin; 40 bytes with the sides and 24 bits a pixel.
     let header = [file, 0, 54, 40, side, side, 0x18_0001, 0, size, 0, 0, 0, 0];
     let mut bmp = b"BM".to_vec();
     bmp.extend(header.into_iter().flat_map(u32::to_le_bytes));
