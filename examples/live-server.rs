@@ -1,7 +1,7 @@
 //! `live-server` streams events to any number of clients, with axum.
 //!
 //! ```text
-//! $ cargo run --example live-server            # and open http://127.0.0.1:3000 in a browser or two
+//! $ cargo run --example live-server          # and open http://127.0.0.1:3000 in a browser or two
 //! $ curl -N http://127.0.0.1:3000/events
 //! $ curl --json '{"data":"hello"}' http://127.0.0.1:3000/messages
 //! $ curl --json '{"event":"note","data":"two\nlines"}' http://127.0.0.1:3000/messages
@@ -11,8 +11,8 @@
 //! ```
 //!
 //! All that is sent stands in one [`Log`], each event encoded once, and a client is no more than a
-//! position in it: how a client starts, goes on after a lost connection and falls behind is one and
-//! the same thing, and a slow one costs no memory. Begin reading at [`events`] and [`Client::next`].
+//! position in it: how a client starts, goes on after a lost connection and falls behind is one
+//! thing, and a slow one costs no memory. Begin reading at [`events`] and [`Client::next`].
 
 use std::{
     collections::VecDeque,
@@ -228,7 +228,7 @@ fn encode(frame: Frame<'_>) -> Bytes {
 ///
 /// A client without an id gets all that is kept, and one that comes back what it has not seen. If
 /// that cannot be told (the id is of another run, or broken) or is kept no longer, the stream
-/// starts with an event `gap`, which is for the client to act on, and goes on with the oldest event.
+/// starts with an event `gap`, which the client is to act on, and goes on with the oldest event.
 async fn events(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let log = server.log.subscribe();
     let (next, drops) = {
