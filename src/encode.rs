@@ -345,7 +345,8 @@ impl<'a> Frame<'a> {
     pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
         let mut result = Ok(());
         pieces::each(self, self.is_one_line(), |piece| {
-            if result.is_ok() {
+            // A sink may take an empty write for the end.
+            if result.is_ok() && !piece.is_empty() {
                 result = out.write_str(piece);
             }
         });

@@ -542,6 +542,38 @@ fn frames_without_data_disturb_no_other() {
     );
 }
 
+/// Takes an empty write for the end of the stream, as a body in HTTP chunks does.
+#[derive(Default)]
+struct Chunked(String);
+
+impl Write for Chunked {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        assert!(!text.is_empty(), "empty chunk after {:?}", self.0);
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+#[test]
+fn no_sink_is_given_an_empty_piece() {
+    let frames = [
+        Frame::new(),
+        Frame::heartbeat(),
+        Frame::message(""),
+        Frame::message("\n\r\n").comment("\n").id("").unwrap(),
+    ];
+    let mut encoder = Encoder::new(Chunked::default());
+    for frame in frames {
+        frame.encode_to_fmt(&mut Chunked::default()).unwrap();
+        encoder.write_frame(&frame).unwrap();
+        let mut event = encoder.begin(frame).unwrap();
+        for piece in ["", "\r", "\n", "", "\n", "x\n"] {
+            event.write_str(piece).unwrap();
+        }
+        event.finish().unwrap();
+    }
+}
+
 /// Takes so many writes, refuses one, and takes all the others.
 struct Failing {
     text: String,

@@ -4,7 +4,7 @@
 //! So [`Encoder`] is `Open` from the first byte of a frame to the last, and refuses everything once
 //! a frame was left like that.
 
-use super::pieces::{DATA, Lines};
+use super::pieces::{self, DATA, Lines};
 use super::{Frame, gate};
 use core::fmt::{self, Write};
 
@@ -155,10 +155,13 @@ impl<W: Write> Encoder<W> {
             data: Some(""),
             ..head
         };
-        empty
-            .pieces()
-            .take_while(|piece| *piece != DATA[2])
-            .try_for_each(|piece| self.put(piece))?;
+        let mut result = Ok(());
+        pieces::each(&empty, empty.is_one_line(), |piece| {
+            if result.is_ok() && piece != DATA[2] {
+                result = self.put(piece);
+            }
+        });
+        result?;
         let mut event = EventWriter {
             encoder: self,
             after_cr: false,
@@ -177,8 +180,10 @@ impl<W: Write> Encoder<W> {
 
     fn put(&mut self, text: &str) -> fmt::Result {
         let result = match self.state {
-            State::Ready | State::Open => self.sink.write_str(text),
             State::Failed => Err(fmt::Error),
+            // A sink may take an empty write for the end.
+            _ if text.is_empty() => Ok(()),
+            State::Ready | State::Open => self.sink.write_str(text),
         };
         if result.is_err() {
             self.state = State::Failed;
