@@ -21,15 +21,11 @@ def read(client, headers, state):
         if response.status_code != 200:
             return False
         tell(open=True)
-        before = ""
         for sse in EventSource(response).iter_sse():
             if sse.retry is not None:
                 state["retry"] = sse.retry / 1000
-            # httpx-sse takes each blank line for the end of an event, once there was an id or a retry line:
-            # also the one behind a heartbeat.
-            if (sse.event, sse.data, sse.id) != ("message", "", before):
-                tell(event=sse.event, data=sse.data, id=sse.id)
-            before = state["id"] = sse.id
+            tell(event=sse.event, data=sse.data, id=sse.id)
+            state["id"] = sse.id
     return True
 
 
