@@ -33,8 +33,10 @@ pub use writer::{Encoder, EventWriter};
 /// A decoder makes of it what was put in: each comment line, then the reconnection time, then
 /// exactly one event if there is data, and none if not. Text cannot break out of its field (rules
 /// of WHATWG HTML, section 9.2.5): an event type or an id that cannot be written is refused, and
-/// data and comments are cut into lines at CR, LF and CRLF. Every frame ends with a blank line, so
-/// frames may be written one after another in any order.
+/// data and comments are cut into lines at CR, LF and CRLF. Frames may be written one after another
+/// in any order: those with data or an id end with the blank line that dispatches the one and
+/// commits the other. A comment or a reconnection time needs none, and gets none: there are clients
+/// that make an empty event of it.
 ///
 /// ```
 /// use sse_proto::Frame;
@@ -69,9 +71,9 @@ impl<'a> Frame<'a> {
     /// use sse_proto::Frame;
     /// use std::time::Duration;
     ///
-    /// assert_eq!(Frame::new().retry(Duration::from_secs(5)).to_string(), "retry: 5000\n\n");
+    /// assert_eq!(Frame::new().retry(Duration::from_secs(5)).to_string(), "retry: 5000\n");
     /// assert_eq!(Frame::new().id("41")?.to_string(), "id: 41\n\n");
-    /// assert_eq!(Frame::new().comment(" at work").to_string(), ": at work\n\n");
+    /// assert_eq!(Frame::new().comment(" at work").to_string(), ": at work\n");
     /// assert_eq!(Frame::new().to_string(), "\n");
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
@@ -107,13 +109,13 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// An empty comment, three bytes long: what keeps a silent connection open.
+    /// An empty comment, two bytes long: what keeps a silent connection open.
     ///
     /// "Authors can include a comment line every 15 seconds or so", so that no proxy cuts the
     /// connection; clients see nothing of it.
     ///
     /// ```
-    /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n\n");
+    /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n");
     /// ```
     #[inline]
     pub const fn heartbeat() -> Self {
@@ -193,7 +195,7 @@ impl<'a> Frame<'a> {
     /// use std::time::Duration;
     ///
     /// let frame = Frame::new().retry(Duration::from_micros(1_500_001));
-    /// assert_eq!(frame.to_string(), "retry: 1501\n\n");
+    /// assert_eq!(frame.to_string(), "retry: 1501\n");
     /// ```
     #[inline]
     pub const fn retry(mut self, time: Duration) -> Self {
@@ -360,6 +362,12 @@ impl<'a> Frame<'a> {
             .iter()
             .flatten()
             .all(|text| gate::is_one_line(text.as_bytes()))
+    }
+
+    /// Of a frame without data. The empty one is a blank line: see [`new`](Self::new).
+    #[inline(always)]
+    fn needs_blank_line(&self) -> bool {
+        self.id.is_some() || (self.comment.is_none() && self.retry.is_none())
     }
 
     /// The length of the frame if comment and data have no line end, and too little if they have.

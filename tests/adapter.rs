@@ -438,7 +438,7 @@ fn frames_are_encoded_in_a_row() {
         ])),
         bytes(
             ":c\n:\nevent: e\nid: \nretry: 18446744073709551615\ndata:  a\ndata: b\n\n\
-             :\n\n\
+             :\n\
              data: \n\n"
         )
     );

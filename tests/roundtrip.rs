@@ -55,7 +55,10 @@ impl Owned {
         for data in self.data().iter().flat_map(|data| lines(data)) {
             line(format!("data: {data}"));
         }
-        line(String::new());
+        // The blank line dispatches data and commits an id. What has neither needs none.
+        if self.data().is_some() || self.id.is_some() || text.is_empty() {
+            text.push('\n');
+        }
         text.into_bytes()
     }
 
@@ -505,15 +508,15 @@ fn retry_is_whole_milliseconds_never_less_than_asked() {
         let frame = Frame::new()
             .retry(Duration::from_millis(millis))
             .to_string();
-        assert_eq!(frame, format!("retry: {millis}\n\n"));
+        assert_eq!(frame, format!("retry: {millis}\n"));
         assert_eq!(decode([frame.as_bytes()]), [Got::Retry(millis)]);
     }
     let written = |time| Frame::new().retry(time).to_string();
-    assert_eq!(written(Duration::from_nanos(1)), "retry: 1\n\n");
-    assert_eq!(written(Duration::from_nanos(999_999)), "retry: 1\n\n");
-    assert_eq!(written(Duration::from_nanos(1_000_000)), "retry: 1\n\n");
-    assert_eq!(written(Duration::from_nanos(1_000_001)), "retry: 2\n\n");
-    assert_eq!(written(Duration::MAX), "retry: 18446744073709551615\n\n");
+    assert_eq!(written(Duration::from_nanos(1)), "retry: 1\n");
+    assert_eq!(written(Duration::from_nanos(999_999)), "retry: 1\n");
+    assert_eq!(written(Duration::from_nanos(1_000_000)), "retry: 1\n");
+    assert_eq!(written(Duration::from_nanos(1_000_001)), "retry: 2\n");
+    assert_eq!(written(Duration::MAX), "retry: 18446744073709551615\n");
 }
 
 #[test]

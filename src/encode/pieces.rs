@@ -51,7 +51,8 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
             put(DATA[2]);
         }
         Some(data) => each_data_line(data, &mut put),
-        None => put(BLANK_LINE),
+        None if frame.needs_blank_line() => put(BLANK_LINE),
+        None => {}
     }
 }
 
@@ -117,8 +118,8 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The field of this number, if the frame has it; the last one is the blank line of a frame
-    /// without data.
+    /// The field of this number, if the frame has it; the last one is the blank line that a frame
+    /// without data may need.
     fn begin(&self, field: usize) -> Option<(Spelling, Lines<'a>)> {
         let frame = &self.frame;
         let (spelling, lines) = match field {
@@ -128,7 +129,7 @@ impl<'a> Pieces<'a> {
             2 => (ID, Lines::One(frame.id?)),
             3 => (RETRY, Lines::digits(frame.retry?)),
             4 => (DATA, Lines::new(frame.data?, self.one_line)),
-            _ if frame.data.is_some() => return None,
+            _ if frame.data.is_some() || !frame.needs_blank_line() => return None,
             _ => (["", "", BLANK_LINE], Lines::One("")),
         };
         Some((spelling, lines))

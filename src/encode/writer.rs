@@ -28,7 +28,7 @@ use core::fmt::{self, Write};
 /// let mut event = encoder.begin(Frame::new().id("7").unwrap())?;
 /// write!(event, "{} + {}\n= {}", 1, 2, 1 + 2)?;
 /// event.finish()?;
-/// assert_eq!(encoder.into_inner(), ":\n\nid: 7\ndata: 1 + 2\ndata: = 3\n\n");
+/// assert_eq!(encoder.into_inner(), ":\nid: 7\ndata: 1 + 2\ndata: = 3\n\n");
 /// # Ok::<(), std::fmt::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -95,12 +95,12 @@ impl<W> Encoder<W> {
     /// ```
     /// use sse_proto::{Encoder, Frame};
     ///
-    /// let mut encoder = Encoder::new(String::from(":\n\n"));
+    /// let mut encoder = Encoder::new(String::from(":\n"));
     /// let start = encoder.sink().len();
     /// drop(encoder.begin(Frame::message("half"))?);
     /// let mut buffer = encoder.into_inner();
     /// buffer.truncate(start);
-    /// assert_eq!(buffer, ":\n\n");
+    /// assert_eq!(buffer, ":\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn into_inner(self) -> W {

@@ -1,6 +1,6 @@
 """Holds `curl -sN URL | sse-cat` against what real servers sent. Started by ../real-server.sh.
 
-Arguments: the program sse-cat; the folder of better-sse's node_modules, or nothing if there is no Node.
+Arguments: the program sse-cat; the folder of better-sse's node_modules.
 """
 
 import json
@@ -200,14 +200,10 @@ def give_up(*_):
 def main():
     signal.signal(signal.SIGALRM, give_up)
     starlette = Server(sys.executable, HERE / "sse_starlette_server.py")
-    better_sse = NODE_MODULES and Server("node", HERE / "better_sse_server.mjs", NODE_MODULES)
-    passed = failed = skipped = 0
+    better_sse = Server("node", HERE / "better_sse_server.mjs", NODE_MODULES)
+    passed = failed = 0
     for function in CHECKS:
         name = function.__name__.replace("_", " ")
-        if function is better_sse_is_understood_as_well and not better_sse:
-            print(f"skip  {name} (there is no Node.js here)")
-            skipped += 1
-            continue
         started = time.monotonic()
         signal.alarm(PATIENCE)
         try:
@@ -220,9 +216,9 @@ def main():
             passed += 1
         finally:
             signal.alarm(0)
-    for server in filter(None, (starlette, better_sse)):
+    for server in (starlette, better_sse):
         server.stop()
-    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
 

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Real clients, on loopback: curl, httpx-sse, the npm package eventsource and headless Chromium must see what
+# examples/live-server.rs was told to send. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
+# words: only checks with one of them in the name are run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/support/install.sh
+need "command -v chromium" chromium
+
+target=$(target_folder)
+cargo build --quiet --example live-server
+
+work=$target/real-clients
+mkdir -p "$work"
+python_env tests/real-clients/requirements.txt "$work/venv"
+node_env tests/real-clients/package.json "$work/node" "$work/venv"
+
+exec "$work/venv/bin/python" tests/real-clients/check.py "$target/debug/examples/live-server" "$work/node/node_modules" "$@"

