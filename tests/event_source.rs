@@ -69,7 +69,7 @@ fn wait<U: AsRef<str>, S: Storage>(source: &EventSource<U, S>) -> Wait {
 fn input(source: &mut FixedSource, name: &str) -> String {
     let signal = match name {
         "200" => source.handle_response(200, None, EVENT_STREAM),
-        "200, redirected" => source.handle_response(200, Some("http://b.example"), EVENT_STREAM),
+        "200, moved" => source.handle_response(200, Some("http://b.example"), EVENT_STREAM),
         "200 html" => source.handle_response(200, None, [("Content-Type", "text/html")]),
         "204" => source.handle_response(204, None, EVENT_STREAM),
         "404" => source.handle_response(404, Some("http://b.example"), NO_HEADERS),
@@ -85,7 +85,7 @@ fn input(source: &mut FixedSource, name: &str) -> String {
             source.close();
             None
         }
-        "close mid-chunk" => {
+        "close, cursor" => {
             let mut messages = source.feed(b"data: x\n\n");
             messages.close();
             assert_eq!(messages.next_message(), Ok(None));
@@ -135,23 +135,23 @@ fn input(source: &mut FixedSource, name: &str) -> String {
 /// An empty cell: nothing changes and nothing is said. Else the new state, and what is said.
 #[rustfmt::skip]
 const TABLE: [(&str, [&str; 3]); 16] = [
-    //                   connecting                      open                          waiting
-    ("200",             ["open: open",                   "",                           ""]),
-    ("200, redirected", ["open: open",                   "",                           ""]),
-    ("200 html",        ["failed: error 2 ContentType",  "",                           ""]),
-    ("204",             ["failed: error 2 Status(204)",  "",                           ""]),
-    ("404",             ["failed: error 2 Status(404)",  "",                           ""]),
-    ("503, to retry",   ["waiting: error 0 Status(503)", "",                           ""]),
-    ("end of body",     ["waiting: error 0 EndOfBody",   "waiting: error 0 EndOfBody", ""]),
-    ("network",         ["waiting: error 0 Network",     "waiting: error 0 Network",   ""]),
-    ("futile",          ["failed: error 2 Futile",       "failed: error 2 Futile",     ""]),
-    ("elapsed",         ["",                             "",                           "connecting"]),
-    ("close",           ["closed",                       "closed",                     "closed"]),
-    ("close mid-chunk", ["closed",                       "closed",                     "closed"]),
-    ("bytes",           ["",                             "open: message",              ""]),
-    ("bytes, items",    ["",                             "open: Comment(\"x\")",       ""]),
-    ("drop a cursor",   ["",                             "",                           ""]),
-    ("ask",             ["",                             "",                           ""]),
+    //                 connecting                      open                          waiting
+    ("200",           ["open: open",                   "",                           ""]),
+    ("200, moved",    ["open: open",                   "",                           ""]),
+    ("200 html",      ["failed: error 2 ContentType",  "",                           ""]),
+    ("204",           ["failed: error 2 Status(204)",  "",                           ""]),
+    ("404",           ["failed: error 2 Status(404)",  "",                           ""]),
+    ("503, to retry", ["waiting: error 0 Status(503)", "",                           ""]),
+    ("end of body",   ["waiting: error 0 EndOfBody",   "waiting: error 0 EndOfBody", ""]),
+    ("network",       ["waiting: error 0 Network",     "waiting: error 0 Network",   ""]),
+    ("futile",        ["failed: error 2 Futile",       "failed: error 2 Futile",     ""]),
+    ("elapsed",       ["",                             "",                           "connecting"]),
+    ("close",         ["closed",                       "closed",                     "closed"]),
+    ("close, cursor", ["closed",                       "closed",                     "closed"]),
+    ("bytes",         ["",                             "open: message",              ""]),
+    ("bytes, items",  ["",                             "open: Comment(\"x\")",       ""]),
+    ("drop a cursor", ["",                             "",                           ""]),
+    ("ask",           ["",                             "",                           ""]),
 ];
 
 #[test]
@@ -180,7 +180,7 @@ fn every_input_in_every_state_does_what_the_table_says() {
             "open",
             &[
                 &["200"],
-                &["200, redirected", "bytes"],
+                &["200, moved", "bytes"],
                 &["200", "network", "elapsed", "200"],
             ],
         ),
@@ -199,7 +199,7 @@ fn every_input_in_every_state_does_what_the_table_says() {
                 &["close"],
                 &["200", "close"],
                 &["network", "close"],
-                &["200", "close mid-chunk"],
+                &["200", "close, cursor"],
             ],
         ),
         (
