@@ -13,6 +13,7 @@ extern crate alloc;
 mod decode;
 mod encode;
 mod gate;
+mod event_source;
 #[cfg(feature = "alloc")]
 mod owned;
 mod storage;
@@ -20,6 +21,10 @@ mod work;
 
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
+pub use event_source::{
+    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
+    ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait,
+};
 #[cfg(feature = "alloc")]
 pub use owned::OwnedEvent;
 pub use storage::{Fixed, Heap, Storage};

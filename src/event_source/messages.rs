@@ -1,0 +1,173 @@
+//! The cursor over one chunk of an open connection: the decoder's, with the connection's state
+//! looked at before each step.
+
+use super::origin::Origin;
+use super::{Input, State, transition};
+use crate::{Event, EventTooLarge, Events, Item, Storage};
+use core::time::Duration;
+
+/// A cursor over one chunk, made by [`EventSource::feed`](crate::EventSource::feed).
+///
+/// It lends, like [`Events`]: what it hands out lives until it is asked again. Ask it until it says
+/// `Ok(None)`.
+#[derive(Debug)]
+#[must_use = "a chunk is read only as far as its cursor is asked"]
+pub struct Messages<'s, 'i, S> {
+    pub(super) state: &'s mut State,
+    pub(super) failures: &'s mut u32,
+    pub(super) url: &'s str,
+    pub(super) events: Events<'s, 'i, S>,
+}
+
+impl<'i, S: Storage> Messages<'_, 'i, S> {
+    /// The next message that the chunk completes.
+    ///
+    /// `Ok(None)`: the whole chunk was read, or the connection is not open.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`] once for each event beyond the limit of the decoder. The stream goes on:
+    /// ask again. Who would rather give up calls [`close`](Messages::close).
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// # let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
+    /// # let _ = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let mut messages = source.feed(b"event: open\nid: 1\ndata: not a signal\n\n");
+    /// let message = messages.next_message().unwrap().unwrap();
+    /// assert_eq!((message.event_type, message.data), ("open", "not a signal"));
+    /// assert_eq!(message.last_event_id, "1");
+    /// assert_eq!(message.origin, "http://a.example");
+    /// # }
+    /// ```
+    pub fn next_message(&mut self) -> Result<Option<Message<'_>>, EventTooLarge> {
+        if *self.state != State::Open {
+            return Ok(None);
+        }
+        let event = self.events.next_event()?;
+        if event.is_some() {
+            *self.failures = 0;
+        }
+        Ok(event.map(|event| Message::new(event, self.url)))
+    }
+
+    /// The next message, comment, or `retry` line that the chunk completes: [`next_message`] and
+    /// more, for those who forward streams or watch heartbeats.
+    ///
+    /// # Errors
+    ///
+    /// [`EventTooLarge`] as in [`next_message`], and for a comment that has no room beside the
+    /// event under way.
+    ///
+    /// [`next_message`]: Messages::next_message
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::StreamItem;
+    /// # let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
+    /// # let _ = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let mut messages = source.feed(b": heartbeat\n");
+    /// assert_eq!(messages.next_item(), Ok(Some(StreamItem::Comment(" heartbeat"))));
+    /// assert_eq!(messages.next_item(), Ok(None));
+    /// # }
+    /// ```
+    pub fn next_item(&mut self) -> Result<Option<StreamItem<'_>>, EventTooLarge> {
+        if *self.state != State::Open {
+            return Ok(None);
+        }
+        Ok(match self.events.next_item()? {
+            Some(Item::Event(event)) => {
+                *self.failures = 0;
+                Some(StreamItem::Message(Message::new(event, self.url)))
+            }
+            Some(Item::Comment(text)) => Some(StreamItem::Comment(text)),
+            Some(Item::Retry(time)) => Some(StreamItem::Retry(time)),
+            None => None,
+        })
+    }
+
+    /// [`EventSource::close`](crate::EventSource::close), in the middle of a chunk: the messages
+    /// that are already in it are not handed out any more.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// # let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
+    /// # let _ = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let mut messages = source.feed(b"data: 1\n\ndata: 2\n\n");
+    /// assert_eq!(messages.next_message().unwrap().unwrap().data, "1");
+    /// messages.close();
+    /// assert_eq!(messages.next_message(), Ok(None));
+    /// # }
+    /// ```
+    pub fn close(&mut self) {
+        (*self.state, _) = transition(*self.state, Input::Close);
+    }
+
+    /// What of the chunk was not read: all of it, if the connection is not open.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// # let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
+    /// assert_eq!(source.feed(b"data: early\n\n").rest(), b"data: early\n\n");
+    /// # }
+    /// ```
+    pub fn rest(&self) -> &'i [u8] {
+        self.events.rest()
+    }
+}
+
+/// A message: a dispatched event, and where it comes from.
+///
+/// Messages have a type of their own, so that an event that the server names `open` or `error` is
+/// never taken for a [`Signal`](crate::Signal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message<'m> {
+    /// The event type; `message` if the stream names none. Never empty.
+    pub event_type: &'m str,
+    /// The data, its lines joined by LF.
+    pub data: &'m str,
+    /// The last event ID string when the event was dispatched.
+    pub last_event_id: &'m str,
+    /// The origin of the URL that the response came from, after redirects.
+    pub origin: Origin<'m>,
+}
+
+impl<'m> Message<'m> {
+    fn new(event: Event<'m>, url: &'m str) -> Self {
+        let Event {
+            event_type,
+            data,
+            last_event_id,
+        } = event;
+        Self {
+            event_type,
+            data,
+            last_event_id,
+            origin: Origin::of(url),
+        }
+    }
+}
+
+/// The message without its origin.
+impl<'m> From<Message<'m>> for Event<'m> {
+    fn from(message: Message<'m>) -> Self {
+        Self {
+            event_type: message.event_type,
+            data: message.data,
+            last_event_id: message.last_event_id,
+        }
+    }
+}
+
+/// What [`Messages::next_item`] hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamItem<'m> {
+    /// A message.
+    Message(Message<'m>),
+    /// The text of a comment line: all that follows its colon, a leading space included.
+    Comment(&'m str),
+    /// A `retry` line has set the reconnection time, in milliseconds.
+    Retry(Duration),
+}
