@@ -1,0 +1,515 @@
+"""Holds what real clients see against what examples/live-server.rs was told to send. Started by ../real-clients.sh.
+
+Arguments: the program live-server; the folder of the node_modules with eventsource; then words, to run only the
+checks with one of them in the name.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+from sent import HEARTBEAT, STORY, TEXT, TYPES, arrives, wire
+
+HERE = Path(__file__).parent
+LIVE_SERVER, NODE_MODULES, *WORDS = sys.argv[1:]
+PATIENCE = 30  # seconds for one check; only a failing one takes them
+CHECKS = []
+
+
+class Server:
+    """The example, at a free port."""
+
+    def __init__(self, run, *args, listen="127.0.0.1:0", demo="0"):
+        self.run = run
+        self.sent = []
+        args = ["--listen", listen, "--run", run, "--demo", demo, *args]
+        self.process = subprocess.Popen([LIVE_SERVER, *args], stdout=PIPE)
+        self.url = self.process.stdout.readline().decode().strip()
+        self.address = self.url.removeprefix("http://")
+        self.connection = http.client.HTTPConnection(self.address, timeout=PATIENCE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def post(self, path, body, content_type="application/json"):
+        self.connection.request("POST", path, body, {"Content-Type": content_type})
+        response = self.connection.getresponse()
+        status, text = response.status, response.read().decode()
+        if status != 200:
+            # Whoever answers before having read the whole request may close the connection.
+            self.connection.close()
+        return status, text
+
+    def publish(self, story):
+        """Sends events, and returns them as clients have to see them."""
+        due = []
+        for event, data in story:
+            self.sent.append((event, data))
+            due.append(arrives(len(self.sent), event, data, self.run))
+            equal(self.post("/messages", json.dumps({"event": event, "data": data})), (200, due[-1]["id"]))
+        return due
+
+    def drop(self):
+        equal(self.post("/streams", '"drop"'), (200, ""))
+
+    def stop(self):
+        equal(self.post("/streams", '"stop"'), (200, ""))
+
+    def wire(self, first=1):
+        sent = enumerate(self.sent[first - 1 :], first)
+        return b"".join(wire(number, event, data, self.run) for number, (event, data) in sent)
+
+
+class Client:
+    """A client that tells what it sees: events, `open`, `error` with the ready state after it, how the page looks."""
+
+    # What the ids begin with.
+    run = TEXT
+
+    def __init__(self, server):
+        self.seen = queue.Queue()
+        self.opened = 0
+        self.start(server)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # Not the first process alone: a browser is a family of them, and `node` may be a script around the real one.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def popen(self, *command):
+        self.process = subprocess.Popen(command, stdout=PIPE, start_new_session=True)
+
+        def read():
+            with self.process.stdout as lines:
+                for line in lines:
+                    self.seen.put(json.loads(line))
+
+        threading.Thread(target=read, daemon=True).start()
+
+    def next(self):
+        item = self.seen.get(timeout=PATIENCE)
+        self.opened += "open" in item
+        return item
+
+    def until(self, key):
+        while True:
+            item = self.next()
+            if key in item:
+                return item[key]
+
+    def events(self, count):
+        events = []
+        while len(events) < count:
+            item = self.next()
+            if "event" in item:
+                events.append(item)
+        return events
+
+    def sees(self, due):
+        """These are the next events, whatever happens to the connection meanwhile."""
+        equal(self.events(len(due)), due)
+
+    def sees_no_more(self, server):
+        """Between what was seen and what is sent now there is nothing."""
+        self.sees(server.publish([("note", "no more")]))
+
+
+class Httpx(Client):
+    name = "httpx-sse"
+
+    def start(self, server):
+        self.popen(sys.executable, HERE / "httpx_client.py", f"{server.url}/events")
+
+
+class Npm(Client):
+    name = "eventsource (npm)"
+    # It hands the id to fetch as it is, which takes Latin-1 only.
+    run = "run 1"
+
+    def start(self, server):
+        script = HERE / "eventsource_client.mjs"
+        self.popen("node", script, NODE_MODULES, f"{server.url}/events", json.dumps(TYPES))
+
+
+class Chromium(Client):
+    """The live page in a browser. See report.js, which must be on the page."""
+
+    name = "Chromium"
+    FLAGS = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic"),
+        *("--no-first-run", "--no-proxy-server", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync"),
+    )
+
+    def start(self, server):
+        self.profile = tempfile.mkdtemp()
+        Reports.to = self.seen
+        command = ["chromium", *self.FLAGS, f"--user-data-dir={self.profile}", f"{server.url}/"]
+        self.process = subprocess.Popen(command, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(self.profile, ignore_errors=True)
+
+
+CLIENTS = (Httpx, Npm, Chromium)
+
+
+class Reports(BaseHTTPRequestHandler):
+    """Where the browser reports to."""
+
+    to = None
+
+    def do_POST(self):
+        seen = self.to
+        for item in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
+            seen.put(item)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def page_that_reports():
+    """The live page with report.js in its head, as a file."""
+    reports = ThreadingHTTPServer(("127.0.0.1", 0), Reports)
+    threading.Thread(target=reports.serve_forever, daemon=True).start()
+    script = f"const TYPES = {json.dumps(TYPES)}, REPORT = 'http://127.0.0.1:{reports.server_port}/';"
+    script = f"<script>{script}\n{(HERE / 'report.js').read_text()}</script>"
+    page = (HERE / "../../examples/data/live.html").read_text()
+    assert page.count('<meta charset="utf-8">') == 1
+    with tempfile.NamedTemporaryFile("w", suffix=".html") as file:
+        file.write(page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{script}'))
+        file.flush()
+        yield file.name
+
+
+class Curl:
+    def __init__(self, server, *args, last_event_id=None):
+        command = ["curl", "-sN", "--noproxy", "*", "--max-time", str(PATIENCE), f"{server.url}/events", *args]
+        if last_event_id is not None:
+            # A semicolon is how curl is told of an empty header.
+            command += ["-H", b"Last-Event-ID: " + last_event_id if last_event_id else "Last-Event-ID;"]
+        self.process = subprocess.Popen(command, stdout=PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def read(self, length):
+        return self.process.stdout.read(length)
+
+    def reads(self, due):
+        """These very bytes come next."""
+        equal(self.read(len(due)), due)
+
+    def rest(self):
+        return self.process.stdout.read(), self.process.wait()
+
+
+def check(function):
+    CHECKS.append((function.__name__, function))
+    return function
+
+
+def check_each_client(function):
+    for client in CLIENTS:
+        name = f"{client.name}: {function.__name__}"
+        CHECKS.append((name, lambda page, client=client: function(page, client)))
+
+
+def equal(found, due):
+    if isinstance(due, list):
+        for pair in zip(found, due):
+            equal(*pair)
+    if found != due:
+        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
+
+
+RETRY = ("--retry", "0.02")
+HELLO = b"retry: 20\n\n"
+QUIET = ("--heartbeat", "3600", *RETRY)
+# Heartbeats all the time. No client is to see them.
+LOUD = ("--heartbeat", "0.01", *RETRY)
+
+
+@check
+def curl_gets_the_headers_and_the_bytes(_):
+    with Server(TEXT, *QUIET) as server:
+        server.publish(STORY)
+        with Curl(server, "-i") as curl:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += curl.read(1)
+            status, *headers = head.decode().lower().split("\r\n")
+            equal(status, "http/1.1 200 ok")
+            for header in ("content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"):
+                equal(headers.count(header), 1)
+            curl.reads(HELLO + server.wire())
+            # What is sent only now comes at once, while the stream stays open.
+            for number in range(len(server.sent) + 1, len(server.sent) + 20):
+                server.publish([("", f"live {number}\r\n")])
+                curl.reads(server.wire(number))
+            server.drop()
+            equal(curl.rest(), (b"", 0))
+
+
+@check
+def curl_sees_heartbeats_in_silence(_):
+    with Server("run", "--heartbeat", "0.1", *RETRY) as server, Curl(server) as curl:
+        curl.reads(HELLO)
+        started = time.monotonic()
+        curl.reads(HEARTBEAT * 5)
+        took = time.monotonic() - started
+        assert 0.4 < took < 3, took
+
+
+@check
+def curl_goes_on_behind_any_id(_):
+    for run in (TEXT, "run-1", "a: b\t\\\"%20", "é\u0085"):
+        with Server(run, *QUIET) as server:
+            server.publish([("", f"event {number}") for number in range(1, 12)])
+            for seen in range(12):
+                with Curl(server, last_event_id=f"{run}-{seen}".encode()) as curl:
+                    curl.reads(HELLO + server.wire(seen + 1))
+                    server.drop()
+                    equal(curl.rest(), (b"", 0))
+
+
+@check
+def curl_without_an_id_gets_all_and_with_an_unknown_one_is_told_of_the_gap(_):
+    with Server(TEXT, *QUIET) as server:
+        run = TEXT.encode()
+        server.publish([("", "one"), ("", "two")])
+        gap = f"event: gap\nid: {TEXT}-0\ndata: \n\n".encode()
+        unknown = [run, run + b"-", run + b"-3", run + b"--1", run + b"-1x", run + b"-18446744073709551616", b"1", b"-1"]
+        unknown += [b"other-1", b"\xff\xfe", run[:3], "é-1".encode("latin-1"), b"x" * 4000, b"-" * 100]
+        for last_event_id, before in [(None, b""), (b"", b""), *((id, gap) for id in unknown)]:
+            with Curl(server, last_event_id=last_event_id) as curl:
+                curl.reads(HELLO + before + server.wire())
+
+
+@check
+def curl_is_told_to_stay_away_after_a_stop(_):
+    with Server("run", *QUIET) as server, Curl(server) as before:
+        before.reads(HELLO)
+        server.stop()
+        equal(before.rest(), (b"", 0))
+        with Curl(server, "-w", "%{http_code}") as after:
+            equal(after.rest(), (b"204", 0))
+
+
+@check
+def what_cannot_be_sent_is_refused_and_sends_nothing(_):
+    with Server("run", *QUIET) as server:
+        for event, why in (("a\rdata: x\r\r", "CR"), ("a\n\n", "LF"), ("a\r\n", "CR")):
+            status, text = server.post("/messages", json.dumps({"event": event, "data": ""}))
+            equal((status, *(word in text for word in ("event", why, "byte 1"))), (400, True, True, True))
+        # What any page on the web can send without asking.
+        for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+            for path, body in (("/messages", '{"data":"x"}'), ("/streams", '"stop"'), ("/pictures", "x")):
+                equal(server.post(path, body, content_type)[0], 415)
+        server.publish([("", "the only one")])
+        with Curl(server) as curl:
+            curl.reads(HELLO + server.wire())
+
+
+@check
+def a_run_that_no_header_can_carry_is_refused(_):
+    for run in ("a\nb", "a\rb", "\x01", "\x7f", " a", "\ta"):
+        found = subprocess.run([LIVE_SERVER, "--listen", "127.0.0.1:0", "--run", run], capture_output=True, timeout=PATIENCE)
+        equal((found.returncode, found.stderr), (1, b"live-server: no header can carry that --run\n"))
+
+
+@check
+def a_client_that_does_not_read_falls_behind_is_told_and_goes_on(_):
+    count, size = 200, 100_000
+    with Server("run", *QUIET, "--history", str(5 * size)) as server, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(PATIENCE)
+        host, port = server.address.split(":")
+        slow.connect((host, int(port)))
+        slow.sendall(b"GET /events HTTP/1.0\r\n\r\n")
+        equal(slow.recv(8, socket.MSG_WAITALL), b"HTTP/1.0")
+        server.publish([("", str(number).ljust(size)) for number in range(1, count + 1)])
+        # The response is over when all that is due was read.
+        text = b""
+        while not text.endswith(server.wire(count)):
+            text += slow.recv(1 << 20)
+        _, *blocks, rest = text.split(b"\n\n")
+        ids = [next(int(line.split(b"-")[1]) for line in block.split(b"\n") if line[:3] == b"id:") for block in blocks]
+        gap = next(index for index, block in enumerate(blocks) if block.startswith(b"event: gap\n"))
+        equal(rest, b"")
+        equal(ids[:gap], list(range(1, gap + 1)))
+        equal(ids[gap:], list(range(ids[gap], count + 1)))
+        # The kernel holds some megabytes for the client; much was missed all the same.
+        assert ids[gap] - gap > 20, (gap, ids[gap])
+
+
+@check_each_client
+def every_event_arrives_as_it_was_sent(page, client):
+    with Server(client.run, *LOUD, "--page", page) as server:
+        # One half waits for the client in the history, the other comes live.
+        half = len(STORY) // 2
+        due = server.publish(STORY[:half])
+        with client(server) as client:
+            client.sees(due)
+            client.sees(server.publish(STORY[half:]))
+            time.sleep(0.1)
+            client.sees_no_more(server)
+            equal(client.opened, 1)
+
+
+@check_each_client
+def binary_arrives_as_base64_text(page, client):
+    sent = bytes(range(256)) * 3 + b"\xff"
+    with Server(client.run, *LOUD, "--page", page) as server, client(server) as client:
+        for length in (0, 1, 2, 3, len(sent)):
+            status, id = server.post("/pictures", sent[:length], "image/any")
+            [event] = client.events(1)
+            head, _, text = event.pop("data").partition(",")
+            equal((status, event, head), (200, {"event": "picture", "id": id}, "data:image/any;base64"))
+            equal(base64.b64decode(text, validate=True), sent[:length])
+
+
+@check_each_client
+def nothing_is_lost_or_doubled_when_streams_are_dropped(page, client):
+    rounds = 30
+    with Server(client.run, *LOUD, "--page", page) as server, client(server) as client:
+        due, found = [], []
+        for number in range(rounds):
+            # Some events are dropped on their way, some are sent while nobody listens, some arrive in peace.
+            due += server.publish([("note", f"{number} before {event}") for event in range(number % 7)])
+            server.drop()
+            due += server.publish([("", f"{number} after {event}") for event in range(number % 5)])
+            if number % 3 == 0:
+                found += client.events(len(due) - len(found))
+        found += client.events(len(due) - len(found))
+        equal(found, due)
+        client.sees_no_more(server)
+        assert client.opened >= rounds // 3, client.opened
+
+
+@check_each_client
+def the_retry_time_is_kept(page, client):
+    with Server(client.run, "--retry", "0.6", "--page", page) as server, client(server) as client:
+        client.sees(server.publish([("", "one")]))
+        for _ in range(2):
+            server.drop()
+            equal(client.until("error"), 0)
+            lost = time.monotonic()
+            client.until("open")
+            took = time.monotonic() - lost
+            # The default of all clients here is 3 seconds.
+            assert 0.5 < took < 2, took
+            client.sees_no_more(server)
+
+
+@check_each_client
+def a_server_that_was_killed_and_started_anew_tells_of_the_gap(page, client):
+    with Server(client.run, *LOUD, "--page", page) as server, client(server) as client:
+        client.sees(server.publish([("", "one"), ("", "two")]))
+        server.process.kill()
+        equal(client.until("error"), 0)
+        server.process.wait()
+        with Server("2nd run", *LOUD, listen=server.address) as server:
+            due = server.publish([("", "new one"), ("", "new two")])
+            client.sees([{"event": "gap", "data": "", "id": "2nd run-0"}, *due])
+            server.drop()
+            client.sees_no_more(server)
+
+
+@check_each_client
+def a_stop_is_for_good(page, client):
+    with Server(client.run, *LOUD, "--page", page) as server, client(server) as client:
+        client.sees(server.publish([("", "one")]))
+        server.stop()
+        # It tries once more and is told.
+        equal(client.until("error"), 0)
+        equal(client.next(), {"error": 2})
+        time.sleep(0.3)
+        assert client.seen.empty()
+
+
+@check
+def the_live_page_shows_the_stream(page):
+    with Server(TEXT, *LOUD, "--page", page, demo="0.05") as server, Chromium(server) as client:
+        client.until("open")
+        server.drop()
+        client.until("open")
+        while client.events(1)[0]["data"] != "1":
+            pass  # until the server says that there is one client
+        for event, data in (("note", "<i>not</i> markup\r\n 2nd line"), ("error", "no failure"), ("message", "look")):
+            _, id = server.post("/messages", json.dumps({"event": event, "data": data}))
+        found = client.until("page")
+        bytes_shown, id_shown, clients = found.pop("bytes"), found.pop("id"), found.pop("clients")
+        equal(bytes_shown[:11], "3126 bytes:")
+        assert id_shown.startswith(f"{TEXT}-"), id_shown
+        equal(clients, "1")
+        due = {"state": "live", "opened": "2", "picture": [32, 32], "forged": 0}
+        due["log"] = [["message", "look"], ["note", "<i>not</i> markup\n 2nd line"]]
+        equal(found, due)
+
+
+def give_up(*_):
+    raise TimeoutError(f"not done after {PATIENCE} seconds")
+
+
+def main():
+    signal.signal(signal.SIGALRM, give_up)
+    version = subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.strip()
+    print(version, flush=True)
+    passed = failed = 0
+    with page_that_reports() as page:
+        for name, function in CHECKS:
+            name = name.replace("_", " ")
+            if WORDS and not any(word in name for word in WORDS):
+                continue
+            started = time.monotonic()
+            signal.alarm(PATIENCE)
+            try:
+                function(page)
+            except Exception:
+                print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
+                failed += 1
+            else:
+                print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+                passed += 1
+            finally:
+                signal.alarm(0)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""httpx-sse as a client for check.py: prints what it sees, a JSON object a line. Argument: the URL.
+
+httpx-sse leaves the connection to its user: so this comes back after the time that the server said, with the id that
+the last event had, until it is told to stay away.
+"""
+
+import json
+import sys
+import time
+
+import httpx
+from httpx_sse import EventSource
+
+
+def tell(**what):
+    print(json.dumps(what), flush=True)
+
+
+def read(client, headers, state):
+    with client.stream("GET", sys.argv[1], headers={"Accept": "text/event-stream", **headers}) as response:
+        if response.status_code != 200:
+            return False
+        tell(open=True)
+        before = ""
+        for sse in EventSource(response).iter_sse():
+            if sse.retry is not None:
+                state["retry"] = sse.retry / 1000
+            # httpx-sse takes each blank line for the end of an event, once there was an id or a retry line:
+            # also the one behind a heartbeat.
+            if (sse.event, sse.data, sse.id) != ("message", "", before):
+                tell(event=sse.event, data=sse.data, id=sse.id)
+            before = state["id"] = sse.id
+    return True
+
+
+def main():
+    state = {"retry": 3, "id": ""}
+    with httpx.Client(timeout=None, trust_env=False) as client:
+        again = True
+        while again:
+            headers = {"Last-Event-ID": state["id"].encode()} if state["id"] else {}
+            try:
+                again = read(client, headers, state)
+            except httpx.TransportError:
+                pass
+            tell(error=0 if again else 2)
+            time.sleep(state["retry"])
+
+
+main()
