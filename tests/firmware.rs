@@ -42,8 +42,8 @@ impl Modem for Script {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<usize, Lost> {
+        let len = bytes.len().min(5);
         opt_out(|| {
-            let len = bytes.len().min(5);
             self.request += std::str::from_utf8(&bytes[..len]).unwrap();
             if let Some(head) = self.request.strip_suffix("\r\n\r\n") {
                 let lines: Vec<_> = head.split("\r\n").collect();
@@ -56,10 +56,12 @@ impl Modem for Script {
                         "Cache-Control: no-cache",
                     ]
                 );
-                self.log.borrow_mut().push(format!("> {}", lines[4..].join("|")));
+                self.log
+                    .borrow_mut()
+                    .push(format!("> {}", lines[4..].join("|")));
             }
-            Ok(len)
-        })
+        });
+        Ok(len)
     }
 
     fn receive(&mut self, bytes: &mut [u8]) -> Result<Option<usize>, Lost> {
@@ -93,7 +95,10 @@ impl Modem for Script {
 fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
     let log = Log::default();
     let script = Script {
-        connections: connections.iter().map(|give| give.iter().copied().collect()).collect(),
+        connections: connections
+            .iter()
+            .map(|give| give.iter().copied().collect())
+            .collect(),
         current: None,
         request: String::new(),
         log: log.clone(),
@@ -105,7 +110,10 @@ fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
         for second in 0..seconds {
             let now = (second * 1000).wrapping_sub(5_000);
             let on_message = |message: sse_proto::Message<'_>| {
-                opt_out(|| log.borrow_mut().push(format!("{} {}", message.event_type, message.data)));
+                opt_out(|| {
+                    log.borrow_mut()
+                        .push(format!("{} {}", message.event_type, message.data))
+                });
             };
             let signal = client.poll(now, 0, on_message);
             opt_out(|| {
@@ -125,12 +133,116 @@ fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nServer: x\r\ncontent-type:text/event-stream\r\n\r\n";
 
+const OPEN: &str = "s: Open";
+const LOST: &str = "s: Error { ready_state: Connecting, reason: ";
+const FAILED: &str = "s: Error { ready_state: Closed, reason: ";
+
+/// What happened, without the times.
+#[track_caller]
+fn assert_log(log: &[String], due: &[&str]) {
+    let log: Vec<_> = log
+        .iter()
+        .map(|line| line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' '))
+        .collect();
+    assert_eq!(log, due);
+}
+
 #[test]
 fn bytes_come_as_they_like() {
-    let whole = run(300, &[&[Bytes(HEAD), Bytes("id: 1\ndata: a\n\ndata: b\n\n"), End]]);
-    let slow = run(
+    const BODY: &str = "id: 1\r\ndata: a\r\n\r\nretry: 1000\r\ndata: b\r\n\r\ndata: cut off\r\n";
+    let due = [
+        "> ",
+        OPEN,
+        "message a",
+        "message b",
+        &format!("{LOST}EndOfBody }}"),
+        "> Last-Event-ID: 1",
+        &format!("{FAILED}Status(204) }}"),
+    ];
+    let last = &[Bytes("HTTP/1.0 204\r\n\r\n")][..];
+    assert_log(&run(300, &[&[Bytes(HEAD), Bytes(BODY), End], last]), &due);
+    let slowly = &[Nothing, Slowly(HEAD), Nothing, Slowly(BODY), Nothing, End];
+    assert_log(&run(300, &[slowly, last]), &due);
+    let at_once = format!("{HEAD}{BODY}").leak();
+    assert_log(&run(300, &[&[Bytes(at_once), End], last]), &due);
+}
+
+#[test]
+fn what_is_silent_or_breaks_is_lost_and_the_wait_for_the_next_grows() {
+    let log = run(
         300,
-        &[&[Nothing, Slowly(HEAD), Nothing, Slowly("id: 1\ndata: a\n\ndata: b\n\n"), End]],
+        &[
+            &[Bytes(HEAD), Bytes("id: 1\ndata: a\n\nretry: 5000\n")], // then silence
+            &[Loss],
+            &[End],
+            &[Bytes("HTTP/1.1 200"), End],
+            &[Bytes("HTTP/1.1 403 No\r\n\r\n")],
+        ],
     );
-    println!("{whole:#?}{slow:#?}");
+    assert_log(
+        &log,
+        &[
+            "> ",
+            OPEN,
+            "message a",
+            &format!("{LOST}Network }}"),
+            "> Last-Event-ID: 1",
+            &format!("{LOST}Network }}"),
+            "> Last-Event-ID: 1",
+            &format!("{LOST}Network }}"),
+            "> Last-Event-ID: 1",
+            &format!("{LOST}Network }}"),
+            "> Last-Event-ID: 1",
+            &format!("{FAILED}Status(403) }}"),
+        ],
+    );
+    let seconds: Vec<u32> = log
+        .iter()
+        .filter_map(|line| line.split_once(" s: Error")?.0.parse().ok())
+        .collect();
+    let waits: Vec<u32> = seconds.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Less than a minute each goes into sending, five bytes a second.
+    let sending = waits[0] - 5;
+    assert_eq!(waits, [5, 10, 20, 40].map(|wait| wait + sending));
+}
+
+#[test]
+fn a_head_may_be_long_but_not_odd() {
+    let long = format!(
+        "HTTP/1.1 200 OK\r\nX-Long: {0}\r\nContent-Type: text/event-stream\r\nX: {0}\r\n\r\n",
+        "x".repeat(1000)
+    )
+    .leak();
+    assert_log(&run(150, &[&[Bytes(long)]])[..2], &["> ", OPEN]);
+    for (head, reason) in [
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Futile",
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", "Futile"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
+            "ContentType",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: Text/Event-Stream\r\n\r\n",
+            "open",
+        ),
+        (long.replace("X-Long", "Content-Type").leak(), "Futile"),
+    ] {
+        let log = run(150, &[&[Bytes(head)]]);
+        match reason {
+            "open" => assert_log(&log[..2], &["> ", OPEN]),
+            reason => assert_log(&log, &["> ", &format!("{FAILED}{reason} }}")]),
+        }
+    }
+}
+
+#[test]
+fn an_event_without_room_is_counted_and_the_next_one_read() {
+    let body = format!("data: {}\n\ndata: a\n\n", "x".repeat(200)).leak();
+    assert_log(
+        &run(60, &[&[Bytes(HEAD), Bytes(body)]])[..4],
+        &["> ", OPEN, "too large", "message a"],
+    );
 }
