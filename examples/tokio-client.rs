@@ -262,8 +262,8 @@ async fn fetch(
 ) -> Result<Response, Lost> {
     let mut url = Url::parse(&url).map_err(|_| Lost::futile("the URL is not valid"))?;
     for _ in 0..=20 {
-        let request = http.get(url.clone()).headers(own.clone());
-        let response = request.headers(headers.clone()).send().await?;
+        let request = http.get(url.clone()).headers(headers.clone());
+        let response = request.headers(own.clone()).send().await?;
         let location = match response.status().as_u16() {
             301 | 302 | 303 | 307 | 308 => response.headers().get(header::LOCATION),
             _ => None,
@@ -410,7 +410,7 @@ struct Args {
     listen: Vec<String>,
 
     /// After how much silence a connection counts as lost
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     timeout: Duration,
 
     /// Close after so many events
@@ -431,7 +431,10 @@ the output went away; 1 if the stream failed for good; 2 for wrong arguments."#;
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("there is no colon")?;
-    let name = name.parse().map_err(|_| "not the name of a header")?;
+    let name: HeaderName = name.parse().map_err(|_| "not the name of a header")?;
+    if name == "last-event-id" {
+        return Err("it changes with the events: use --last-event-id".into());
+    }
     let value = value
         .trim_matches([' ', '\t'])
         .parse()
@@ -447,8 +450,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    // To the standard it adds what is kind to a server in trouble: waits that grow and differ.
+    // As the standard has it, and kind to servers that are down or ask for the impossible.
     let policy = RetryPolicy::new()
+        .floor(Duration::from_millis(100))
         .backoff(Duration::from_secs(60))
         .jitter(20)
         .ceiling(Duration::from_secs(60 * 60));
