@@ -428,13 +428,18 @@ fn the_help_names_every_flag_and_exit_code() {
     let output = sse_cat(&["--help"]).output().unwrap();
     assert!(output.status.success());
     for word in [
-        "[FILE]",
+        "[URL|FILE]",
         "--json",
         "--comments",
         "--chunk",
         "--max-event",
         "--finish",
         "--last-event-id",
+        "--once",
+        "--header",
+        "--data",
+        "--request",
+        "--timeout",
         "Exit code",
         "standard input",
         "16 MiB",

@@ -1,0 +1,81 @@
+//! A file, standard input or the demo: a stream without a connection, so a [`Decoder`] is all it
+//! takes.
+//!
+//! [`Decoder`]: sse_proto::Decoder
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    path::Path,
+};
+
+use crate::{
+    Args, Ending, Failure,
+    output::{Output, complain},
+};
+use sse_proto::Item;
+
+/// A stream in the shape of an LLM API.
+const DEMO: &[u8] = include_bytes!("../data/llm-chat.sse");
+
+/// Decodes the input and prints what is in it.
+pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
+    let (name, input) = open(args.input.as_deref());
+    let failed = |error| Failure::Input(name.clone(), error);
+    let mut input = input.map_err(failed)?;
+    let mut decoder = args.decoder().map_err(Failure::LastEventId)?;
+    let mut output = Output::new(args.json);
+    let mut buffer = [0; 64 * 1024];
+
+    loop {
+        let len = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        for chunk in buffer[..len].chunks(args.chunk_len()) {
+            let mut events = decoder.feed(chunk);
+            loop {
+                let item = if args.comments {
+                    events.next_item()
+                } else {
+                    events.next_event().map(|event| event.map(Item::Event))
+                };
+                match item {
+                    Ok(Some(item)) => output.print(item)?,
+                    Ok(None) => break, // the chunk was read to its end
+                    Err(error) => output.report(error)?,
+                }
+            }
+        }
+        output.flush()?; // the next read may wait for long
+    }
+
+    // A blank line must end the last event too. If it is missing, the standard drops the event.
+    match decoder.finish() {
+        Ok(Some(event)) if args.finish => output.print(Item::Event(event))?,
+        Err(error) if args.finish => output.report(error)?,
+        Ok(Some(_)) => {
+            complain("the input ended within an event, which is left out; --finish prints it")
+        }
+        Ok(None) | Err(_) => {}
+    }
+    output.flush()?;
+    Ok(Ending::Complete {
+        too_large: output.too_large(),
+    })
+}
+
+fn open(file: Option<&Path>) -> (String, io::Result<Box<dyn Read>>) {
+    match file {
+        None => ("demo".into(), Ok(Box::new(DEMO))),
+        Some(path) if path == Path::new("-") => {
+            ("standard input".into(), Ok(Box::new(io::stdin().lock())))
+        }
+        Some(path) => (
+            path.display().to_string(),
+            File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
+        ),
+    }
+}

@@ -1,0 +1,132 @@
+//! What is printed, and how.
+
+use std::{
+    fmt::{self, Display, Write as _},
+    io::{self, BufWriter, Write},
+};
+
+use crate::Failure;
+use serde::Serialize;
+use sse_proto::{Event, EventTooLarge, Item};
+
+/// Standard output, in one of two forms.
+pub(crate) struct Output {
+    to: BufWriter<io::StdoutLock<'static>>,
+    json: bool,
+    too_large: usize,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        let to = BufWriter::new(io::stdout().lock());
+        Self {
+            to,
+            json,
+            too_large: 0,
+        }
+    }
+
+    pub(crate) fn print(&mut self, item: Item<'_>) -> Result<(), Failure> {
+        let to = &mut self.to;
+        if self.json {
+            json(item, to)
+        } else {
+            readable(item, to)
+        }
+        .map_err(Failure::Output)
+    }
+
+    /// What was printed before goes first, so that both streams together read in order.
+    pub(crate) fn report(&mut self, error: EventTooLarge) -> Result<(), Failure> {
+        self.too_large += 1;
+        self.flush()?;
+        complain(error);
+        Ok(())
+    }
+
+    /// How many events were reported.
+    pub(crate) fn too_large(&self) -> usize {
+        self.too_large
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.to.flush().map_err(Failure::Output)
+    }
+}
+
+fn readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
+    match item {
+        Item::Event(Event {
+            event_type,
+            data,
+            last_event_id,
+            ..
+        }) => {
+            write!(to, "{}", Safe(event_type))?;
+            if !last_event_id.is_empty() {
+                write!(to, "  (id {})", Safe(last_event_id))?;
+            }
+            writeln!(to)?;
+            data.split('\n')
+                .try_for_each(|line| writeln!(to, "    {}", Safe(line)))
+        }
+        Item::Comment(text) => writeln!(to, ":{}", Safe(text)),
+        Item::Retry(time) => writeln!(to, "retry: {} ms", time.as_millis()),
+        _ => Ok(()),
+    }
+}
+
+fn json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(untagged, rename_all_fields = "camelCase")]
+    enum Line<'a> {
+        Event {
+            event: &'a str,
+            data: &'a str,
+            last_event_id: &'a str,
+        },
+        Comment {
+            comment: &'a str,
+        },
+        Retry {
+            retry: u128,
+        },
+    }
+    let line = match item {
+        Item::Event(Event {
+            event_type,
+            data,
+            last_event_id,
+            ..
+        }) => Line::Event {
+            event: event_type,
+            data,
+            last_event_id,
+        },
+        Item::Comment(comment) => Line::Comment { comment },
+        Item::Retry(time) => Line::Retry {
+            retry: time.as_millis(),
+        },
+        _ => return Ok(()),
+    };
+    serde_json::to_writer(&mut *to, &line)?;
+    writeln!(to)
+}
+
+/// Text that does as told on a terminal: escape sequences become visible.
+pub(crate) struct Safe<'a>(pub(crate) &'a str);
+
+impl Display for Safe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '\t' => f.write_char(char),
+            _ if char.is_control() => write!(f, "{}", char.escape_unicode()),
+            _ => f.write_char(char),
+        })
+    }
+}
+
+/// Like `eprintln!`, which would panic if standard error was closed.
+pub(crate) fn complain(message: impl Display) {
+    let _ = writeln!(io::stderr(), "sse-cat: {message}");
+}

@@ -1,0 +1,725 @@
+//! `examples/sse-cat` on a URL: the real program in a child process, and servers that do what each
+//! test says, byte for byte.
+#![cfg(feature = "alloc")]
+
+#[path = "support/program.rs"]
+#[expect(dead_code, reason = "it serves the tests of other programs, too")]
+mod program;
+
+use std::{
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    iter,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command},
+    sync::{
+        LazyLock,
+        mpsc::{self, Receiver},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use program::PATIENCE;
+
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("sse-cat"));
+
+/// The head of a response whose body ends with the connection.
+const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_lost_stream_is_opened_again_and_goes_on_after_its_last_event() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--last-event-id", "č0", &server.url("/stream?all")]);
+
+    let mut first = server.accept();
+    assert_eq!(first.line, "GET /stream?all HTTP/1.1");
+    assert_eq!(first.header("Accept"), ["text/event-stream"]);
+    assert_eq!(first.header("Cache-Control"), ["no-cache"]);
+    assert_eq!(first.header("Last-Event-ID"), ["č0"]);
+    first.send(STREAM);
+    cat.says(&format!("open, from {}", server.url("")));
+    first.send("retry: 250\n\nid: 1\nevent: e\ndata: a\n\n");
+    cat.prints("e  (id 1)\n    a"); // while the connection is open
+    first.send("id: 2\ndata: cut off\n").close();
+    cat.says("lost: the body ended");
+    let start = Instant::now();
+    cat.waits(250, ", after id 1");
+
+    let mut second = server.accept();
+    assert!(start.elapsed() >= Duration::from_millis(245));
+    assert_eq!(second.header("Last-Event-ID"), ["1"]);
+    second.send(STREAM).send("id\ndata: b\n\n").close();
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.says("lost: the body ended");
+    cat.waits(250, "");
+
+    let mut third = server.accept();
+    assert_eq!(third.header("Last-Event-ID"), [""; 0]);
+    third.send(NO_CONTENT).close();
+    cat.prints("message\n    b");
+    cat.says("closed: status 204");
+    cat.ends(0);
+    server.is_left_alone();
+}
+
+#[test]
+fn no_response_and_a_body_that_breaks_off_are_lost_connections() {
+    let server = Server::new();
+    let mut cat = Cat::new(&[&server.url("/")]);
+
+    server.accept().close();
+    cat.says("io: Peer disconnected");
+    cat.says("lost: network error");
+    cat.waits(3000, ""); // the standard's "few seconds", until the server asks for less
+    let mut peer = server.accept();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 1000\r\n\r\n")
+        .send("retry: 0\ndata: a\n\n")
+        .close();
+    cat.prints("message\n    a");
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.hears(); // ureq's own words
+    cat.says("lost: network error");
+    cat.waits(100, "");
+
+    let mut peer = server.accept();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+        .send("Transfer-Encoding: chunked\r\n\r\n9\r\ndata: b\n\n\r\n9\r\ndata")
+        .close();
+    cat.prints("message\n    b");
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.hears();
+    cat.says("lost: network error");
+    cat.waits(100, "");
+
+    // Not one message: this is the second failure in a row.
+    server.accept().close();
+    cat.hears();
+    cat.says("lost: network error");
+    cat.waits(200, "");
+    server.accept().send(NO_CONTENT).close();
+    cat.says("closed: status 204");
+    cat.ends(0);
+}
+
+#[test]
+fn any_other_status_or_type_ends_it_for_good() {
+    for (head, reason) in [
+        ("404 Not Found", "status 404"),
+        ("503 Busy\r\nRetry-After: 0", "status 503"),
+        ("302 Where to?", "status 302"),
+        ("206 Part\r\nContent-Type: text/event-stream", "status 206"),
+        (
+            "200 OK\r\nContent-Type: text/html",
+            "the content type is not text/event-stream",
+        ),
+        (
+            "200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: br",
+            "the request is futile",
+        ),
+    ] {
+        let server = Server::new();
+        let mut cat = Cat::new(&[&server.url("/")]);
+        server
+            .accept()
+            .send(format!("HTTP/1.1 {head}\r\n\r\ndata: a\n\n"))
+            .close();
+        if reason.contains("futile") {
+            cat.says("the body has a content encoding other than gzip");
+        }
+        cat.says(&format!("closed: {reason}"));
+        cat.ends(1);
+        server.is_left_alone();
+    }
+}
+
+#[test]
+fn a_silent_connection_is_a_lost_one() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--timeout", "0.3", &server.url("/")]);
+
+    let mut first = server.accept();
+    first.send(STREAM).send("retry: 0\n\nid: 1\ndata: a\n\n");
+    cat.says(&format!("open, from {}", server.url("")));
+    for _ in 0..4 {
+        thread::sleep(Duration::from_millis(150)); // in all, twice as long as it may be silent
+        first.send(": heartbeat\n");
+    }
+    first.send("data: b\n\n");
+    cat.prints("message  (id 1)\n    a\nmessage  (id 1)\n    b");
+    cat.says("timeout: per read");
+    cat.says("lost: network error");
+    cat.waits(100, ", after id 1");
+    drop(first);
+
+    let _no_answer = server.accept();
+    cat.says("timeout: per read");
+    cat.says("lost: network error");
+    cat.waits(200, ", after id 1"); // no message in between
+    server.accept().send(NO_CONTENT).close();
+    cat.says("closed: status 204");
+    cat.ends(0);
+}
+
+#[test]
+fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
+    let (server, other) = (Server::new(), Server::new());
+    let mut cat = Cat::new(&[
+        "-H",
+        "Authorization: Bearer secret",
+        "--header",
+        "X-Api-Key:secret",
+        "--last-event-id=7",
+        &server.url("/a"),
+    ]);
+
+    for _ in 0..2 {
+        let mut peer = server.accept();
+        assert_eq!(peer.line, "GET /a HTTP/1.1");
+        assert_eq!(peer.header("Authorization"), ["Bearer secret"]);
+        peer.send("HTTP/1.1 307 Here\r\nLocation: b?c\r\nContent-Length: 0\r\n\r\n")
+            .close();
+        let mut peer = server.accept();
+        assert_eq!(peer.line, "GET /b?c HTTP/1.1");
+        assert_eq!(peer.header("Authorization"), ["Bearer secret"]);
+        assert_eq!(peer.header("X-Api-Key"), ["secret"]);
+        let url = other.url("/d");
+        peer.send(format!(
+            "HTTP/1.1 301 There\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .close();
+
+        let mut peer = other.accept();
+        assert_eq!(peer.header("Authorization"), [""; 0]);
+        assert_eq!(peer.header("X-Api-Key"), [""; 0]);
+        assert_eq!(peer.header("Accept"), ["text/event-stream"]);
+        assert_eq!(peer.header("Last-Event-ID"), ["7"]);
+        // Nor do they come back if they are sent home.
+        let url = server.url("/e");
+        peer.send(format!(
+            "HTTP/1.1 302 Home\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .close();
+        let mut peer = server.accept();
+        assert_eq!(peer.header("Authorization"), [""; 0]);
+        let url = other.url("/f");
+        peer.send(format!(
+            "HTTP/1.1 303 There\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .close();
+        let mut peer = other.accept();
+        peer.send(STREAM).send("retry: 0\n\n").close();
+        cat.says(&format!("open, from {}", other.url("")));
+        cat.says("lost: the body ended");
+        cat.hears(); // how long it waits
+    }
+    server.accept().send(NO_CONTENT).close();
+    cat.says("closed: status 204");
+    cat.ends(0);
+}
+
+#[test]
+fn redirects_that_lead_nowhere_end_it() {
+    for (location, why) in [
+        ("http://", "redirected to no URL"),
+        ("file:///etc/passwd", "redirected away from the web"),
+        (
+            "//me:secret@127.0.0.1/",
+            "redirected to a URL with a password",
+        ),
+        ("/", "redirected too often"),
+    ] {
+        let server = Server::new();
+        let mut cat = Cat::new(&[&server.url("/")]);
+        let times = if location == "/" { 21 } else { 1 };
+        for _ in 0..times {
+            server
+                .accept()
+                .send(format!(
+                    "HTTP/1.1 302 There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+                ))
+                .close();
+        }
+        cat.says(why);
+        cat.says("closed: the request is futile");
+        cat.ends(1);
+        server.is_left_alone();
+    }
+}
+
+#[test]
+fn a_body_is_posted_once_and_never_again() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("a_body_is_posted.json");
+    std::fs::write(&path, "{\"file\":1}").unwrap();
+    for (data, due) in [
+        ("{}", "{}"),
+        ("@-", "from standard input"),
+        (&format!("@{}", path.display()), "{\"file\":1}"),
+    ] {
+        let server = Server::new();
+        let mut cat = Cat::new(&["--data", data, &server.url("/")]);
+        cat.reads("from standard input");
+        let mut peer = server.accept();
+        assert_eq!(peer.line, "POST / HTTP/1.1");
+        assert_eq!(peer.header("Content-Type"), ["application/json"]);
+        assert_eq!(peer.body, due);
+        peer.send(STREAM).send("retry: 0\ndata: [DONE]\n\n").close();
+        cat.prints("message\n    [DONE]");
+        cat.says(&format!("open, from {}", server.url("")));
+        cat.says("closed: the body ended");
+        cat.ends(0);
+        server.is_left_alone();
+    }
+}
+
+#[test]
+fn a_body_that_was_posted_is_not_posted_again_after_a_failure() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["-d", "{}", "-X", "PUT", &server.url("/")]);
+    let mut peer = server.accept();
+    assert_eq!(peer.line, "PUT / HTTP/1.1");
+    peer.close();
+    cat.says("io: Peer disconnected");
+    cat.says("closed: network error");
+    cat.ends(1);
+    server.is_left_alone();
+}
+
+#[test]
+fn a_redirected_body_goes_along_or_not_as_in_browsers() {
+    for (status, line, body) in [
+        (301, "GET /b HTTP/1.1", ""),
+        (302, "GET /b HTTP/1.1", ""),
+        (303, "GET /b HTTP/1.1", ""),
+        (307, "POST /b HTTP/1.1", "text"),
+        (308, "POST /b HTTP/1.1", "text"),
+    ] {
+        let server = Server::new();
+        let of_type = "Content-Type: text/plain";
+        let mut cat = Cat::new(&["-H", of_type, "-d", "text", &server.url("/a")]);
+        let mut peer = server.accept();
+        assert_eq!(peer.body, "text");
+        peer.send(format!(
+            "HTTP/1.1 {status} There\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
+        ))
+        .close();
+        let mut peer = server.accept();
+        assert_eq!((&*peer.line, &*peer.body), (line, body));
+        assert_eq!(peer.header("Content-Type").is_empty(), body.is_empty());
+        peer.send(NO_CONTENT).close();
+        cat.says("closed: status 204");
+        cat.ends(0);
+    }
+}
+
+#[test]
+fn without_reconnecting_the_end_of_the_body_is_the_end() {
+    for (args, printed) in [
+        (&["--once"][..], "message\n    a"),
+        (
+            &["--no-reconnect", "--finish"],
+            "message\n    a\nmessage  (id 2)\n    b",
+        ),
+    ] {
+        let server = Server::new();
+        let mut cat = Cat::new(&[args, &[&server.url("/")]].concat());
+        let mut peer = server.accept();
+        peer.send(STREAM).send("data: a\n\nid: 2\ndata: b").close();
+        cat.prints(printed);
+        cat.says(&format!("open, from {}", server.url("")));
+        cat.says("closed: the body ended");
+        cat.ends(0);
+        server.is_left_alone();
+    }
+}
+
+#[test]
+fn items_are_printed_as_those_of_a_file_are() {
+    let stream = "retry: 5\n: note\nid: 1\ndata: \u{1F3EE}\r\ndata: x\r\n\r\ndata: too large\n\n";
+    let server = Server::new();
+    let mut cat = Cat::new(&[
+        "--json",
+        "--comments",
+        "--max-event=8",
+        "--chunk=1",
+        "--once",
+        &server.url("/"),
+    ]);
+    let mut peer = server.accept();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream;x\r\n")
+        .send("Transfer-Encoding: chunked\r\n\r\n");
+    // Cut everywhere, in characters and line ends too.
+    for byte in stream.as_bytes() {
+        peer.send("1\r\n").send([*byte]).send("\r\n");
+    }
+    peer.send("0\r\n\r\n").close();
+    cat.prints(
+        "{\"retry\":5}\n{\"comment\":\" note\"}\n\
+         {\"event\":\"message\",\"data\":\"\u{1F3EE}\\nx\",\"lastEventId\":\"1\"}",
+    );
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.says("event exceeds the limit of 8 bytes");
+    cat.says("closed: the body ended");
+    cat.ends(3);
+}
+
+#[test]
+fn a_compressed_stream_is_no_later_than_another() {
+    /// A block of a deflate stream that holds its text as it is.
+    fn block(text: &str) -> Vec<u8> {
+        let len = text.len() as u16;
+        let mut block = vec![0];
+        block.extend(len.to_le_bytes());
+        block.extend((!len).to_le_bytes());
+        block.extend(text.as_bytes());
+        block
+    }
+    let server = Server::new();
+    let mut cat = Cat::new(&["--once", &server.url("/")]);
+    let mut peer = server.accept();
+    assert_eq!(peer.header("Accept-Encoding"), ["gzip"]);
+    peer.send(STREAM.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n"))
+        .send([31, 139, 8, 0, 0, 0, 0, 0, 0, 255]);
+    for text in ["a", "b"] {
+        peer.send(block(&format!("data: {text}\n\n")));
+        cat.prints(&format!("message\n    {text}"));
+    }
+    peer.close();
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.hears();
+    cat.says("closed: network error"); // its last block is missing
+    cat.ends(1);
+}
+
+#[test]
+fn an_id_that_no_header_can_carry_does_not_keep_it_from_connecting() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--last-event-id", "a\u{1B}", &server.url("/")]);
+    let mut peer = server.accept();
+    assert_eq!(peer.header("Last-Event-ID"), [""; 0]);
+    peer.send(NO_CONTENT).close();
+    cat.says("no header can carry the last event ID: the server is not told");
+    cat.says("closed: status 204");
+    cat.ends(0);
+}
+
+#[test]
+fn what_cannot_go_better_next_time_ends_it() {
+    let server = Server::new();
+    let url = server.url("/").replace("http:", "https:");
+    let mut cat = Cat::new(&[&url]);
+    let (mut peer, _) = server.listener.accept().unwrap();
+    peer.write_all(b"I do not speak TLS\r\n").unwrap();
+    cat.hears();
+    cat.says("closed: the request is futile");
+    cat.ends(1);
+}
+
+#[test]
+fn a_server_that_is_not_there_may_be_there_later() {
+    let server = Server::new();
+    let url = server.url("/");
+    drop(server);
+    let mut cat = Cat::new(&[&url]);
+    assert!(cat.hears().starts_with("io: Connection refused"));
+    cat.says("lost: network error");
+    cat.waits(3000, "");
+    drop(cat);
+    let mut cat = Cat::new(&["--once", &url]);
+    cat.hears();
+    cat.says("closed: network error");
+    cat.ends(1);
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    for (args, why) in [
+        (&["--once"][..], "do not go with a file"),
+        (&["-H", "a: b", "-"], "do not go with a file"),
+        (&["--timeout=1", "file"], "do not go with a file"),
+        (&["-H", "a", "http://a.example/"], "there is no colon"),
+        (
+            &["-H", "last-event-id: 1", "http://a.example/"],
+            "use --last-event-id",
+        ),
+        (&["http://"], "empty host"),
+        (&["http://a:b@a.example/"], "a URL with a password"),
+    ] {
+        let output = program::run(&mut sse_cat(args), b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(why), "{args:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn it_ends_when_nobody_reads_what_it_prints() {
+    let server = Server::new();
+    let mut command = sse_cat(&[&server.url("/")]);
+    let mut child = program::spawn(&mut command);
+    drop(child.stdout.take());
+    server.accept().send(STREAM).send("data: a\n\n");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_whatever_it_is_at() {
+    // A request without an answer.
+    let server = Server::new();
+    let mut cat = Cat::new(&[&server.url("/")]);
+    let _peer = server.accept();
+    cat.interrupt();
+    cat.says("interrupted");
+    cat.ends(130);
+
+    // A silent body, of a request that is never sent again.
+    let server = Server::new();
+    let mut cat = Cat::new(&["-XPOST", &server.url("/")]);
+    let mut peer = server.accept();
+    peer.send(STREAM).send("id: 7\ndata: a\n\ndata: half\n");
+    cat.prints("message  (id 7)\n    a");
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.interrupt();
+    cat.says("interrupted, after id 7");
+    cat.ends(130);
+
+    // A wait.
+    let server = Server::new();
+    let mut cat = Cat::new(&[&server.url("/")]);
+    server.accept().send(STREAM).send("retry:60000\n").close();
+    cat.says(&format!("open, from {}", server.url("")));
+    cat.says("lost: the body ended");
+    cat.waits(60_000, "");
+    cat.interrupt();
+    cat.says("interrupted");
+    cat.ends(130);
+
+    // A reader that does not read.
+    let server = Server::new();
+    let mut command = sse_cat(&[&server.url("/")]);
+    let mut child = program::spawn(&mut command);
+    let mut peer = server.accept();
+    peer.send(STREAM).send("data: a\n\n");
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    let mut event = vec![b'x'; 1 << 20];
+    event[..5].copy_from_slice(b"data:");
+    peer.send(event).send("\n\n");
+    thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// What the user sees and does.
+struct Cat {
+    child: Child,
+    output: Receiver<String>,
+    complaints: Receiver<String>,
+}
+
+impl Cat {
+    fn new(args: &[&str]) -> Self {
+        let mut child = program::spawn(&mut sse_cat(args));
+        let output = lines(child.stdout.take().unwrap());
+        let complaints = lines(child.stderr.take().unwrap());
+        Self {
+            child,
+            output,
+            complaints,
+        }
+    }
+
+    /// Gives it all of its standard input.
+    fn reads(&mut self, text: &str) {
+        let mut stdin = self.child.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next lines on standard output, now.
+    #[track_caller]
+    fn prints(&mut self, due: &str) {
+        let lines = due
+            .lines()
+            .map(|_| self.output.recv_timeout(PATIENCE).unwrap());
+        assert_eq!(lines.collect::<Vec<_>>().join("\n"), due);
+    }
+
+    /// The next line on standard error, now.
+    #[track_caller]
+    fn hears(&mut self) -> String {
+        let line = self.complaints.recv_timeout(PATIENCE).unwrap();
+        line.strip_prefix("sse-cat: ").unwrap().to_owned()
+    }
+
+    #[track_caller]
+    fn says(&mut self, due: &str) {
+        assert_eq!(self.hears(), due);
+    }
+
+    /// It says that it waits, as long as it must and with some jitter.
+    #[track_caller]
+    fn waits(&mut self, millis: u32, after: &str) {
+        let line = self.hears();
+        let time = line.strip_prefix("next request in ").unwrap();
+        let time = time.strip_suffix(after).unwrap();
+        let told = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
+            (Some(millis), _) => millis.parse::<f64>().unwrap(),
+            (None, seconds) => seconds.unwrap().parse::<f64>().unwrap() * 1000.0,
+        };
+        let least = f64::from(millis);
+        assert!((least..=least * 1.21).contains(&told), "{line}");
+    }
+
+    /// It ends by itself, and has nothing to add.
+    #[track_caller]
+    fn ends(&mut self, code: i32) {
+        let rest: Vec<_> = self.output.iter().chain(self.complaints.iter()).collect();
+        assert_eq!(rest, [""; 0]);
+        assert_eq!(self.child.wait().unwrap().code(), Some(code));
+    }
+
+    #[cfg(unix)]
+    fn interrupt(&self) {
+        interrupt(&self.child);
+    }
+}
+
+impl Drop for Cat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sse_cat(args: &[&str]) -> Command {
+    let mut command = Command::new(&*PROGRAM);
+    command.args(args);
+    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    command
+}
+
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let mut kill = Command::new("kill");
+    kill.args(["-INT", &child.id().to_string()]);
+    assert!(kill.status().unwrap().success());
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let _ = sender.send(line.unwrap());
+        }
+    });
+    receiver
+}
+
+/// A server that answers what the test says.
+struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { listener }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listener.local_addr().unwrap())
+    }
+
+    /// The next request.
+    #[track_caller]
+    fn accept(&self) -> Peer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.try_accept() {
+                Ok(stream) => return Peer::new(stream).unwrap(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(Instant::now() < deadline, "a request");
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// There is no other connection.
+    #[track_caller]
+    fn is_left_alone(&self) {
+        let error = self.try_accept().expect_err("no other request");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+
+    fn try_accept(&self) -> io::Result<TcpStream> {
+        self.listener.set_nonblocking(true)?;
+        let stream = self.listener.accept();
+        self.listener.set_nonblocking(false)?;
+        let (stream, _) = stream?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+}
+
+/// A connection, and the request that came over it.
+struct Peer {
+    stream: TcpStream,
+    line: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Peer {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(&stream);
+        let mut head = iter::from_fn(|| {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            Some(line.trim_end().to_owned()).filter(|line| !line.is_empty())
+        });
+        let line = head.next().unwrap_or_default();
+        let headers: Vec<(String, String)> = head
+            .map(|line| {
+                let (name, value) = line.split_once(": ").unwrap();
+                (name.to_owned(), value.to_owned())
+            })
+            .collect();
+        let mut peer = Self {
+            line,
+            headers,
+            body: String::new(),
+            stream: stream.try_clone()?,
+        };
+        if let [len] = peer.header("Content-Length")[..] {
+            let mut body = vec![0; len.parse().unwrap()];
+            reader.read_exact(&mut body)?;
+            peer.body = String::from_utf8(body).unwrap();
+        }
+        Ok(peer)
+    }
+
+    /// The values of all headers of this name.
+    fn header(&self, name: &str) -> Vec<&str> {
+        let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
+        let values = self.headers.iter().filter(named);
+        values.map(|(_, value)| &**value).collect()
+    }
+
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        // A client that hung up is not the server's business.
+        let _ = self.stream.write_all(bytes.as_ref());
+        self
+    }
+
+    fn close(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+}
