@@ -26,7 +26,9 @@ const server = createServer(async (request, response) => {
     response.writeHead(204).end();
     return;
   }
-  const session = await createSession(request, response, { retry: 100, keepAlive: null });
+  // By default it says `no-transform`, which would keep the compression away; many servers do not.
+  const headers = { "cache-control": "no-cache" };
+  const session = await createSession(request, response, { retry: 100, keepAlive: null, headers });
   const until = Math.min(last, seen + each);
   for (let number = seen + 1; number <= until; number++) {
     session.push({ number, text: "žluť\n🏮" }, number % 2 ? "odd" : "even", String(number));
