@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Real servers, on loopback: examples/tokio-client.rs and `sse-cat URL` must hear what these sent, each event once, whatever
-# becomes of the connections. Installs what it needs, libraries below the target folder; ends with `N passed, 0 failed`.
-# Arguments are words: only checks with one of them in the name are run.
+# Real servers, on loopback: what examples/tokio-client and `sse-cat URL` hear must be what these sent, each event
+# once, whatever becomes of the connections. Installs what it needs, libraries below the target folder; ends with
+# `N passed, 0 failed`. Arguments are words: only checks with one of them in the name are run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,6 +18,7 @@ need() {
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
     fi
 }
+need "command -v openssl" openssl
 need "python3 -c 'import venv, ensurepip'" python3 python3-venv
 
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')

@@ -1,4 +1,5 @@
-// A second real server for check.py: better-sse on Node, behind the package compression as it is often seen with Express.
+// A second real server for check.py: better-sse on Node, behind the package compression, which is often seen with
+// Express.
 // Prints its port; ends with its standard input.
 
 import { createServer } from "node:http";

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -33,6 +34,8 @@ ENDED = ("error", "the body ended", 0)
 BROKE = ("error", "network error", 0)
 STOPPED = ("error", "status 204", 2)
 FUTILE = ("error", "the request is futile", 2)
+
+SILENCE = {"wait": 30}
 
 
 class Program:
@@ -66,8 +69,8 @@ class Server(Program):
 class Starlette(Server):
     """sse-starlette. It answers as it was told to."""
 
-    def __init__(self, port=0, **plans):
-        super().__init__(sys.executable, HERE / "starlette_server.py", port, json.dumps(plans))
+    def __init__(self, port=0, *tls, **plans):
+        super().__init__(sys.executable, HERE / "starlette_server.py", port, json.dumps(plans), *tls)
         self.port = int(self.url.rpartition(":")[2])
         self.plans = 0
 
@@ -291,7 +294,8 @@ def a_compressed_stream_is_not_taken_for_an_empty_one(client, server):
 # Connections are lost.
 
 # What a stream may break off with; none of it may be heard, or change what is heard of the next stream.
-PARTIAL = ["", "id: 999\nevent: never\ndata: never", "id: 999\n", "event: never\n", "data: never\r", "\ufeff", "retry: 99999", ":", "i"]
+PARTIAL = ["", "id: 999\nevent: never\ndata: never", "id: 999\n", "event: never\n", "data: never\r"]
+PARTIAL += ["\ufeff", "retry: 99999", ":", "i"]
 
 
 @check()
@@ -311,7 +315,9 @@ def each_event_arrives_once_however_streams_break_off(client, server):
 
 @check()
 def a_server_killed_amid_an_event_and_started_anew_goes_on(client, _):
-    with Starlette(plan=[{"steps": [{"retry": 300}, {"numbered": [1, 5]}, "id: 6\ndata: never", {"go": True}]}]) as server:
+    first = [{"retry": 300}, {"numbered": [1, 5]}, "id: 6\ndata: never", SILENCE]
+    second = [{"numbered": [6, 10]}, SILENCE]
+    with Starlette(plan=[{"steps": first}]) as server:
         with client(f"{server.url}/stream/plan") as client_:
             client_.hears(*numbered_arrive(1, 5))
             client_.tells(("open", server.url))
@@ -319,7 +325,7 @@ def a_server_killed_amid_an_event_and_started_anew_goes_on(client, _):
             server.process.kill()
             client_.tells(BROKE)
             server.process.wait()
-            with Starlette(server.port, plan=[{"steps": [{"numbered": [6, 10]}, {"go": True}]}]) as server:
+            with Starlette(server.port, plan=[{"steps": second}]) as server:
                 client_.until(("open", server.url))
                 client_.hears(*numbered_arrive(6, 10))
                 equal(Plan(server, "plan").ids(), ["5"])
@@ -401,9 +407,6 @@ class LiveServer(Server):
 # Time.
 
 
-SILENCE = {"wait": 30}
-
-
 @check()
 def a_silent_stream_is_given_up_and_resumed(client, server):
     first, second = [{"retry": 1}, {"numbered": [1, 2]}, "data: ne", SILENCE], [{"numbered": [3, 4]}, SILENCE]
@@ -419,7 +422,8 @@ def a_silent_stream_is_given_up_and_resumed(client, server):
 
 @check()
 def a_request_without_an_answer_is_given_up_and_repeated(client, server):
-    plan = server.plan({"steps": [{"retry": 1}, {"numbered": [1, 2]}]}, {"late": True}, {"steps": [{"numbered": [3, 4]}, SILENCE]})
+    first, second = [{"retry": 1}, {"numbered": [1, 2]}], [{"numbered": [3, 4]}, SILENCE]
+    plan = server.plan({"steps": first}, {"late": True}, {"steps": second})
     with client(plan.url, timeout=0.6) as client_:
         client_.hears(*numbered_arrive(1, 2))
         client_.tells(("open", plan.origin), ENDED)
@@ -446,8 +450,8 @@ def a_heartbeat_is_no_silence(client, server):
 
 @check()
 def the_server_says_how_long_to_wait_until_it_says_otherwise(client, server):
-    again = {"steps": [{"data": "again"}]}
-    plan = server.plan({"steps": [{"data": "once", "retry": 700}]}, again, {"steps": ["retry: 200\n", "retry: x\n", {"data": "again"}]})
+    streams = [{"data": "x", "retry": 700}], [{"data": "x"}], ["retry: 200\nretry: x\n", {"data": "x"}]
+    plan = server.plan(*({"steps": steps} for steps in streams))
     with client(plan.url) as client_:
         client_.tells(("open", plan.origin))
         for time_ in (0.7, 0.7, 0.2):
@@ -539,6 +543,27 @@ def redirects_that_lead_nowhere_are_for_good(client, server):
         equal(len(plan.requests()), requests)
 
 
+@check()
+def a_certificate_that_nobody_trusts_is_for_good(client, _):
+    with certificate() as path, Starlette(0, path, plan=[{"steps": []}]) as server:
+        with client(f"https://127.0.0.1:{server.port}/stream/plan") as client_:
+            client_.tells(FUTILE)
+            client_.ends(1)
+
+
+@contextlib.contextmanager
+def certificate():
+    """A file with a new key and its certificate, signed by itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "certificate.pem"
+        options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
+        names = ("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+        command = ["openssl", *options.split(), *names, "-keyout", path]
+        made = subprocess.run(command, check=True, capture_output=True)
+        path.write_bytes(path.read_bytes() + made.stdout)
+        yield path
+
+
 # The request.
 
 
@@ -600,12 +625,28 @@ def ctrl_c_ends_it_at_once_and_whatever_it_does(client, server):
 @check()
 def a_reader_that_goes_away_ends_it(client, server):
     plan = server.plan({"steps": [{"data": "tick"}, {"wait": 0.05}] * 1000})
-    with contextlib.closing(subprocess.Popen([Path(EXAMPLES) / client.name, plan.url, *client.ARGS], stdout=PIPE, stderr=PIPE, env=ENVIRONMENT).stdout) as out:
-        out.readline()
+    with Program(Path(EXAMPLES) / client.name, plan.url, *client.ARGS, stderr=PIPE) as program:
+        program.process.stdout.readline()
+        program.process.stdout.close()
+        equal(program.process.wait(timeout=PATIENCE), 0)
     plan.until_over(1)
 
 
 # What only the tokio client has.
+
+
+@check(Tokio)
+def a_certificate_that_is_trusted_will_do(client, _):
+    with certificate() as path, Starlette(0, path, plan=[{"steps": [{"data": TEXT, "retry": 100}]}]) as server:
+        ENVIRONMENT["SSL_CERT_FILE"] = str(path)
+        origin = f"https://127.0.0.1:{server.port}"
+        try:
+            with client(f"{origin}/stream/plan") as client_:
+                client_.hears(arrives(TEXT))
+                client_.tells(("open", origin), ENDED, STOPPED)
+                client_.ends(0)
+        finally:
+            del ENVIRONMENT["SSL_CERT_FILE"]
 
 
 @check(Tokio)

@@ -1,7 +1,7 @@
 """A real server for check.py: sse-starlette under uvicorn. It answers as it was told to, one response after another.
 
-Arguments: the port, 0 for a free one; the plans to start with. Prints its port. Ends with its standard input, so that it
-cannot outlive whoever started it.
+Arguments: the port, 0 for a free one; the plans to start with; for TLS, a file with a key and a certificate.
+Prints its port. Ends with its standard input, so that it cannot outlive whoever started it.
 
 `POST /plan/NAME` sets what the requests for `/stream/NAME` get, as a JSON list of responses; those after the last of
 them get status 204. `GET /plan/NAME` tells the headers of the requests so far, and how many streams are over.
@@ -67,7 +67,8 @@ async def stream(request):
         return Response(response.get("body", ""), status, headers)
     steps = follow(plan, response["steps"])
     if "gzip" in response:
-        return StreamingResponse(gzip(steps), status, {"content-type": "text/event-stream", "content-encoding": "gzip"})
+        headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+        return StreamingResponse(gzip(steps), status, headers)
     return EventSourceResponse(steps, status, headers, sep=response.get("sep"), ping=response.get("ping", 0))
 
 
@@ -124,4 +125,5 @@ if __name__ == "__main__":
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=end_with_input, daemon=True).start()
     # What dies on purpose is no news.
-    uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
+    tls = dict(ssl_certfile=sys.argv[3], ssl_keyfile=sys.argv[3]) if len(sys.argv) > 3 else {}
+    uvicorn.Server(uvicorn.Config(app, log_level="critical", **tls)).run(sockets=[listener])
