@@ -110,6 +110,8 @@ impl Client {
             .user_agent("sse-cat")
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            // What is compressed, is held back until a block is full; it is understood all the same.
+            .accept_encoding("identity")
             .max_redirects(0) // they are followed below
             .max_idle_connections(0) // one that was kept may be lost by then
             .timeout_connect(timeout)
