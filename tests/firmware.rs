@@ -90,7 +90,7 @@ impl Modem for Script {
     }
 }
 
-/// Polls a client once a second, from just before its clock wraps, until there are no connections
+/// Polls a client once a second, with a clock that wraps after 40 seconds, until there are no connections
 /// left or for so many seconds, and says what happened.
 fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
     let log = Log::default();
@@ -108,7 +108,7 @@ fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
         let mut client = Client::new("http://10.0.0.1:80/a?b", &mut memory, script).unwrap();
         let mut too_large = 0;
         for second in 0..seconds {
-            let now = (second * 1000).wrapping_sub(5_000);
+            let now = (second * 1000).wrapping_sub(40_000);
             let on_message = |message: sse_proto::Message<'_>| {
                 opt_out(|| {
                     log.borrow_mut()

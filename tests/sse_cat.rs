@@ -1,4 +1,4 @@
-//! `examples/sse-cat.rs` as its user meets it: the real program in a child process.
+//! `examples/sse-cat` on files, as its user meets it: the real program in a child process.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
