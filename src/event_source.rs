@@ -233,7 +233,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// `final_url` is where it came from; `None`: from where the request went. Of `headers` only
     /// `Content-Type` and `Retry-After` are looked at, but all may be given, in any case, a name
-    /// more than once.
+    /// more than once. A `Content-Encoding` is the driver's to undo: an event stream that is still
+    /// compressed is a silent one.
     ///
     /// Status 200 and the type `text/event-stream` (as Fetch extracts it: parameters do not
     /// matter, the last valid type counts) open the connection, and everything else fails for
@@ -715,6 +716,10 @@ fn transition(state: State, input: Input) -> (State, Option<Signal>) {
 }
 
 /// What the driver of an [`EventSource`] is to do.
+///
+/// A driver that may be interrupted keeps what belongs to an action (the request under way, the
+/// response, the end of a wait) beside the machine, and not in a future that may be dropped: then
+/// it goes on where it was.
 ///
 /// Exhaustive: a driver that does not know an action cannot go on.
 ///
