@@ -378,7 +378,8 @@ fn a_compressed_stream_is_no_later_than_another() {
     let server = Server::new();
     let mut cat = Cat::new(&["--once", &server.url("/")]);
     let mut peer = server.accept();
-    assert_eq!(peer.header("Accept-Encoding"), ["gzip"]);
+    assert_eq!(peer.header("Accept-Encoding"), ["identity"]);
+    // A server that compresses all the same is understood.
     peer.send(STREAM.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n"))
         .send([31, 139, 8, 0, 0, 0, 0, 0, 0, 255]);
     for text in ["a", "b"] {
