@@ -55,3 +55,13 @@ fn a_comment_that_finish_would_make_too_large_does_not_cost_the_event() {
     decoder.read(b"data:a\n:\xE2\x82", Ask::Items);
     assert!(matches!(decoder.finish(), Some(Item::Event { .. })));
 }
+
+#[test]
+fn the_type_of_an_event_is_not_that_of_the_next_one_in_the_chunk() {
+    for limit in ROOMY {
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(limit, ask);
+            assert_prompt(&model, &[b"\nid: 3\nevent: delta\ndata: a\n\ndata: b\n\n"]);
+        }
+    }
+}
