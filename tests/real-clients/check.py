@@ -18,11 +18,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
+from checks import equal, run_checks
 from sent import HEARTBEAT, STORY, TEXT, TYPES, arrives, wire
 
 HERE = Path(__file__).parent
@@ -246,14 +247,6 @@ def check_each_client(function):
     for client in CLIENTS:
         name = f"{client.name}: {function.__name__}"
         CHECKS.append((name, lambda page, client=client: function(page, client)))
-
-
-def equal(found, due):
-    if isinstance(due, list):
-        for pair in zip(found, due):
-            equal(*pair)
-    if found != due:
-        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
 
 
 RETRY = ("--retry", "0.02")
@@ -482,34 +475,11 @@ def the_live_page_shows_the_stream(page):
         equal(found, due)
 
 
-def give_up(*_):
-    raise TimeoutError(f"not done after {PATIENCE} seconds")
-
-
 def main():
-    signal.signal(signal.SIGALRM, give_up)
     version = subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.strip()
     print(version, flush=True)
-    passed = failed = 0
     with page_that_reports() as page:
-        for name, function in CHECKS:
-            name = name.replace("_", " ")
-            if WORDS and not any(word in name for word in WORDS):
-                continue
-            started = time.monotonic()
-            signal.alarm(PATIENCE)
-            try:
-                function(page)
-            except Exception:
-                print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
-                failed += 1
-            else:
-                print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
-                passed += 1
-            finally:
-                signal.alarm(0)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+        return run_checks(((name, partial(check, page)) for name, check in CHECKS), PATIENCE, WORDS)
 
 
 if __name__ == "__main__":

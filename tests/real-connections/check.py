@@ -17,11 +17,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import urllib.request
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 
+from checks import equal, run_checks
 from sent import STORY, TEXT, arrives, numbered_arrive
 
 HERE = Path(__file__).parent
@@ -201,14 +202,6 @@ def check(*clients):
         return function
 
     return mark
-
-
-def equal(found, due):
-    if isinstance(due, list):
-        for pair in zip(found, due):
-            equal(*pair)
-    if found != due:
-        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
 
 
 # What is sent arrives.
@@ -698,31 +691,10 @@ def neither_requests_nor_waits_nor_timeouts_begin_anew_when_dropped(client, serv
     assert len(client_.complaints) > 50, len(client_.complaints)
 
 
-def give_up(*_):
-    raise TimeoutError(f"not done after {3 * PATIENCE} seconds")
-
-
 def main():
-    signal.signal(signal.SIGALRM, give_up)
-    passed = failed = 0
     with Starlette() as server:
-        for name, function, client in CHECKS:
-            if WORDS and not any(word in name for word in WORDS):
-                continue
-            started = time.monotonic()
-            signal.alarm(3 * PATIENCE)
-            try:
-                function(client, server)
-            except Exception:
-                print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
-                failed += 1
-            else:
-                print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
-                passed += 1
-            finally:
-                signal.alarm(0)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+        checks = ((name, partial(check, client, server)) for name, check, client in CHECKS)
+        return run_checks(checks, 3 * PATIENCE, WORDS)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,14 @@ Arguments: the program sse-cat; the folder of better-sse's node_modules.
 """
 
 import json
-import signal
 import subprocess
 import sys
-import time
-import traceback
 import urllib.request
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 
+from checks import equal, run_checks
 from sent import BIG, STORY, event
 
 HERE = Path(__file__).parent
@@ -73,14 +72,6 @@ class Pipeline:
 def check(function):
     CHECKS.append(function)
     return function
-
-
-def equal(found, due):
-    if isinstance(due, list):
-        for pair in zip(found, due):
-            equal(*pair)
-    if found != due:
-        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
 
 
 def everything_sent(after=0):
@@ -193,33 +184,13 @@ def better_sse_is_understood_as_well(_, better_sse):
             equal(events, [event('"last"', "10")])
 
 
-def give_up(*_):
-    raise TimeoutError(f"not done after {PATIENCE} seconds")
-
-
 def main():
-    signal.signal(signal.SIGALRM, give_up)
     starlette = Server(sys.executable, HERE / "sse_starlette_server.py")
     better_sse = Server("node", HERE / "better_sse_server.mjs", NODE_MODULES)
-    passed = failed = 0
-    for function in CHECKS:
-        name = function.__name__.replace("_", " ")
-        started = time.monotonic()
-        signal.alarm(PATIENCE)
-        try:
-            function(starlette, better_sse)
-        except Exception:
-            print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
-            failed += 1
-        else:
-            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
-            passed += 1
-        finally:
-            signal.alarm(0)
+    code = run_checks(((check.__name__, partial(check, starlette, better_sse)) for check in CHECKS), PATIENCE)
     for server in (starlette, better_sse):
         server.stop()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return code
 
 
 if __name__ == "__main__":

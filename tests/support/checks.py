@@ -1,0 +1,44 @@
+"""What the checks against real servers and real clients have in common: how they compare, and how they are run."""
+
+import signal
+import time
+import traceback
+
+
+def equal(found, due):
+    if isinstance(due, list):
+        for pair in zip(found, due):
+            equal(*pair)
+    if found != due:
+        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
+
+
+def run_checks(checks, patience, words=()):
+    """Runs pairs of a name and a function, of `words` only those with one of them in the name; each has `patience` seconds.
+
+    Returns the exit code of the program.
+    """
+
+    def give_up(*_):
+        raise TimeoutError(f"not done after {patience} seconds")
+
+    signal.signal(signal.SIGALRM, give_up)
+    passed = failed = 0
+    for name, function in checks:
+        name = name.replace("_", " ")
+        if words and not any(word in name for word in words):
+            continue
+        started = time.monotonic()
+        signal.alarm(patience)
+        try:
+            function()
+        except Exception:
+            print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
+            failed += 1
+        else:
+            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+            passed += 1
+        finally:
+            signal.alarm(0)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
