@@ -6,19 +6,10 @@ use serde::Deserialize;
 use sse_proto::{
     Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Message, Signal, Storage,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    #[serde(rename = "$schema")]
-    schema: String,
-    group: String,
-    about: String,
-    cases: Vec<Case>,
-}
+#[path = "support/groups.rs"]
+mod groups;
 
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -145,23 +136,8 @@ enum Entry {
     },
 }
 
-/// Each group with the name of its file.
-fn groups() -> Vec<(String, Group)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/connect");
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let groups = files.map(|path| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let group = serde_json::from_str(&fs::read_to_string(path).unwrap());
-        let group = group.unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, group)
-    });
-    groups.collect()
-}
-
 fn cases() -> Vec<Case> {
-    groups()
+    groups::groups("connect")
         .into_iter()
         .flat_map(|(_, group)| group.cases)
         .collect()
@@ -169,11 +145,9 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_file_keeps_to_the_format() {
-    let flags = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/flags.json");
-    let flags: BTreeMap<String, String> =
-        serde_json::from_str(&fs::read_to_string(flags).unwrap()).unwrap();
+    let flags = groups::flags();
     let mut ids = BTreeSet::new();
-    for (name, group) in groups() {
+    for (name, group) in groups::groups::<Case>("connect") {
         assert_eq!(group.group, name);
         assert_eq!(group.schema, "../schema/connect.schema.json");
         assert!(!group.about.is_empty());

@@ -4,19 +4,11 @@
 use core::time::Duration;
 use serde::Deserialize;
 use sse_proto::{Decoder, Fixed, Frame, InvalidField, Item};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::{fs, str};
+use std::collections::BTreeSet;
+use std::str;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    #[serde(rename = "$schema")]
-    schema: String,
-    group: String,
-    about: String,
-    cases: Vec<Case>,
-}
+#[path = "support/groups.rs"]
+mod groups;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,23 +115,8 @@ fn decode<'i>(chunks: impl IntoIterator<Item = &'i [u8]>) -> Vec<Expected> {
     items
 }
 
-/// Each group with the name of its file.
-fn groups() -> Vec<(String, Group)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/encode");
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path());
-    let groups = files.map(|path| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let group = serde_json::from_str(&fs::read_to_string(path).unwrap());
-        let group = group.unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name, group)
-    });
-    groups.collect()
-}
-
 fn cases() -> Vec<Case> {
-    groups()
+    groups::groups("encode")
         .into_iter()
         .flat_map(|(_, group)| group.cases)
         .collect()
@@ -147,11 +124,9 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn every_file_keeps_to_the_format() {
-    let flags = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/flags.json");
-    let flags: BTreeMap<String, String> =
-        serde_json::from_str(&fs::read_to_string(flags).unwrap()).unwrap();
+    let flags = groups::flags();
     let mut ids = BTreeSet::new();
-    for (name, group) in groups() {
+    for (name, group) in groups::groups::<Case>("encode") {
         assert_eq!(group.group, name);
         assert_eq!(group.schema, "../schema/encode.schema.json");
         assert!(!group.about.is_empty());

@@ -1,20 +1,16 @@
 //! The conformance corpus as data: reads `conformance/` and refuses whatever its format does not know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Group {
-    #[serde(rename = "$schema")]
-    pub(crate) schema: String,
-    pub(crate) group: String,
-    pub(crate) about: String,
-    pub(crate) cases: Vec<Case>,
-}
+#[path = "groups.rs"]
+mod groups;
+
+use groups::{groups, root};
+
+pub(crate) use groups::{Group, flags};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -124,40 +120,9 @@ impl Case {
     }
 }
 
-/// Everything in `conformance/decode`, in the order of the file names.
-pub(crate) fn decode_groups() -> Vec<(PathBuf, Group)> {
-    files("decode")
-        .into_iter()
-        .map(|(path, text)| {
-            let group =
-                serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            (path, group)
-        })
-        .collect()
-}
-
-/// The files of a kind of cases, in the order of their names.
-fn files(kind: &str) -> Vec<(PathBuf, String)> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(root().join(kind))
-        .expect("each kind of cases is a directory")
-        .map(|entry| entry.expect("its entries can be read").path())
-        .collect();
-    paths.sort();
-    paths
-        .into_iter()
-        .map(|path| {
-            let text =
-                fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-            (path, text)
-        })
-        .collect()
-}
-
-/// The dictionary of flags.
-pub(crate) fn flags() -> BTreeMap<String, String> {
-    let text =
-        fs::read_to_string(root().join("flags.json")).expect("conformance/flags.json can be read");
-    serde_json::from_str(&text).expect("it is an object of strings")
+/// Everything in `conformance/decode`.
+pub(crate) fn decode_groups() -> Vec<(String, Group<Case>)> {
+    groups("decode")
 }
 
 /// The rules that cases of any kind cite.
@@ -173,10 +138,11 @@ pub(crate) fn used_flags() -> BTreeSet<String> {
 /// What stands in the lists `key` of all cases.
 fn named_in_cases(key: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (path, text) in ["decode", "encode", "connect"].into_iter().flat_map(files) {
-        let group: serde_json::Value =
-            serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        for case in group["cases"].as_array().into_iter().flatten() {
+    for (_, group) in ["decode", "encode", "connect"]
+        .into_iter()
+        .flat_map(groups::<serde_json::Value>)
+    {
+        for case in group.cases {
             let named = case[key].as_array().into_iter().flatten();
             names.extend(named.filter_map(|name| Some(name.as_str()?.to_owned())));
         }
@@ -193,10 +159,6 @@ pub(crate) fn rules() -> BTreeSet<String> {
         .filter(|cell| !matches!(*cell, "rule" | "section"))
         .map(str::to_owned)
         .collect()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
 }
 
 #[derive(Deserialize)]
