@@ -13,6 +13,8 @@ pub mod frames;
 pub struct Stream {
     /// Name in tables and benchmark ids.
     pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
     /// The bytes of the response body.
     pub bytes: Vec<u8>,
     /// Length of one event, or of the average one: the chunk size at which one event comes a chunk.
@@ -54,81 +56,126 @@ pub fn all(len: usize) -> Vec<Stream> {
     let mut random = Random::new();
     vec![
         // One JSON delta an event: 262 bytes.
-        stream("llm", len, &mut random, llm),
-        stream("tiny", len, &mut random, |event, _| {
+        stream("llm", "LLM deltas, 262 B", len, &mut random, llm),
+        stream("tiny", "tiny events, 9 B", len, &mut random, |event, _| {
             event.extend_from_slice(b"data: x\n\n");
             "x".to_owned()
         }),
-        stream("lines", len, &mut random, |event, random| {
-            lines(event, 64_000, random)
-        }),
-        stream("line", len, &mut random, |event, random| {
-            line(event, 4 * len, random)
-        }),
-        stream("cjk", len, &mut random, |event, random| {
-            let text: String = (0..60)
-                .map(|_| char::from_u32(0x4E00 + random.below(0x5000)).unwrap_or('x'))
-                .collect();
-            let data = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
-            message(event, &data);
-            data
-        }),
-        stream("crlf", len, &mut random, |event, random| {
-            if random.below(4) == 0 {
-                event.extend_from_slice(b": keep-alive\r\n");
-            }
-            let kind = ["update", "delete", "insert"][random.below(3) as usize];
-            let id = random.below(1_000_000).to_string();
-            let len = 20 + random.below(60) as usize;
-            let data = random.words(len);
-            for (name, value) in [("event", kind), ("id", &id), ("data", &data)] {
-                field(event, name, value, "\r\n");
-            }
-            event.extend_from_slice(b"\r\n");
-            data
-        }),
-        stream("named", len, &mut random, |event, random| {
-            let text = random.words(18);
-            let data = format!(
-                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#,
-            );
-            field(event, "event", "content_block_delta", "\n");
-            message(event, &data);
-            data
-        }),
-        // Mostly idle: 20 comments, then a delta.
-        stream("keep-alive", len, &mut random, |event, random| {
-            event.extend_from_slice(&b": keep-alive\n\n".repeat(20));
-            llm(event, random)
-        }),
-        // Not one byte of the data belongs to a valid sequence, alone or together with others.
-        stream("invalid", len, &mut random, |event, random| {
-            let data: Vec<_> = (0..240)
-                .map(|_| match random.below(2) {
-                    0 => 0xF8 + random.below(0x08) as u8,
-                    _ => 0x80 + random.below(0x40) as u8,
-                })
-                .collect();
-            message(event, &data);
-            String::from_utf8_lossy(&data).into_owned()
-        }),
-        // Words, and between them in turns a character, one that is cut short, and a lone byte.
-        stream("mixed", len, &mut random, |event, random| {
-            let mut data = Vec::new();
-            for _ in 0..5 {
-                for odd in [
-                    "\u{E9}".as_bytes(),
-                    b"\xE4\xBD",
-                    "\u{4F60}".as_bytes(),
-                    b"\xFF",
-                ] {
-                    data.extend_from_slice(random.words(10).as_bytes());
-                    data.extend_from_slice(odd);
+        stream(
+            "lines",
+            "64 KB of 100-B lines",
+            len,
+            &mut random,
+            |event, random| lines(event, 64_000, random),
+        ),
+        stream(
+            "line",
+            "one 4 MB line",
+            len,
+            &mut random,
+            |event, random| line(event, 4 * len, random),
+        ),
+        stream(
+            "cjk",
+            "CJK deltas, 230 B",
+            len,
+            &mut random,
+            |event, random| {
+                let text: String = (0..60)
+                    .map(|_| char::from_u32(0x4E00 + random.below(0x5000)).unwrap_or('x'))
+                    .collect();
+                let data =
+                    format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
+                message(event, &data);
+                data
+            },
+        ),
+        stream(
+            "crlf",
+            "CRLF, type, id, comments",
+            len,
+            &mut random,
+            |event, random| {
+                if random.below(4) == 0 {
+                    event.extend_from_slice(b": keep-alive\r\n");
                 }
-            }
-            message(event, &data);
-            String::from_utf8_lossy(&data).into_owned()
-        }),
+                let kind = ["update", "delete", "insert"][random.below(3) as usize];
+                let id = random.below(1_000_000).to_string();
+                let len = 20 + random.below(60) as usize;
+                let data = random.words(len);
+                for (name, value) in [("event", kind), ("id", &id), ("data", &data)] {
+                    field(event, name, value, "\r\n");
+                }
+                event.extend_from_slice(b"\r\n");
+                data
+            },
+        ),
+        stream(
+            "named",
+            "named deltas, 130 B",
+            len,
+            &mut random,
+            |event, random| {
+                let text = random.words(18);
+                let data = format!(
+                    r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#,
+                );
+                field(event, "event", "content_block_delta", "\n");
+                message(event, &data);
+                data
+            },
+        ),
+        // Mostly idle: 20 comments, then a delta.
+        stream(
+            "keep-alive",
+            "20 comments, 1 delta",
+            len,
+            &mut random,
+            |event, random| {
+                event.extend_from_slice(&b": keep-alive\n\n".repeat(20));
+                llm(event, random)
+            },
+        ),
+        // Not one byte of the data belongs to a valid sequence, alone or together with others.
+        stream(
+            "invalid",
+            "all-invalid UTF-8",
+            len,
+            &mut random,
+            |event, random| {
+                let data: Vec<_> = (0..240)
+                    .map(|_| match random.below(2) {
+                        0 => 0xF8 + random.below(0x08) as u8,
+                        _ => 0x80 + random.below(0x40) as u8,
+                    })
+                    .collect();
+                message(event, &data);
+                String::from_utf8_lossy(&data).into_owned()
+            },
+        ),
+        // Words, and between them in turns a character, one that is cut short, and a lone byte.
+        stream(
+            "mixed",
+            "partly invalid UTF-8",
+            len,
+            &mut random,
+            |event, random| {
+                let mut data = Vec::new();
+                for _ in 0..5 {
+                    for odd in [
+                        "\u{E9}".as_bytes(),
+                        b"\xE4\xBD",
+                        "\u{4F60}".as_bytes(),
+                        b"\xFF",
+                    ] {
+                        data.extend_from_slice(random.words(10).as_bytes());
+                        data.extend_from_slice(odd);
+                    }
+                }
+                message(event, &data);
+                String::from_utf8_lossy(&data).into_owned()
+            },
+        ),
     ]
 }
 
@@ -137,8 +184,12 @@ pub fn all(len: usize) -> Vec<Stream> {
 pub fn growing(many_lines: bool, event: usize, len: usize) -> Stream {
     let mut random = Random::new();
     let write = if many_lines { lines } else { line };
-    let name = if many_lines { "lines" } else { "line" };
-    stream(name, len, &mut random, |bytes, random| {
+    let (name, about) = if many_lines {
+        ("lines", "events of 100-byte lines")
+    } else {
+        ("line", "events of one line")
+    };
+    stream(name, about, len, &mut random, |bytes, random| {
         write(bytes, event, random)
     })
 }
@@ -194,6 +245,7 @@ pub fn reference(bytes: &[u8], size: usize) -> u64 {
 /// `event` writes the next one and returns its data.
 fn stream(
     name: &'static str,
+    about: &'static str,
     len: usize,
     random: &mut Random,
     mut event: impl FnMut(&mut Vec<u8>, &mut Random) -> String,
@@ -209,6 +261,7 @@ fn stream(
     }
     Stream {
         name,
+        about,
         event_len: bytes.len() / answer.events as usize,
         bytes,
         answer,

@@ -89,7 +89,7 @@ fn write(svg: &mut String, all: &[Results]) -> fmt::Result {
                 text(svg, class, "end", x - 8.0, y, name)?;
             }
         }
-        text(svg, "stream", "start", x, y - 7.0, results.stream)?;
+        text(svg, "stream", "start", x, y - 7.0, results.about)?;
         bars(svg, results, x, y)?;
     }
     writeln!(svg, "</svg>")

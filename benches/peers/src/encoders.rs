@@ -4,10 +4,10 @@
 use crate::measure::{Table, median};
 use bytes::BytesMut;
 use bytestring::ByteString;
+use cpu_time::ThreadTime;
 use sse_proto::Decoder;
 use sse_proto_benches::frames::{self, Frames, Text};
 use std::hint::black_box;
-use std::time::Instant;
 use tokio_util::codec::Encoder as _;
 
 /// Prints a table for each kind of frames. Each writer has `rounds` rounds.
@@ -15,10 +15,11 @@ pub fn run(rounds: usize) {
     for frames in frames::all() {
         let mut writers = writers(&frames);
         let mut nanos = vec![Vec::new(); writers.len()];
-        let passes = 40_000 / frames.bytes + 1;
+        // Enough for the clock.
+        let passes = 1_000_000 / frames.bytes + 1;
         for _ in 0..rounds {
             for ((_, write), nanos) in writers.iter_mut().zip(&mut nanos) {
-                let start = Instant::now();
+                let start = ThreadTime::now();
                 for _ in 0..passes {
                     assert_eq!(black_box(write()), frames.bytes);
                 }

@@ -38,7 +38,7 @@ pub fn run(largest: usize) {
             for (row, candidate) in all.iter().enumerate() {
                 let cells = nanos.iter().map(|column| match &column[row] {
                     Ok(nanos) => format!("{nanos:.3}"),
-                    Err(out) => table.out(candidate.name, out),
+                    Err(out) => table.out(out),
                 });
                 let cells = cells.collect();
                 table.row(candidate.name, cells);

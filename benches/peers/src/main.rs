@@ -23,7 +23,7 @@ enum What {
         #[arg(long, value_delimiter = ',')]
         chunk: Vec<String>,
         /// For each stream and chunk size, about.
-        #[arg(long, default_value_t = 5.0)]
+        #[arg(long, default_value_t = 4.0)]
         seconds: f64,
         /// Where to draw the chart.
         #[arg(long)]
@@ -32,7 +32,7 @@ enum What {
     /// Throughput of the encoders.
     Encode {
         /// How often each writes each kind of frames.
-        #[arg(long, default_value_t = 401)]
+        #[arg(long, default_value_t = 201)]
         rounds: usize,
     },
     /// Cost of a byte as events grow.

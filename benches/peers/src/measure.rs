@@ -1,6 +1,10 @@
 //! Checks an answer, then measures: all candidates in turns in one process, medians.
+//!
+//! The time is that for which the thread had a processor: other programs do not count, except through
+//! the caches.
 
 use crate::decoders::Candidate;
+use cpu_time::ThreadTime;
 use sse_proto_benches::Stream;
 use std::fmt::{self, Write};
 use std::hint::black_box;
@@ -36,18 +40,22 @@ pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) 
     let Some(decode) = candidate.digest else {
         return Ok(());
     };
-    let start = Instant::now();
+    let start = ThreadTime::now();
+    let deadline = Instant::now() + 3 * time;
     // What a panic has to say goes into the tables.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(AssertUnwindSafe(|| decode(input.bytes, size, start + time)));
+    let result = panic::catch_unwind(AssertUnwindSafe(|| decode(input.bytes, size, deadline)));
     panic::set_hook(hook);
-    if start.elapsed() > time {
+    if start.elapsed() > time || Instant::now() > deadline {
         return Err(Out::Slow(time));
     }
     let wrong = match result {
         Err(payload) => format!("panics: {}", message(&*payload)),
-        Ok(Err(error)) => format!("fails: {error}"),
+        Ok(Err(_)) if candidate.strict && str::from_utf8(input.bytes).is_err() => {
+            "ends with an error at invalid UTF-8, where the standard has U+FFFD".to_owned()
+        }
+        Ok(Err(error)) => format!("ends with an error: {error}"),
         Ok(Ok((answer, _))) if answer.events != input.stream.answer.events => {
             "wrong number of events".to_owned()
         }
@@ -84,7 +92,7 @@ pub fn measure(
             if nanos.iter().sum::<f64>() > share.max(2.5 * first) * so_far {
                 continue;
             }
-            let start = Instant::now();
+            let start = ThreadTime::now();
             let answer = (candidate.run)(black_box(input.bytes), black_box(size));
             nanos.push(start.elapsed().as_nanos() as f64);
             if candidate.digest.is_some() {
@@ -134,15 +142,14 @@ impl Table {
     }
 
     /// The cell of a candidate that has no number.
-    pub fn out(&mut self, name: &str, out: &Out) -> String {
+    pub fn out(&mut self, out: &Out) -> String {
         match out {
             Out::Slow(time) => format!("> {time:?}"),
             Out::Wrong(reason) => {
-                let note = format!("{name}: {reason}");
-                let known = self.notes.iter().position(|other| *other == note);
+                let known = self.notes.iter().position(|note| note == reason);
                 let number = known.unwrap_or(self.notes.len());
                 if known.is_none() {
-                    self.notes.push(note);
+                    self.notes.push(reason.clone());
                 }
                 format!("- ({})", number + 1)
             }

@@ -11,6 +11,8 @@ const CAP: Duration = Duration::from_secs(1);
 pub struct Results {
     /// Name of the stream.
     pub stream: &'static str,
+    /// What the stream is.
+    pub about: &'static str,
     /// Names of the chunk sizes.
     pub chunks: Vec<&'static str>,
     /// Of each candidate, GB/s at each chunk size.
@@ -43,6 +45,7 @@ pub fn run(
         let len = stream.bytes.len() as f64;
         let mut results = Results {
             stream: stream.name,
+            about: stream.about,
             chunks: Vec::new(),
             rows: candidates
                 .iter()
@@ -66,6 +69,7 @@ pub fn run(
 /// Checks all answers at all chunk sizes, on streams of about `len` bytes, and times nothing: only
 /// those that are strict may be wrong, and only where there is invalid UTF-8.
 pub fn check_all(len: usize) {
+    let mut answers = 0;
     for stream in sse_proto_benches::all(len) {
         let chunks = stream.chunks();
         let input = Input::from(stream);
@@ -80,21 +84,23 @@ pub fn check_all(len: usize) {
                     candidate.name,
                     input.stream.name,
                 );
+                answers += 1;
             }
         }
     }
+    println!("{answers} answers are as expected");
 }
 
 impl Results {
     /// GB/s, and how ours compares.
     fn print(&self) {
-        let mut table = Table::new([self.stream].into_iter().chain(self.chunks.iter().copied()));
+        let mut table = Table::new(["GB/s"].into_iter().chain(self.chunks.iter().copied()));
         for (name, cells) in &self.rows {
             let cells = cells
                 .iter()
                 .map(|cell| match cell {
                     Ok(speed) => format!("{speed:.3}"),
-                    Err(out) => table.out(name, out),
+                    Err(out) => table.out(out),
                 })
                 .collect();
             table.row(name, cells);
@@ -117,6 +123,6 @@ impl Results {
         }
         table.row("sse-proto / reference", to_reference);
         table.row("sse-proto / fastest peer", to_peers);
-        print!("{table}");
+        print!("**{}**: {}\n\n{table}", self.stream, self.about);
     }
 }

@@ -20,7 +20,7 @@ fn main() {
         for candidate in [&OURS].into_iter().chain(&PEERS) {
             let cells = inputs.iter().map(|(input, twice)| {
                 match check(candidate, input, size, Duration::from_secs(1)) {
-                    Err(out) => table.out(candidate.name, &out),
+                    Err(out) => table.out(&out),
                     Ok(()) => {
                         let count = |bytes| {
                             allocation_counter::measure(|| {
