@@ -442,6 +442,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     }
 }
 
+/// Whether there is certainly no line end in `chunk`.
 fn is_piece(chunk: &[u8]) -> bool {
     work::scanned(chunk.len());
     is_one_line(chunk)
