@@ -3,12 +3,8 @@
 //! Without an argument it lists all cases, each with the bytes it reads or writes; with the name of one it runs that one.
 //! `benches/instructions.sh` is who calls it.
 
-use sse_proto_benches::{all, decode};
+use sse_proto_benches::{all, decode, frames};
 use std::hint::black_box;
-
-#[path = "frames.rs"]
-#[allow(dead_code, reason = "how many frames there are does not matter here")]
-mod frames;
 
 /// Length of each stream: two events of the longest kind.
 const LEN: usize = 1 << 16;
