@@ -7,7 +7,7 @@
 
 use super::{
     EventTooLarge,
-    utf8::{Continued, Incomplete, REPLACEMENT, from_utf8},
+    utf8::{Continued, Incomplete, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
 };
 use crate::gate::is_one_line;
 use crate::storage::{Held, Region, Storage};
@@ -404,10 +404,21 @@ impl<S: Storage> Machine<S> {
             Some(text) => self.append(field, text),
             None => {
                 work::scanned(bytes.len());
-                for chunk in bytes.utf8_chunks() {
-                    self.append(field, chunk.valid());
-                    if !chunk.invalid().is_empty() {
-                        self.append(field, REPLACEMENT);
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let lone = rest
+                        .windows(2)
+                        .take_while(|pair| begins_nothing(pair))
+                        .count();
+                    self.append_replacements(field, lone);
+                    rest = rest.get(lone..).unwrap_or_default();
+                    if let Some(chunk) = rest.utf8_chunks().next() {
+                        self.append(field, chunk.valid());
+                        let invalid = chunk.invalid().len();
+                        self.append_replacements(field, invalid.min(1));
+                        rest = rest
+                            .get(chunk.valid().len() + invalid..)
+                            .unwrap_or_default();
                     }
                 }
             }
@@ -415,6 +426,15 @@ impl<S: Storage> Machine<S> {
         // Of a value that is ignored by now, nothing may be left over for the next one.
         if self.line != Line::Ignored {
             self.incomplete = incomplete;
+        }
+    }
+
+    fn append_replacements(&mut self, field: Field, mut count: usize) {
+        while count > 0 {
+            let some = count.min(REPLACEMENTS.len() / REPLACEMENT.len());
+            let text = REPLACEMENTS.get(..some * REPLACEMENT.len());
+            self.append(field, text.unwrap_or_default());
+            count -= some;
         }
     }
 

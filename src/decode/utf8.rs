@@ -9,6 +9,14 @@ use core::str;
 
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
+/// A number of them, for bytes that are all invalid.
+pub(super) const REPLACEMENTS: &str = concat!(
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+);
+
 /// How far ahead validation goes. Validating much at once is several times cheaper than value by
 /// value.
 const WINDOW: usize = 16 * 1024;
@@ -186,8 +194,19 @@ impl Incomplete {
     }
 }
 
+/// Whether the first of two bytes is invalid by itself, and the second one starts afresh.
+#[inline]
+pub(super) fn begins_nothing(pair: &[u8]) -> bool {
+    match pair {
+        [0x80..=0xC1 | 0xF5..=0xFF, ..] => true,
+        [0xC2..=0xF4, ..] => sequence_len(pair).is_none(),
+        _ => false,
+    }
+}
+
 /// The length of the multi-byte sequence that `bytes` are, or are the beginning of; `None` if no
 /// well-formed sequence begins so (The Unicode Standard, table 3-7).
+#[inline]
 fn sequence_len(bytes: &[u8]) -> Option<usize> {
     let (first, rest) = bytes.split_first()?;
     let (len, second) = match first {
