@@ -16,6 +16,17 @@ pub(crate) mod sealed {
     use super::{Held, Region, Room};
 
     pub trait Memory {
+        /// What [`take_staged`](Memory::take_staged) gives.
+        type Staged: AsRef<[u8]>;
+
+        /// Sets a piece of a `data` value aside, so that many small ones are decoded at once.
+        /// `false`: nothing was done. Only what is certain to fit into `room` bytes as text is taken,
+        /// and what was taken before is decoded before anything else happens to the line.
+        fn stage(&mut self, piece: &[u8], room: usize) -> bool;
+        fn has_staged(&self) -> bool;
+        /// What is set aside; it is to be given back for its memory.
+        fn take_staged(&mut self) -> Self::Staged;
+        fn put_back(&mut self, staged: Self::Staged);
         fn text(&self, region: Region) -> &str {
             self.text_from(region, 0)
         }
@@ -121,6 +132,7 @@ pub struct Heap {
     event_type: String,
     pending_id: String,
     last_event_id: String,
+    staged: Vec<u8>,
     limit: usize,
 }
 
@@ -131,7 +143,7 @@ pub struct Heap {
 pub enum Heap {}
 
 #[cfg(feature = "alloc")]
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 #[cfg(feature = "alloc")]
 impl Heap {
@@ -143,6 +155,7 @@ impl Heap {
             event_type: String::new(),
             pending_id: String::new(),
             last_event_id: String::new(),
+            staged: Vec::new(),
             limit,
         }
     }
@@ -162,6 +175,39 @@ impl Storage for Heap {}
 
 #[cfg(feature = "alloc")]
 impl sealed::Memory for Heap {
+    type Staged = Vec<u8>;
+
+    #[inline]
+    fn stage(&mut self, piece: &[u8], room: usize) -> bool {
+        const MOST: usize = 1024;
+        let len = self.staged.len() + piece.len();
+        // Decoded, a byte becomes three at most, and so does what a chunk before has left over.
+        let fits = len < MOST && len < room / 3;
+        if fits {
+            work::moved(piece.len());
+            if self.staged.capacity() < len {
+                self.staged
+                    .reserve_exact(MOST.min(self.limit) - self.staged.len());
+            }
+            self.staged.extend_from_slice(piece);
+        }
+        fits
+    }
+
+    #[inline]
+    fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    fn take_staged(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.staged)
+    }
+
+    fn put_back(&mut self, mut staged: Vec<u8>) {
+        staged.clear();
+        self.staged = staged;
+    }
+
     #[inline]
     fn text_from(&self, region: Region, start: usize) -> &str {
         let text = match region {
@@ -384,6 +430,24 @@ impl<B: AsRef<[u8]>> Fixed<B> {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Storage for Fixed<B> {}
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
+    type Staged = [u8; 0];
+
+    #[inline]
+    fn stage(&mut self, _piece: &[u8], _room: usize) -> bool {
+        false
+    }
+
+    #[inline]
+    fn has_staged(&self) -> bool {
+        false
+    }
+
+    fn take_staged(&mut self) -> [u8; 0] {
+        []
+    }
+
+    fn put_back(&mut self, _staged: [u8; 0]) {}
+
     fn text_from(&self, region: Region, start: usize) -> &str {
         let (region, used) = self.span(region);
         let bytes = self.memory.as_ref().get(region + start..region + used);

@@ -135,9 +135,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// not, and nothing was done.
     #[inline]
     fn continue_data(&mut self) -> bool {
-        let whole = self.position == 0
-            && self.machine.is_plain_data(self.chunk)
-            && self.machine.continue_data(self.chunk);
+        let whole = self.position == 0 && self.machine.continue_data(self.chunk);
         if whole {
             self.position = self.chunk.len();
         }
@@ -148,11 +146,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn continues_line(&self) -> bool {
         self.position == 0
-            && matches!(
-                self.machine.line,
-                Line::Name | Line::Value(..) | Line::Ignored
-            )
-            && !self.machine.is_plain_data(self.chunk)
+            && match self.machine.line {
+                Line::Name | Line::Ignored => true,
+                // That was tried before.
+                Line::Value(field, first) => field != Field::Data || first,
+                Line::StreamStart(_) | Line::AfterCr | Line::Start => false,
+            }
             && is_piece(self.chunk)
     }
 
@@ -375,6 +374,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             _ => {}
         }
         let machine = &mut *self.machine;
+        machine.flush_data();
         if machine.skipping {
             return None;
         }

@@ -205,26 +205,81 @@ impl<S: Storage> Machine<S> {
             }
             match field {
                 Field::Retry => self.digits.push(piece),
-                _ => self.decode(field, piece, known),
+                Field::Data if known.is_empty() && self.stage(piece) => {}
+                _ => {
+                    self.decode_staged();
+                    self.decode(field, piece, known);
+                }
             }
         }
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Whether `piece` is from the middle of a `data` value and, as far as its ends tell, plain.
-    #[inline]
-    pub(super) fn is_plain_data(&self, piece: &[u8]) -> bool {
-        self.line == Line::Value(Field::Data, false)
-            && self.incomplete.is_none()
-            && matches!(piece, [b' '..=b'~'] | [b' '..=b'~', .., b' '..=b'~'])
-    }
-
-    /// Appends such a piece, if it has no line end and fits. `false`: nothing was done.
+    /// Takes a piece from the middle of a `data` value, if that is cheap. `false`: it is not, or
+    /// `piece` is something else, and nothing was done.
     #[inline]
     pub(super) fn continue_data(&mut self, piece: &[u8]) -> bool {
-        match *piece {
-            [byte] => self.extend_data(char::from(byte).encode_utf8(&mut [0; 4])),
-            _ => one_line(piece).is_some_and(|text| self.extend_data(text)),
+        if self.line != Line::Value(Field::Data, false) {
+            return false;
+        }
+        match piece {
+            [b' '..=0xFF] if self.stage(piece) => true,
+            _ => self.continue_data_with(piece),
+        }
+    }
+
+    #[inline(never)]
+    fn continue_data_with(&mut self, piece: &[u8]) -> bool {
+        work::scanned(piece.len());
+        if !is_one_line(piece) {
+            return false;
+        }
+        if self.stage(piece) {
+            return true;
+        }
+        self.decode_staged();
+        if !self.incomplete.is_none() || !matches!(piece, [0..0x80] | [0..0x80, .., 0..0x80]) {
+            return false;
+        }
+        from_utf8(piece).is_some_and(|text| self.extend_data(text))
+    }
+
+    #[inline]
+    fn stage(&mut self, piece: &[u8]) -> bool {
+        const SMALL: usize = 256;
+        let room = self.storage.room(self.held, Region::Text).bytes;
+        piece.len() <= SMALL && self.storage.stage(piece, room)
+    }
+
+    /// Decodes what was set aside, up to the middle of a line.
+    fn decode_staged(&mut self) {
+        if self.storage.has_staged() {
+            let staged = self.storage.take_staged();
+            self.decode(Field::Data, staged.as_ref(), "");
+            self.storage.put_back(staged);
+        }
+    }
+
+    /// Decodes what was set aside, up to the end of a line.
+    #[inline]
+    pub(super) fn flush_data(&mut self) {
+        if self.storage.has_staged() {
+            self.flush_staged();
+        }
+    }
+
+    #[inline(never)]
+    fn flush_staged(&mut self) {
+        self.decode_staged();
+        self.end_text(Field::Data);
+    }
+
+    /// The text has ended: a sequence that breaks off is U+FFFD.
+    #[inline]
+    fn end_text(&mut self, field: Field) {
+        if !self.incomplete.is_none() {
+            self.incomplete = Incomplete::NONE;
+            self.append(field, REPLACEMENT);
         }
     }
 
@@ -248,9 +303,9 @@ impl<S: Storage> Machine<S> {
         self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
         if let Line::Value(field, _) = self.line {
-            if !self.incomplete.is_none() {
-                self.incomplete = Incomplete::NONE;
-                self.append(field, REPLACEMENT);
+            // With data set aside, this waits until that is decoded.
+            if !self.storage.has_staged() {
+                self.end_text(field);
             }
             // What did not fit is no line any more.
             if self.line != Line::Ignored {
@@ -264,6 +319,7 @@ impl<S: Storage> Machine<S> {
     /// "If the line is empty (a blank line): dispatch the event." `true` if there is an event.
     #[inline]
     pub(super) fn blank_line(&mut self) -> bool {
+        self.flush_data();
         // "Set the last event ID string of the event source to the value of the last event ID
         // buffer", event or not.
         if self.has_id {
@@ -297,6 +353,8 @@ impl<S: Storage> Machine<S> {
     /// Back to the start of a stream: only the last event ID string and the reconnection time
     /// outlive it.
     pub(super) fn restart(&mut self) {
+        let staged = self.storage.take_staged();
+        self.storage.put_back(staged);
         self.drop_event();
         self.storage.truncate(Region::PendingId, 0);
         self.held = Held::NOTHING;
@@ -367,8 +425,12 @@ impl<S: Storage> Machine<S> {
             None => Line::Ignored,
         };
         self.digits = Digits::NONE;
+        if self.line != Line::Ignored && field != Some(Field::Data) {
+            self.flush_data();
+        }
         if let Line::Value(Field::Data, _) = self.line {
-            if self.has_data {
+            if self.has_data && !self.stage(b"\n") {
+                self.flush_data();
                 self.append(Field::Data, "\n");
             }
             // Unless the LF was too much.
@@ -543,16 +605,5 @@ impl<S: Storage> Machine<S> {
         self.held.data = 0;
         self.held.event_type = 0;
         self.held.line = 0;
-    }
-}
-
-/// `piece` as text, if it is valid and has no line end for certain.
-#[inline(never)]
-fn one_line(piece: &[u8]) -> Option<&str> {
-    work::scanned(piece.len());
-    if is_one_line(piece) {
-        from_utf8(piece)
-    } else {
-        None
     }
 }
