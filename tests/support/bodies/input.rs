@@ -149,10 +149,10 @@ macro_rules! put_number {
 
 put_number!(u8 u16 u64);
 
-/// A size, and mostly a small one: up to 16,383.
+/// A size up to 8,191, and mostly a small one.
 pub(crate) fn size(number: u16) -> usize {
-    let shift = [0, 4, 8, 11][usize::from(number >> 14)];
-    usize::from((number & 0x3FFF) >> shift)
+    let shift = [0, 3, 5, 7, 9, 10, 11, 12][usize::from(number >> 13)];
+    usize::from((number & 0x1FFF) >> shift)
 }
 
 /// Chunk sizes, which are used in turn: small ones, some beyond any block, and one without end.

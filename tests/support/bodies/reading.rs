@@ -173,17 +173,20 @@ case! {
         asks: u8,
         /// Two bits for each: 0 to the end of the chunk, else after one item less than that.
         stays: u16,
+        /// By its remainder: `NO_SECOND_STREAM`, after a reset, after `finish`.
         end: u8,
         /// Where the second stream begins.
         split: u16,
         /// The seed is so many bytes of the stream.
         seed_len: u8,
-        /// The byte that stands `repeated` times more, for streams longer than a fuzzer likes them.
+        /// The byte that stands twice as often as this more, for streams longer than a fuzzer likes them.
         repeated_at: u16,
         repeated: u16,
         stream: Rest,
     }
 }
+
+pub(crate) const NO_SECOND_STREAM: u8 = 0;
 
 impl Reading {
     /// The stream as it is to be read.
@@ -191,7 +194,7 @@ impl Reading {
         let mut stream = self.stream.0.clone();
         let at = usize::from(self.repeated_at) % stream.len().max(1);
         if let Some(&byte) = stream.get(at) {
-            let more = core::iter::repeat_n(byte, size(self.repeated));
+            let more = core::iter::repeat_n(byte, 2 * size(self.repeated));
             stream.splice(at..at, more);
         }
         stream
@@ -200,7 +203,7 @@ impl Reading {
     /// The life that has this stream, and what is asked for: `asks`, or the first of them always.
     pub(crate) fn check(&self, stream: &[u8], limit: Limit, mixed: bool) {
         let end = match self.end % 3 {
-            0 => End::Open,
+            NO_SECOND_STREAM => End::Open,
             1 => End::Reset,
             _ => End::Finish,
         };
