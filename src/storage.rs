@@ -23,6 +23,11 @@ pub(crate) mod sealed {
         fn text_from(&self, region: Region, start: usize) -> &str;
         /// Appends. The caller has asked [`room`](Memory::room); what does not fit is not stored.
         fn push(&mut self, region: Region, text: &str);
+        /// Appends an LF and `text` to `Text`, as two calls of [`push`](Memory::push) would.
+        fn push_line(&mut self, text: &str) {
+            self.push(Region::Text, "\n");
+            self.push(Region::Text, text);
+        }
         fn truncate(&mut self, region: Region, len: usize);
         /// Drops the first `len` bytes of `Text` and moves what follows to the front.
         fn discard_front(&mut self, len: usize);
@@ -177,6 +182,16 @@ impl sealed::Memory for Heap {
             grow(held, text.len(), limit);
         }
         held.push_str(text);
+    }
+
+    #[inline]
+    fn push_line(&mut self, text: &str) {
+        work::moved(1 + text.len());
+        if self.text.capacity() - self.text.len() <= text.len() {
+            grow(&mut self.text, 1 + text.len(), self.limit);
+        }
+        self.text.push('\n');
+        self.text.push_str(text);
     }
 
     #[inline]

@@ -7,11 +7,12 @@
 
 use super::{
     EventTooLarge,
-    utf8::{Continued, Incomplete, REPLACEMENT},
+    utf8::{Continued, Incomplete, REPLACEMENT, from_utf8},
 };
+use crate::gate::is_one_line;
 use crate::storage::{Held, Region, Storage};
 use crate::work;
-use core::str;
+use core::mem;
 
 /// What the stream is in the middle of, between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +142,7 @@ pub(super) struct Machine<S> {
     pub(super) storage: S,
     pub(super) line: Line,
     name: Name,
-    incomplete: Incomplete,
+    pub(super) incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
     /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so
@@ -181,10 +182,16 @@ impl<S> Machine<S> {
 }
 
 impl<S: Storage> Machine<S> {
-    /// The next piece of the line under way: any part of it, without its line end.
+    /// The next piece of the line under way: any part of it, without its line end. `known` is the
+    /// same as text, but for a sequence that breaks off at its end, or nothing.
     ///
     /// After an error the line is still under way.
-    pub(super) fn piece(&mut self, mut piece: &[u8], items: bool) -> Result<(), EventTooLarge> {
+    pub(super) fn piece(
+        &mut self,
+        mut piece: &[u8],
+        known: &str,
+        items: bool,
+    ) -> Result<(), EventTooLarge> {
         if matches!(self.line, Line::Start | Line::Name) {
             piece = self.field_name(piece, items);
         }
@@ -198,31 +205,37 @@ impl<S: Storage> Machine<S> {
             }
             match field {
                 Field::Retry => self.digits.push(piece),
-                _ => self.decode(field, piece),
+                _ => self.decode(field, piece, known),
             }
         }
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Tiny chunks, in their most frequent case: `chunk` is a piece of a `data` value, and plain
-    /// ASCII. `false`: it is not, or it is not tiny, and nothing was done.
+    /// Whether `piece` is from the middle of a `data` value and, as far as its ends tell, plain.
     #[inline]
-    pub(super) fn extend_data(&mut self, chunk: &[u8]) -> bool {
-        const TINY: usize = 32;
-        if self.line != Line::Value(Field::Data, false)
-            || !self.incomplete.is_none()
-            || chunk.len() > TINY.min(self.storage.room(self.held, Region::Text).bytes)
-            || !chunk.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        {
-            return false;
+    pub(super) fn is_plain_data(&self, piece: &[u8]) -> bool {
+        self.line == Line::Value(Field::Data, false)
+            && self.incomplete.is_none()
+            && matches!(piece, [b' '..=b'~'] | [b' '..=b'~', .., b' '..=b'~'])
+    }
+
+    /// Appends such a piece, if it has no line end and fits. `false`: nothing was done.
+    #[inline]
+    pub(super) fn continue_data(&mut self, piece: &[u8]) -> bool {
+        match *piece {
+            [byte] => self.extend_data(char::from(byte).encode_utf8(&mut [0; 4])),
+            _ => one_line(piece).is_some_and(|text| self.extend_data(text)),
         }
-        work::scanned(2 * chunk.len());
-        let Ok(text) = str::from_utf8(chunk) else {
-            return false;
-        };
-        self.storage.push(Region::Text, text);
-        self.held.data += text.len();
-        true
+    }
+
+    #[inline(always)]
+    fn extend_data(&mut self, text: &str) -> bool {
+        let fits = text.len() <= self.storage.room(self.held, Region::Text).bytes;
+        if fits {
+            self.storage.push(Region::Text, text);
+            self.held.data += text.len();
+        }
+        fits
     }
 
     /// The line under way has ended; what it brings out is to be looked at before the next call.
@@ -230,7 +243,7 @@ impl<S: Storage> Machine<S> {
         if self.line == Line::Name {
             // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value
             // is empty.
-            self.begin_value(items);
+            self.begin_value(self.name.field(), items);
         }
         self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
@@ -263,7 +276,6 @@ impl<S: Storage> Machine<S> {
         } else {
             self.skipping = false;
             self.drop_event();
-            self.idle = self.line == Line::Start;
         }
         self.has_data
     }
@@ -324,12 +336,16 @@ impl<S: Storage> Machine<S> {
     /// Reads a field name, or what is left of it; returns what follows the colon.
     fn field_name<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line == Line::Start {
+            if let Some(value) = piece.strip_prefix(b"data:") {
+                self.begin_value(Some(Field::Data), items);
+                return value;
+            }
             self.name = Name::EMPTY;
         }
         let mut bytes = piece.iter();
         for &byte in &mut bytes {
             if byte == b':' {
-                self.begin_value(items);
+                self.begin_value(self.name.field(), items);
                 break;
             }
             self.line = Line::Name;
@@ -342,8 +358,8 @@ impl<S: Storage> Machine<S> {
     }
 
     /// The name is complete.
-    fn begin_value(&mut self, items: bool) {
-        self.line = match self.name.field() {
+    fn begin_value(&mut self, field: Option<Field>, items: bool) {
+        self.line = match field {
             Some(Field::Data | Field::EventType) if self.skipping => Line::Ignored,
             Some(Field::Comment) if !items => Line::Ignored,
             // The text of a comment is what follows the colon, a space included.
@@ -361,14 +377,15 @@ impl<S: Storage> Machine<S> {
     }
 
     /// Appends `bytes`, decoded, to the value of the line under way.
-    fn decode(&mut self, field: Field, mut bytes: &[u8]) {
+    fn decode(&mut self, field: Field, mut bytes: &[u8], known: &str) {
         while !self.incomplete.is_none() {
             let Some((&byte, rest)) = bytes.split_first() else {
                 return;
             };
             match self.incomplete.push(byte) {
-                Continued::Complete(char) => {
-                    self.append(field, char.encode_utf8(&mut [0; 4]));
+                Continued::Complete => {
+                    let whole = mem::replace(&mut self.incomplete, Incomplete::NONE);
+                    self.append(field, whole.text());
                     bytes = rest;
                 }
                 Continued::Incomplete => bytes = rest,
@@ -379,10 +396,13 @@ impl<S: Storage> Machine<S> {
             }
         }
         let (bytes, incomplete) = Incomplete::split_from(bytes);
-        work::scanned(bytes.len());
-        match str::from_utf8(bytes) {
-            Ok(text) => self.append(field, text),
-            Err(_) => {
+        let known = match known.len().checked_sub(bytes.len()) {
+            Some(start) => known.get(start..),
+            None => None,
+        };
+        match known.map_or_else(|| from_utf8(bytes), Some) {
+            Some(text) => self.append(field, text),
+            None => {
                 work::scanned(bytes.len());
                 for chunk in bytes.utf8_chunks() {
                     self.append(field, chunk.valid());
@@ -503,5 +523,16 @@ impl<S: Storage> Machine<S> {
         self.held.data = 0;
         self.held.event_type = 0;
         self.held.line = 0;
+    }
+}
+
+/// `piece` as text, if it is valid and has no line end for certain.
+#[inline(never)]
+fn one_line(piece: &[u8]) -> Option<&str> {
+    work::scanned(piece.len());
+    if is_one_line(piece) {
+        from_utf8(piece)
+    } else {
+        None
     }
 }
