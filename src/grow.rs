@@ -77,7 +77,18 @@ pub(crate) fn append(buffer: &mut impl Buffer, text: &str) {
     }
 }
 
+/// A copy of `text`, in memory of just its size.
+pub(crate) fn owned(text: &str) -> String {
+    let mut copy = String::new();
+    if copy.try_reserve_exact(text.len()).is_err() {
+        out_of_memory(text.len());
+    }
+    append(&mut copy, text);
+    copy
+}
+
 #[cold]
+#[inline(never)]
 pub(crate) fn out_of_memory(additional: usize) -> ! {
     handle_alloc_error(Layout::array::<u8>(additional).unwrap_or(Layout::new::<u8>()))
 }
