@@ -5,6 +5,8 @@
 #   fuzz/run.sh SECONDS [TARGET...]   all targets, or these, each for so long; the corpus is kept in fuzz/corpus
 #   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach
 #
+# FEATURES=memchr,simdutf8 in the environment: with these features of the crate.
+#
 # There is no `unsafe` in the crate, and so no address sanitizer here: more runs. `cargo +nightly fuzz run TARGET` has it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -31,7 +33,7 @@ inputs() { echo "fuzz/seeds/$1" "fuzz/regressions/$1"; }
 fuzz() {
     local seconds=$1 name failed=0
     shift
-    cargo +nightly fuzz build --sanitizer none
+    cargo +nightly fuzz build --sanitizer none --features "${FEATURES-}"
     mkdir -p "$target/logs"
     one() {
         local corpus=fuzz/corpus/$2 artifacts=fuzz/artifacts/$2/
@@ -65,7 +67,7 @@ coverage() {
     for name in "$@"; do
         mkdir -p "fuzz/corpus/$name"
         # shellcheck disable=SC2046
-        cargo +nightly fuzz coverage --sanitizer none --llvm-path "$llvm" "$name" "fuzz/corpus/$name" $(inputs "$name") \
+        cargo +nightly fuzz coverage --sanitizer none --features "${FEATURES-}" --llvm-path "$llvm" "$name" "fuzz/corpus/$name" $(inputs "$name") \
             >"$target/logs/coverage-$name" 2>&1 || { tail "$target/logs/coverage-$name"; return 1; }
         objects+=(-object "$target/$triple/coverage/$triple/release/$name")
         profiles+=("fuzz/coverage/$name/coverage.profdata")
