@@ -55,12 +55,11 @@ fn frame() -> impl Strategy<Value = Owned> {
 }
 
 fn op() -> impl Strategy<Value = writer::Op> {
-    use writer::{End, Op};
-    let end = prop_oneof![8 => Just(End::Finish), 1 => Just(End::Drop), 1 => Just(End::Forget)];
-    let event = (frame(), vec(text(), 0..6), end);
+    use writer::Op;
+    let event = (frame(), vec(text(), 0..6), prop::bool::weighted(0.8));
     prop_oneof![
         1 => frame().prop_map(Op::Frame),
-        4 => event.prop_map(|(head, writes, end)| Op::Event { head, writes, end }),
+        4 => event.prop_map(|(head, writes, is_finished)| Op::Event { head, writes, is_finished }),
     ]
 }
 

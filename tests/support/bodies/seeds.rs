@@ -116,7 +116,7 @@ fn in_two_writes(mut frame: Owned) -> writer::Op {
     writer::Op::Event {
         head: frame,
         writes: vec![first.to_owned(), second.to_owned()],
-        end: writer::End::Finish,
+        is_finished: true,
     }
 }
 

@@ -28,15 +28,8 @@ pub(crate) enum Op {
     Event {
         head: Owned,
         writes: Vec<String>,
-        end: End,
+        is_finished: bool,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    Finish,
-    Drop,
-    Forget,
 }
 
 /// Fails once, in the middle of a piece, and then takes everything.
@@ -106,23 +99,25 @@ pub(crate) fn check(case: &Case) {
 
 /// The frame that this op writes, and whether it has.
 fn apply(encoder: &mut Encoder<Sink>, op: &Op) -> (Owned, fmt::Result) {
-    let (head, writes, end) = match op {
+    let (head, writes, is_finished) = match op {
         Op::Frame(frame) => {
             let frame = frame.writable();
             let result = encoder.write_frame(&frame.frame());
             return (frame, result);
         }
-        Op::Event { head, writes, end } => (head.writable(), writes, *end),
+        Op::Event {
+            head,
+            writes,
+            is_finished,
+        } => (head.writable(), writes, *is_finished),
     };
     let result = encoder.begin(head.frame()).and_then(|mut event| {
         for text in writes {
             // Whoever ignores an error still cannot finish the event.
             let _ = event.write_str(text);
         }
-        match end {
-            End::Finish => return event.finish(),
-            End::Drop => drop(event),
-            End::Forget => core::mem::forget(event),
+        if is_finished {
+            return event.finish();
         }
         Err(fmt::Error)
     });
@@ -140,12 +135,7 @@ impl<'a> Arbitrary<'a> for Op {
         if kind & 0x80 == 0 {
             return Ok(Self::Frame(frame));
         }
-        // Two bits for the end; as many writes as the others say.
-        let end = match kind & 3 {
-            0 | 1 => End::Finish,
-            2 => End::Drop,
-            _ => End::Forget,
-        };
+        // Two bits say whether it is finished, mostly; as many writes as the others say.
         let mut writes = Vec::new();
         for _ in 0..kind >> 2 & 0x1F {
             writes.push(Text::arbitrary(u)?.0);
@@ -153,7 +143,7 @@ impl<'a> Arbitrary<'a> for Op {
         Ok(Self::Event {
             head: frame,
             writes,
-            end,
+            is_finished: kind & 3 != 3,
         })
     }
 }
@@ -165,14 +155,14 @@ impl Put for Op {
                 0_u8.put(input);
                 frame.put(input);
             }
-            Self::Event { head, writes, end } => {
+            Self::Event {
+                head,
+                writes,
+                is_finished,
+            } => {
                 let count = u8::try_from(writes.len()).expect("no more than 31 writes");
                 assert!(count < 32, "no more than 31 writes");
-                let end = match end {
-                    End::Finish => 0,
-                    End::Drop => 2,
-                    End::Forget => 3,
-                };
+                let end = if *is_finished { 0 } else { 3 };
                 (0x80 | count << 2 | end).put(input);
                 head.put(input);
                 for text in writes {
