@@ -143,7 +143,10 @@ pub struct Heap {
 pub enum Heap {}
 
 #[cfg(feature = "alloc")]
-use alloc::{string::String, vec::Vec};
+use {
+    crate::grow::{append, out_of_memory},
+    alloc::{string::String, vec::Vec},
+};
 
 #[cfg(feature = "alloc")]
 impl Heap {
@@ -186,10 +189,14 @@ impl sealed::Memory for Heap {
         if fits {
             work::moved(piece.len());
             if self.staged.capacity() < len {
-                self.staged
-                    .reserve_exact(MOST.min(self.limit) - self.staged.len());
+                let additional = MOST.min(self.limit) - self.staged.len();
+                if self.staged.try_reserve_exact(additional).is_err() {
+                    out_of_memory(additional);
+                }
             }
-            self.staged.extend_from_slice(piece);
+            if self.staged.capacity() - self.staged.len() >= piece.len() {
+                self.staged.extend_from_slice(piece);
+            }
         }
         fits
     }
@@ -227,7 +234,7 @@ impl sealed::Memory for Heap {
         if held.capacity() - held.len() < text.len() {
             grow(held, text.len(), limit);
         }
-        held.push_str(text);
+        append(held, text);
     }
 
     #[inline]
@@ -236,18 +243,24 @@ impl sealed::Memory for Heap {
         if self.text.capacity() - self.text.len() <= text.len() {
             grow(&mut self.text, 1 + text.len(), self.limit);
         }
-        self.text.push('\n');
-        self.text.push_str(text);
+        append(&mut self.text, "\n");
+        append(&mut self.text, text);
     }
 
     #[inline]
     fn truncate(&mut self, region: Region, len: usize) {
-        self.region(region).truncate(len);
+        let held = self.region(region);
+        // Always so; `truncate` asserts it.
+        if held.is_char_boundary(len) {
+            held.truncate(len);
+        }
     }
 
     fn discard_front(&mut self, len: usize) {
         work::moved(self.text.len().saturating_sub(len));
-        self.text.drain(..len);
+        if self.text.is_char_boundary(len) {
+            self.text.drain(..len);
+        }
     }
 
     fn move_tail(&mut self, start: usize, region: Region) {
@@ -255,7 +268,7 @@ impl sealed::Memory for Heap {
         self.truncate(region, 0);
         self.push(region, text.get(start..).unwrap_or_default());
         self.text = text;
-        self.text.truncate(start);
+        self.truncate(Region::Text, start);
     }
 
     fn commit_id(&mut self) {
@@ -284,8 +297,12 @@ impl sealed::Memory for Heap {
 #[cold]
 fn grow(text: &mut String, additional: usize, limit: usize) {
     let least = text.len().saturating_add(additional);
-    let doubled = text.capacity().saturating_mul(2).max(64).min(limit);
-    text.reserve_exact(least.max(doubled) - text.len());
+    let doubled = text.capacity().saturating_mul(2).max(64);
+    let doubled = doubled.min(limit).min(isize::MAX as usize);
+    let additional = least.max(doubled) - text.len();
+    if text.try_reserve_exact(additional).is_err() {
+        out_of_memory(additional);
+    }
 }
 
 /// Memory of the caller, of a size that never changes: for programs without an allocator, and for
