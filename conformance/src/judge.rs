@@ -41,7 +41,7 @@ pub struct DecodeAnswer {
 }
 
 /// What a client did.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 // Exhaustive: implementations make it.
 pub struct ConnectAnswer {

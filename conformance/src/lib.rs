@@ -6,8 +6,12 @@ mod judge;
 mod reading;
 mod ways;
 
+#[cfg(feature = "protocol")]
+pub mod adapter;
 #[cfg(feature = "runner")]
 pub mod runner;
+#[cfg(feature = "protocol")]
+mod wire;
 
 pub use capabilities::{Capabilities, Capability, UnknownCapability};
 pub use corpus::{

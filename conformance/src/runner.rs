@@ -11,10 +11,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod adapter;
+mod child;
 mod drive;
 mod report;
-mod wire;
 
 pub use drive::{Options, Progress, StartError, run, stop_all};
 pub use report::{CaseReport, Failed, Outcome, Report, Tally, Trouble, WayReport};

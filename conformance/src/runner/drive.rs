@@ -16,15 +16,15 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    adapter::{self, Adapter, Fault, excerpt},
+    child::{self, Adapter, Fault, excerpt},
     report::{CaseReport, Failed, Outcome, Report, Totals, Trouble, WayReport},
-    wire,
 };
 use crate::{
     capabilities::{Capabilities, Capability},
     corpus::{Case, Kind, Verdict},
     judge::{Answer, Mismatch, shown},
     ways::{Feeding, Request, Way},
+    wire,
 };
 
 /// How many requests may be ahead of the answers, however fast those come.
@@ -132,7 +132,7 @@ pub fn run(
 
 /// Stops every adapter that runs, for whoever ends the program early.
 pub fn stop_all() {
-    adapter::stop_running();
+    child::stop_running();
 }
 
 struct Run<'r> {

@@ -1,17 +1,18 @@
-//! The protocol's JSON: a line for a request, and an answer from a line.
+//! The protocol's JSON: the line of a request and the line of an answer, each way.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
+    capabilities::Capabilities,
     corpus::{CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
     judge::{Answer, ConnectAnswer, DecodeAnswer},
-    ways::Request,
+    ways::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
 
 /// The line for a request, with its line end.
-pub(super) fn line(case: u64, request: &Request) -> Vec<u8> {
+pub(crate) fn line(case: u64, request: &Request) -> Vec<u8> {
     let (kind, body) = match request {
         Request::Decode(request) => (
             Kind::Decode,
@@ -44,7 +45,7 @@ pub(super) fn line(case: u64, request: &Request) -> Vec<u8> {
 }
 
 /// The line that asks an adapter who it is.
-pub(super) fn greeting(case: u64) -> Vec<u8> {
+pub(crate) fn greeting(case: u64) -> Vec<u8> {
     of(&Line {
         case,
         kind: "capabilities",
@@ -137,7 +138,7 @@ fn encoded(chunks: &[Vec<u8>]) -> Vec<String> {
 /// # Errors
 ///
 /// Why the line is no answer at all.
-pub(super) fn numbered(line: &[u8]) -> Result<(Option<u64>, Map<String, Value>), String> {
+pub(crate) fn numbered(line: &[u8]) -> Result<(Option<u64>, Map<String, Value>), String> {
     let mut object: Map<String, Value> =
         serde_json::from_slice(line).map_err(|why| format!("no JSON object: {why}"))?;
     let case = object.remove("case");
@@ -145,7 +146,7 @@ pub(super) fn numbered(line: &[u8]) -> Result<(Option<u64>, Map<String, Value>),
 }
 
 /// The answer to a request of this kind.
-pub(super) fn answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
+pub(crate) fn answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
     if object.get("unsupported") == Some(&Value::Bool(true)) {
         return Answer::Unsupported;
     }
@@ -207,15 +208,15 @@ fn decode_answer(mut object: Map<String, Value>) -> Result<Answer, String> {
 
 /// What an adapter says of itself.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Greeting {
-    pub(super) name: Option<String>,
-    pub(super) version: Option<String>,
+pub(crate) struct Greeting {
+    pub(crate) name: Option<String>,
+    pub(crate) version: Option<String>,
     /// What it offers, if it says so.
-    pub(super) capabilities: Option<Vec<String>>,
+    pub(crate) capabilities: Option<Vec<String>>,
 }
 
 /// What an adapter says of itself, or nothing if it does not know the question.
-pub(super) fn greeted(object: Map<String, Value>) -> Result<Greeting, String> {
+pub(crate) fn greeted(object: Map<String, Value>) -> Result<Greeting, String> {
     if object.contains_key("unsupported") || object.contains_key("error") {
         return Ok(Greeting::default());
     }
@@ -228,4 +229,151 @@ fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
 
 fn named(value: Option<&Value>) -> String {
     value.map_or_else(|| "nothing".to_owned(), Value::to_string)
+}
+
+/// The request of an adapter's input: its number, which goes back as it came, and what is asked.
+pub(crate) fn request(line: &[u8]) -> (Value, Result<Asked, String>) {
+    let object: Map<String, Value> = match serde_json::from_slice(line) {
+        Ok(object) => object,
+        Err(why) => return (Value::Null, Err(format!("bad request: {why}"))),
+    };
+    let case = object.get("case").cloned().unwrap_or_default();
+    let asked = match object.get("kind").and_then(Value::as_str) {
+        Some("decode") => from_value(Value::Object(object)).and_then(decode_request),
+        Some("encode") => from_value(Value::Object(object))
+            .map(|RawEncode { frames }| Asked::Case(Request::Encode(EncodeRequest { frames }))),
+        Some("connect") => from_value(Value::Object(object)).and_then(connect_request),
+        Some("capabilities") => Ok(Asked::Capabilities),
+        _ => Ok(Asked::Unknown),
+    };
+    (case, asked)
+}
+
+/// What an adapter is asked.
+pub(crate) enum Asked {
+    Case(Request),
+    Capabilities,
+    Unknown,
+}
+
+/// The line of an answer, with its line end.
+pub(crate) fn answer_line(case: Value, answer: Answer) -> Vec<u8> {
+    let mut answer = match answer {
+        Answer::Decode(answer) => {
+            json!({ "chunks": answer.chunks, "lastEventId": answer.last_event_id })
+        }
+        Answer::Encode(bytes) => json!({ "bytes": BASE64.encode(bytes) }),
+        Answer::Refused(Refusal { frame, field }) => {
+            json!({ "error": format!("{field}: refused"), "frame": frame })
+        }
+        Answer::Connect(answer) => json!(answer),
+        Answer::Failed(why) => json!({ "error": why }),
+        Answer::Unsupported => json!({ "unsupported": true }),
+    };
+    answer["case"] = case;
+    let mut line = serde_json::to_vec(&answer).expect("a value can be written");
+    line.push(b'\n');
+    line
+}
+
+/// The line by which an adapter says who it is.
+pub(crate) fn greeting_line(
+    case: &Value,
+    name: &str,
+    version: &str,
+    capabilities: &Capabilities,
+) -> Vec<u8> {
+    let greeting =
+        json!({ "case": case, "name": name, "version": version, "capabilities": capabilities });
+    let mut line = serde_json::to_vec(&greeting).expect("a value can be written");
+    line.push(b'\n');
+    line
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDecode {
+    chunks: Vec<String>,
+    last_event_id: Option<String>,
+    storage: Option<Storage>,
+    limit: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct RawEncode {
+    frames: Vec<Frame>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawConnect {
+    url: String,
+    #[serde(default)]
+    with_credentials: bool,
+    last_event_id: Option<String>,
+    responses: Vec<RawResponse>,
+    close_on: Option<CloseOn>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RawResponse {
+    Failure {
+        failure: Failure,
+    },
+    Response {
+        status: u16,
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        url: Option<String>,
+        #[serde(default)]
+        chunks: Vec<String>,
+        end: End,
+    },
+}
+
+fn decode_request(raw: RawDecode) -> Result<Asked, String> {
+    Ok(Asked::Case(Request::Decode(DecodeRequest {
+        chunks: decoded(&raw.chunks)?,
+        last_event_id: raw.last_event_id,
+        storage: raw.storage,
+        limit: raw.limit,
+    })))
+}
+
+fn connect_request(raw: RawConnect) -> Result<Asked, String> {
+    let responses = raw.responses.into_iter().map(|response| {
+        Ok(match response {
+            RawResponse::Failure { failure } => Response::Failure { failure },
+            RawResponse::Response {
+                status,
+                headers,
+                url,
+                chunks,
+                end,
+            } => Response::Response {
+                status,
+                headers,
+                url,
+                chunks: decoded(&chunks)?,
+                end,
+            },
+        })
+    });
+    Ok(Asked::Case(Request::Connect(ConnectRequest {
+        url: raw.url,
+        with_credentials: raw.with_credentials,
+        last_event_id: raw.last_event_id,
+        responses: responses.collect::<Result<_, String>>()?,
+        close_on: raw.close_on,
+    })))
+}
+
+fn decoded(chunks: &[String]) -> Result<Vec<Vec<u8>>, String> {
+    let chunks = chunks.iter().enumerate().map(|(index, chunk)| {
+        BASE64
+            .decode(chunk)
+            .map_err(|why| format!("chunks[{index}]: {why}"))
+    });
+    chunks.collect()
 }
