@@ -61,18 +61,34 @@ pub fn serve(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let (case, asked) = wire::request(&line);
-        let answer = match asked {
-            Ok(Asked::Case(request)) => caught(|| answer(request)),
-            Ok(Asked::Capabilities) => {
-                output.write_all(&wire::greeting_line(&case, name, version, capabilities))?;
-                continue;
-            }
-            Ok(Asked::Unknown) => Answer::Unsupported,
-            Err(why) => Answer::Failed(why),
-        };
-        output.write_all(&wire::answer_line(case, answer))?;
+        output.write_all(&answer_to(&line, name, version, capabilities, &mut answer))?;
     }
+}
+
+/// The line that answers a line, both with their line ends: for adapters that do their own reading and writing.
+///
+/// ```
+/// use sse_conformance::{Answer, Capabilities, adapter};
+///
+/// let line = br#"{"case": 7, "kind": "a new one"}"#;
+/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut |_| Answer::Unsupported);
+/// assert_eq!(answer, b"{\"case\":7,\"unsupported\":true}\n");
+/// ```
+pub fn answer_to(
+    line: &[u8],
+    name: &str,
+    version: &str,
+    capabilities: &Capabilities,
+    answer: &mut impl FnMut(Request) -> Answer,
+) -> Vec<u8> {
+    let (case, asked) = wire::request(line);
+    let answer = match asked {
+        Ok(Asked::Case(request)) => caught(|| answer(request)),
+        Ok(Asked::Capabilities) => return wire::greeting_line(&case, name, version, capabilities),
+        Ok(Asked::Unknown) => Answer::Unsupported,
+        Err(why) => Answer::Failed(why),
+    };
+    wire::answer_line(case, answer)
 }
 
 fn caught(answer: impl FnOnce() -> Answer) -> Answer {

@@ -235,21 +235,18 @@ impl Pieces {
             plans.push(plan(Feeding::Whole, false));
         }
         let short = len <= CUT_EVERYWHERE;
+        let cuts = self.cuts();
+        plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), false)));
         // Of the longest inputs the text of the request alone is megabytes: once is enough.
-        let singly = short || line_ends == LineEnds::AsTheyStand;
-        if singly && len > 1 {
+        if (short || line_ends == LineEnds::AsTheyStand) && len > 1 {
             plans.push(plan(Feeding::ByteByByte, false));
         }
         if empty_chunks {
             plans.push(plan(Feeding::AsWritten, true));
+            plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), true)));
             if short && len > 1 {
                 plans.push(plan(Feeding::ByteByByte, true));
             }
-        }
-        let cuts = self.cuts();
-        plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), false)));
-        if empty_chunks {
-            plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), true)));
         }
         plans
     }

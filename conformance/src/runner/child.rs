@@ -15,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest line that is read: the answer to the longest request has about six million bytes.
-const MAX_LINE: usize = 64 << 20;
+/// The longest line that is read. The right answer to the longest request has about four million bytes.
+const MAX_LINE: usize = 16 << 20;
 
 /// How many bytes of standard error are kept, to be shown when something goes wrong.
 const KEPT_COMPLAINTS: usize = 2000;

@@ -292,13 +292,13 @@ impl<'r> Run<'r> {
         if let Some(fault) = self.suspicion.take() {
             // All that was under way then has been answered one by one since.
             self.singly = true;
-            self.troubles.push(Trouble {
-                what: fault.what(),
-                message: format!(
+            self.trouble(
+                fault.what(),
+                format!(
                     "{fault}\nBut asked one at a time it answered: it does not answer what is asked ahead, or it keeps \
                      something from one request to the next."
                 ),
-            });
+            );
         }
         loop {
             let current = self.next_case.checked_sub(1);
@@ -527,6 +527,21 @@ impl<'r> Run<'r> {
         wire::greeted(object).map_err(nonsense)
     }
 
+    fn trouble(&mut self, what: &'static str, message: String) {
+        match self
+            .troubles
+            .iter_mut()
+            .find(|trouble| trouble.what == what)
+        {
+            Some(trouble) => trouble.times += 1,
+            None => self.troubles.push(Trouble {
+                what,
+                message,
+                times: 1,
+            }),
+        }
+    }
+
     fn adapter(&mut self) -> &mut Adapter {
         self.adapter
             .as_mut()
@@ -536,8 +551,7 @@ impl<'r> Run<'r> {
     fn report(mut self, elapsed: Duration) -> Report {
         if let (Some(adapter), None) = (self.adapter.take(), &self.broken_off) {
             if let Err(message) = adapter.end(self.options.timeout) {
-                let what = "bad-end";
-                self.troubles.push(Trouble { what, message });
+                self.trouble("bad-end", message);
             }
         }
         // A case that was broken off half-way is not passed.

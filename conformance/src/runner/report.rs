@@ -93,8 +93,10 @@ pub struct GroupReport {
 pub struct Trouble {
     /// A word for it: `hang`, `exit`, `closed-output`, `nonsense`, `out-of-order`, `bad-end`.
     pub what: &'static str,
-    /// The same in a sentence.
+    /// The same in a sentence, as it was the first time.
     pub message: String,
+    /// How often it happened.
+    pub times: u32,
 }
 
 /// How a case went.

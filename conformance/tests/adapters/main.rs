@@ -7,6 +7,7 @@
 //! The program is its own adapter: `adapters adapter [KIND/FAULT]` serves, and `adapters wicked HOW` misbehaves.
 //! `WRITE=1 cargo test -p sse-conformance` writes the tables anew.
 
+mod cli;
 mod client;
 mod decoder;
 mod encoder;
@@ -28,10 +29,8 @@ fn main() -> ExitCode {
         ["adapter", fault] => serve(Some(fault)),
         ["wicked", how] => wicked::serve(how),
         _ => {
-            let trials: Vec<Trial> = mutants::trials()
-                .into_iter()
-                .chain(wicked::trials())
-                .collect();
+            let trials = [mutants::trials(), wicked::trials(), cli::trials()];
+            let trials: Vec<Trial> = trials.into_iter().flatten().collect();
             return libtest_mimic::run(&Arguments::from_args(), trials).exit_code();
         }
     }
