@@ -355,11 +355,19 @@ impl Report {
             }
         }
         for capability in &self.not_asked {
-            let (skipped, left_out) = concerned.get(capability).copied().unwrap_or_default();
-            writeln!(
-                f,
-                "not asked: {capability} ({skipped} cases skipped, left out of the comparison in {left_out})"
-            )?;
+            let mut what = Vec::new();
+            match concerned.get(capability) {
+                None => continue,
+                Some((skipped, left_out)) => {
+                    if *skipped > 0 {
+                        what.push(format!("{skipped} cases skipped"));
+                    }
+                    if *left_out > 0 {
+                        what.push(format!("left out of the comparison in {left_out}"));
+                    }
+                }
+            }
+            writeln!(f, "not asked: {capability} ({})", what.join(", "))?;
         }
         Ok(())
     }

@@ -5,8 +5,10 @@ use std::process::{Command, Output};
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
+type Test = fn() -> Result<(), Failed>;
+
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, fn() -> Result<(), Failed>); 8] = [
+    let trials: [(&str, Test); 8] = [
         ("a_right_adapter_ends_with_0", right),
         ("a_failing_must_case_ends_with_1_and_a_report", failing),
         ("a_failing_may_case_ends_with_0", may),

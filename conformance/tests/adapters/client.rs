@@ -487,8 +487,8 @@ fn extracted(lines: &[&str]) -> Option<(String, String)> {
         escaped = quoted && char == '\\' && !escaped;
         elements.last_mut().expect("there is one").push(char);
     }
-    let types = elements.iter().filter_map(|text| element(text));
-    types.filter(|(essence, _)| essence != "*/*").next_back()
+    let mut types = elements.iter().filter_map(|text| element(text));
+    types.rfind(|(essence, _)| essence != "*/*")
 }
 
 /// MIME Sniffing, "parse a MIME type": essence and parameters.
