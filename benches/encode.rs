@@ -1,9 +1,7 @@
-//! Encoder throughput over generated frames, beside a plain copy of the same text and the fastest
-//! safe peers.
+//! Encoder throughput over generated frames, beside a plain copy of the same text.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-
-mod frames;
+use sse_proto_benches::frames;
 
 fn writers(c: &mut Criterion) {
     for frames in frames::all() {

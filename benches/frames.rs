@@ -1,54 +1,52 @@
-//! The frames that the encoder benchmarks write, and all who write them: this crate, a plain copy
-//! of the same text without any check, and the fastest safe peers.
+//! The frames that the encoder benchmarks write, and who writes them: this crate, each way that it
+//! has, and a plain copy of the same text without any check.
 
-use bytes::BytesMut;
-use bytestring::ByteString;
+use crate::Random;
 use sse_proto::{Encoder, Frame};
-use sse_proto_benches::Random;
 use std::fmt::Write;
-use tokio_util::codec::Encoder as _;
 
 /// Frames of one kind, in the form that each writer takes them in.
-pub(crate) struct Frames {
+pub struct Frames {
     /// Name in tables and benchmark ids.
-    pub(crate) name: &'static str,
-    frames: Vec<Text>,
+    pub name: &'static str,
+    /// What is written.
+    pub frames: Vec<Text>,
     /// Bytes of all frames together, when they are written.
-    pub(crate) bytes: usize,
-    /// All who write them, ours first.
-    pub(crate) writers: [Writer; 8],
+    pub bytes: usize,
+    /// All who write them, ours and the plain copies.
+    pub writers: [Writer; 6],
 }
 
-struct Text {
-    event: String,
-    id: String,
-    data: String,
+/// The text of a frame. A field that is empty is not written.
+pub struct Text {
+    /// The event type.
+    pub event: String,
+    /// The id.
+    pub id: String,
+    /// The data.
+    pub data: String,
     /// The data cut into lines beforehand: the plain copy does not look for them.
     lines: Vec<String>,
-    /// Peers that own their text get it as cheaply as they can take it.
-    russe: russe::Message,
 }
 
 /// A writer of all frames of a kind, and its name.
-pub(crate) type Writer = (&'static str, fn(&Frames, &mut Output));
+pub type Writer = (&'static str, fn(&Frames, &mut Output));
 
 /// Memory that writers have in advance.
 #[derive(Default)]
-pub(crate) struct Output {
+pub struct Output {
     vec: Vec<u8>,
     string: String,
-    bytes: BytesMut,
     slice: Vec<u8>,
     /// Bytes written, in whatever place.
-    pub(crate) written: usize,
+    pub written: usize,
 }
 
 /// Which fields the frames have: the program that writes them knows it, and so does the compiler.
 struct Fields<const EVENT: bool, const ID: bool>;
 
 impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
-    /// Ours first, and the plain copies before the peers.
-    const WRITERS: [Writer; 8] = [
+    const WRITERS: [Writer; 6] = [
         ("vec", |frames, out| {
             out.vec.clear();
             for text in &frames.frames {
@@ -105,29 +103,6 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
             }
             out.written = out.string.len();
         }),
-        ("russe", |frames, out| {
-            out.bytes.clear();
-            for text in &frames.frames {
-                russe::Encoder::default()
-                    .encode(russe::Event::Message(text.russe.clone()), &mut out.bytes)
-                    .expect("all fields are valid");
-            }
-            out.written = out.bytes.len();
-        }),
-        ("sse-stream", |frames, out| {
-            out.written = 0;
-            for text in &frames.frames {
-                let mut sse = sse_stream::Sse::default().data(text.data.as_str());
-                if EVENT {
-                    sse = sse.event(text.event.as_str());
-                }
-                if ID {
-                    sse = sse.id(text.id.as_str());
-                }
-                let bytes = sse.encode().expect("all fields are valid");
-                out.written += std::hint::black_box(bytes).len();
-            }
-        }),
     ];
 
     #[inline(always)]
@@ -169,8 +144,8 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
     }
 }
 
-/// The four kinds of frames.
-pub(crate) fn all() -> Vec<Frames> {
+/// All kinds of frames.
+pub fn all() -> Vec<Frames> {
     let mut random = Random::new();
     let llm = |random: &mut Random| {
         let text = random.words(65);
@@ -209,7 +184,7 @@ pub(crate) fn all() -> Vec<Frames> {
 
 fn frames(
     name: &'static str,
-    writers: [Writer; 8],
+    writers: [Writer; 6],
     count: usize,
     text: impl FnMut() -> Text,
 ) -> Frames {
@@ -223,7 +198,6 @@ fn frames(
     let mut expected = Output::default();
     plain(&frames, &mut expected);
     frames.bytes = expected.written;
-    // All give the same bytes, but that peers have their fields in another order.
     let mut out = frames.output();
     for (writer, write) in writers {
         write(&frames, &mut out);
@@ -239,12 +213,12 @@ fn frames(
 
 impl Frames {
     /// How many there are.
-    pub(crate) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.frames.len()
     }
 
     /// Memory that they fit in.
-    pub(crate) fn output(&self) -> Output {
+    pub fn output(&self) -> Output {
         Output {
             slice: vec![0; self.bytes],
             ..Output::default()
@@ -254,16 +228,9 @@ impl Frames {
 
 impl Text {
     fn new(event: &str, id: &str, data: String) -> Self {
-        let some = |text: &str| (!text.is_empty()).then(|| ByteString::from(text));
         Self {
             event: event.to_owned(),
             id: id.to_owned(),
-            russe: russe::Message {
-                data: data.clone().into(),
-                event: some(event),
-                retry: None,
-                id: some(id),
-            },
             lines: data.split('\n').map(str::to_owned).collect(),
             data,
         }

@@ -1,20 +1,28 @@
-//! The streams that the benchmarks decode, made by a generator: the same bytes on every machine.
+//! The streams that the benchmarks decode, and the [`frames`] that they write, made by a generator:
+//! the same bytes on every machine.
 //!
-//! [`decode`] and [`reference`] are what is measured on them.
+//! [`decode`] and [`reference`] are what is measured on the streams, here and, beside other crates, in
+//! the package `peers`.
 
 use sse_proto::Decoder;
-use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+pub mod frames;
 
 /// A stream with what its decoding must give, so that no wrong answer is ever timed.
 pub struct Stream {
     /// Name in tables and benchmark ids.
     pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
     /// The bytes of the response body.
     pub bytes: Vec<u8>,
     /// Length of one event, or of the average one: the chunk size at which one event comes a chunk.
     pub event_len: usize,
     /// What [`decode`] has to answer.
     pub answer: Answer,
+    /// Of the data of all events.
+    pub digest: Digest,
 }
 
 /// What a decoder makes of a stream, in two numbers.
@@ -26,91 +34,182 @@ pub struct Answer {
     pub data: u64,
 }
 
-/// All streams, each about `len` bytes long.
+/// A digest of the data of all events, each as it was and where it was.
+#[derive(Debug, Clone, Default)]
+pub struct Digest(DefaultHasher);
+
+impl Digest {
+    /// Takes in the next event.
+    pub fn add(&mut self, data: &str) {
+        data.hash(&mut self.0);
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.finish() == other.0.finish()
+    }
+}
+
+/// All streams, each about `len` bytes long, that of one line four times as long.
 pub fn all(len: usize) -> Vec<Stream> {
     let mut random = Random::new();
     vec![
-        // One JSON delta an event, about 260 bytes.
-        stream("llm", len, &mut random, |event, random| {
-            let text = random.words(24);
-            let data = format!(
-                r#"{{"id":"chatcmpl-{:016x}","object":"chat.completion.chunk","created":1763800000,"model":"model-1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#,
-                random.number(),
-            );
-            field(event, "data", &data, "\n");
-            event.push('\n');
-            data.len()
+        // One JSON delta an event: 262 bytes.
+        stream("llm", "LLM deltas, 262 B", len, &mut random, llm),
+        stream("tiny", "tiny events, 9 B", len, &mut random, |event, _| {
+            event.extend_from_slice(b"data: x\n\n");
+            "x".to_owned()
         }),
-        stream("tiny", len, &mut random, |event, _| {
-            event.push_str("data: x\n\n");
-            1
-        }),
-        stream("lines", len, &mut random, |event, random| {
-            let mut data = 0;
-            for _ in 0..640 {
-                let line = random.words(94);
-                field(event, "data", &line, "\n");
-                data += line.len() + 1;
-            }
-            event.push('\n');
-            data - 1
-        }),
-        stream("line", len, &mut random, |event, random| {
-            let line = random.words(len);
-            field(event, "data", &line, "\n");
-            event.push('\n');
-            line.len()
-        }),
-        stream("cjk", len, &mut random, |event, random| {
-            let text: String = (0..60)
-                .map(|_| char::from_u32(0x4E00 + random.below(0x5000)).unwrap_or('x'))
-                .collect();
-            let data = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
-            field(event, "data", &data, "\n");
-            event.push('\n');
-            data.len()
-        }),
-        stream("crlf", len, &mut random, |event, random| {
-            if random.below(4) == 0 {
-                event.push_str(": keep-alive\r\n");
-            }
-            field(
-                event,
-                "event",
-                ["update", "delete", "insert"][random.below(3) as usize],
-                "\r\n",
-            );
-            field(event, "id", &random.below(1_000_000).to_string(), "\r\n");
-            let len = 20 + random.below(60) as usize;
-            let data = random.words(len);
-            field(event, "data", &data, "\r\n");
-            event.push_str("\r\n");
-            data.len()
-        }),
-        stream("named", len, &mut random, |event, random| {
-            let text = random.words(18);
-            let data = format!(
-                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#,
-            );
-            field(event, "event", "content_block_delta", "\n");
-            field(event, "data", &data, "\n");
-            event.push('\n');
-            data.len()
-        }),
+        stream(
+            "lines",
+            "64 KB of 100-B lines",
+            len,
+            &mut random,
+            |event, random| lines(event, 64_000, random),
+        ),
+        stream(
+            "line",
+            "one 4 MB line",
+            len,
+            &mut random,
+            |event, random| line(event, 4 * len, random),
+        ),
+        stream(
+            "cjk",
+            "CJK deltas, 230 B",
+            len,
+            &mut random,
+            |event, random| {
+                let text: String = (0..60)
+                    .map(|_| char::from_u32(0x4E00 + random.below(0x5000)).unwrap_or('x'))
+                    .collect();
+                let data =
+                    format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
+                message(event, &data);
+                data
+            },
+        ),
+        stream(
+            "crlf",
+            "CRLF, type, id, comments",
+            len,
+            &mut random,
+            |event, random| {
+                if random.below(4) == 0 {
+                    event.extend_from_slice(b": keep-alive\r\n");
+                }
+                let kind = ["update", "delete", "insert"][random.below(3) as usize];
+                let id = random.below(1_000_000).to_string();
+                let len = 20 + random.below(60) as usize;
+                let data = random.words(len);
+                for (name, value) in [("event", kind), ("id", &id), ("data", &data)] {
+                    field(event, name, value, "\r\n");
+                }
+                event.extend_from_slice(b"\r\n");
+                data
+            },
+        ),
+        stream(
+            "named",
+            "named deltas, 130 B",
+            len,
+            &mut random,
+            |event, random| {
+                let text = random.words(18);
+                let data = format!(
+                    r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{text}"}}}}"#,
+                );
+                field(event, "event", "content_block_delta", "\n");
+                message(event, &data);
+                data
+            },
+        ),
+        // Mostly idle: 20 comments, then a delta.
+        stream(
+            "keep-alive",
+            "20 comments, 1 delta",
+            len,
+            &mut random,
+            |event, random| {
+                event.extend_from_slice(&b": keep-alive\n\n".repeat(20));
+                llm(event, random)
+            },
+        ),
+        // Not one byte of the data belongs to a valid sequence, alone or together with others.
+        stream(
+            "invalid",
+            "all-invalid UTF-8",
+            len,
+            &mut random,
+            |event, random| {
+                let data: Vec<_> = (0..240)
+                    .map(|_| match random.below(2) {
+                        0 => 0xF8 + random.below(0x08) as u8,
+                        _ => 0x80 + random.below(0x40) as u8,
+                    })
+                    .collect();
+                message(event, &data);
+                String::from_utf8_lossy(&data).into_owned()
+            },
+        ),
+        // Words, and between them in turns a character, one that is cut short, and a lone byte.
+        stream(
+            "mixed",
+            "partly invalid UTF-8",
+            len,
+            &mut random,
+            |event, random| {
+                let mut data = Vec::new();
+                for _ in 0..5 {
+                    for odd in [
+                        "\u{E9}".as_bytes(),
+                        b"\xE4\xBD",
+                        "\u{4F60}".as_bytes(),
+                        b"\xFF",
+                    ] {
+                        data.extend_from_slice(random.words(10).as_bytes());
+                        data.extend_from_slice(odd);
+                    }
+                }
+                message(event, &data);
+                String::from_utf8_lossy(&data).into_owned()
+            },
+        ),
     ]
+}
+
+/// A stream of events of about `event` bytes each, at least `len` bytes long: each event one line, or
+/// many of 100 bytes.
+pub fn growing(many_lines: bool, event: usize, len: usize) -> Stream {
+    let mut random = Random::new();
+    let write = if many_lines { lines } else { line };
+    let (name, about) = if many_lines {
+        ("lines", "events of 100-byte lines")
+    } else {
+        ("line", "events of one line")
+    };
+    stream(name, about, len, &mut random, |bytes, random| {
+        write(bytes, event, random)
+    })
 }
 
 impl Stream {
     /// The chunk sizes that are measured, and their names in tables and benchmark ids.
-    pub fn chunks(&self) -> [(&'static str, usize); 6] {
-        [
+    pub fn chunks(&self) -> Vec<(&'static str, usize)> {
+        let mut chunks = vec![
             ("1", 1),
             ("16", 16),
+            ("64", 64),
             ("event", self.event_len),
             ("1400", 1400),
             ("16384", 16384),
             ("whole", self.bytes.len()),
-        ]
+        ];
+        if self.answer.events == 1 {
+            chunks.retain(|&(name, _)| name != "event");
+        }
+        chunks
     }
 }
 
@@ -143,28 +242,70 @@ pub fn reference(bytes: &[u8], size: usize) -> u64 {
     valid
 }
 
+/// `event` writes the next one and returns its data.
 fn stream(
     name: &'static str,
+    about: &'static str,
     len: usize,
     random: &mut Random,
-    mut event: impl FnMut(&mut String, &mut Random) -> usize,
+    mut event: impl FnMut(&mut Vec<u8>, &mut Random) -> String,
 ) -> Stream {
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let mut answer = Answer::default();
-    while text.len() < len {
-        answer.data += event(&mut text, random) as u64;
+    let mut digest = Digest::default();
+    while bytes.len() < len {
+        let data = event(&mut bytes, random);
+        answer.data += data.len() as u64;
         answer.events += 1;
+        digest.add(&data);
     }
     Stream {
         name,
-        event_len: text.len() / answer.events as usize,
-        bytes: text.into_bytes(),
+        about,
+        event_len: bytes.len() / answer.events as usize,
+        bytes,
         answer,
+        digest,
     }
 }
 
-fn field(event: &mut String, name: &str, value: &str, line_end: &str) {
-    write!(event, "{name}: {value}{line_end}").expect("a String takes everything");
+fn llm(event: &mut Vec<u8>, random: &mut Random) -> String {
+    let text = random.words(80);
+    let data = format!(
+        r#"{{"id":"chatcmpl-{:016x}","object":"chat.completion.chunk","created":1763800000,"model":"model-1","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#,
+        random.number(),
+    );
+    message(event, &data);
+    data
+}
+
+/// An event of about `len` bytes in one line.
+fn line(event: &mut Vec<u8>, len: usize, random: &mut Random) -> String {
+    let data = random.words(len);
+    message(event, &data);
+    data
+}
+
+/// An event of about `len` bytes in lines of 100.
+fn lines(event: &mut Vec<u8>, len: usize, random: &mut Random) -> String {
+    let lines: Vec<_> = (0..len / 100).map(|_| random.words(94)).collect();
+    for line in &lines {
+        field(event, "data", line, "\n");
+    }
+    event.push(b'\n');
+    lines.join("\n")
+}
+
+/// A line of data, and the end of the event.
+fn message(event: &mut Vec<u8>, data: impl AsRef<[u8]>) {
+    field(event, "data", data, "\n");
+    event.push(b'\n');
+}
+
+fn field(event: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>, line_end: &str) {
+    for piece in [name.as_bytes(), b": ", value.as_ref(), line_end.as_bytes()] {
+        event.extend_from_slice(piece);
+    }
 }
 
 /// Knuth's linear congruential generator: the same sequence for ever.

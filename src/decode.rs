@@ -265,6 +265,16 @@ pub struct Event<'e> {
 }
 
 impl<'e> Event<'e> {
+    /// An event that has data and nothing else.
+    #[inline]
+    fn lone<S: Storage>(machine: &'e Machine<S>, data: &'e str) -> Self {
+        Self {
+            event_type: "message",
+            data,
+            last_event_id: machine.storage.text(Region::LastEventId),
+        }
+    }
+
     #[inline]
     fn new<S: Storage>(machine: &'e Machine<S>, lent: &Lent<'e>) -> Self {
         let storage = &machine.storage;

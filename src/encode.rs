@@ -11,6 +11,8 @@ mod pieces;
 mod writer;
 
 use crate::gate;
+#[cfg(feature = "alloc")]
+use crate::grow;
 use core::fmt;
 use core::mem;
 use core::time::Duration;
@@ -308,10 +310,8 @@ impl<'a> Frame<'a> {
     pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
         let one_line = self.is_one_line();
         // More lines make it longer, which is not worth a count.
-        out.reserve(self.one_line_len());
-        pieces::each(self, one_line, |piece| {
-            out.extend_from_slice(piece.as_bytes())
-        });
+        grow::reserve(out, self.one_line_len());
+        pieces::each(self, one_line, |piece| grow::push(out, piece));
     }
 
     /// Appends the frame to `out`.
@@ -325,8 +325,8 @@ impl<'a> Frame<'a> {
     #[inline(always)]
     pub fn encode_to_string(&self, out: &mut alloc::string::String) {
         let one_line = self.is_one_line();
-        out.reserve(self.one_line_len());
-        pieces::each(self, one_line, |piece| out.push_str(piece));
+        grow::reserve(out, self.one_line_len());
+        pieces::each(self, one_line, |piece| grow::push(out, piece));
     }
 
     /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in

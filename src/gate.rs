@@ -5,6 +5,7 @@
 //! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
 
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
+#[inline]
 pub(crate) fn is_one_line(text: &[u8]) -> bool {
     match text.len() {
         0..16 => is_high(text),

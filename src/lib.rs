@@ -15,6 +15,8 @@ mod encode;
 mod event_source;
 mod gate;
 #[cfg(feature = "alloc")]
+mod grow;
+#[cfg(feature = "alloc")]
 mod owned;
 mod storage;
 mod work;

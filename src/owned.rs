@@ -1,7 +1,7 @@
 //! An event that owns its text, for channels, queues and threads.
 
-use crate::Event;
-use alloc::{borrow::ToOwned, string::String};
+use crate::{Event, grow};
+use alloc::string::String;
 
 /// An [`Event`] that owns its text: it can be kept, sent to another thread, put into a queue.
 ///
@@ -54,9 +54,9 @@ impl OwnedEvent {
 impl From<Event<'_>> for OwnedEvent {
     fn from(event: Event<'_>) -> Self {
         Self {
-            event_type: event.event_type.to_owned(),
-            data: event.data.to_owned(),
-            last_event_id: event.last_event_id.to_owned(),
+            event_type: grow::owned(event.event_type),
+            data: grow::owned(event.data),
+            last_event_id: grow::owned(event.last_event_id),
         }
     }
 }

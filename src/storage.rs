@@ -16,6 +16,17 @@ pub(crate) mod sealed {
     use super::{Held, Region, Room};
 
     pub trait Memory {
+        /// What [`take_staged`](Memory::take_staged) gives.
+        type Staged: AsRef<[u8]>;
+
+        /// Sets a piece of a `data` value aside, so that many small ones are decoded at once.
+        /// `false`: nothing was done. Only what is certain to fit into `room` bytes as text is taken,
+        /// and what was taken before is decoded before anything else happens to the line.
+        fn stage(&mut self, piece: &[u8], room: usize) -> bool;
+        fn has_staged(&self) -> bool;
+        /// What is set aside; it is to be given back for its memory.
+        fn take_staged(&mut self) -> Self::Staged;
+        fn put_back(&mut self, staged: Self::Staged);
         fn text(&self, region: Region) -> &str {
             self.text_from(region, 0)
         }
@@ -23,6 +34,11 @@ pub(crate) mod sealed {
         fn text_from(&self, region: Region, start: usize) -> &str;
         /// Appends. The caller has asked [`room`](Memory::room); what does not fit is not stored.
         fn push(&mut self, region: Region, text: &str);
+        /// Appends an LF and `text` to `Text`, as two calls of [`push`](Memory::push) would.
+        fn push_line(&mut self, text: &str) {
+            self.push(Region::Text, "\n");
+            self.push(Region::Text, text);
+        }
         fn truncate(&mut self, region: Region, len: usize);
         /// Drops the first `len` bytes of `Text` and moves what follows to the front.
         fn discard_front(&mut self, len: usize);
@@ -116,6 +132,7 @@ pub struct Heap {
     event_type: String,
     pending_id: String,
     last_event_id: String,
+    staged: Vec<u8>,
     limit: usize,
 }
 
@@ -126,7 +143,10 @@ pub struct Heap {
 pub enum Heap {}
 
 #[cfg(feature = "alloc")]
-use alloc::string::String;
+use {
+    crate::grow::{append, out_of_memory},
+    alloc::{string::String, vec::Vec},
+};
 
 #[cfg(feature = "alloc")]
 impl Heap {
@@ -138,6 +158,7 @@ impl Heap {
             event_type: String::new(),
             pending_id: String::new(),
             last_event_id: String::new(),
+            staged: Vec::new(),
             limit,
         }
     }
@@ -157,6 +178,43 @@ impl Storage for Heap {}
 
 #[cfg(feature = "alloc")]
 impl sealed::Memory for Heap {
+    type Staged = Vec<u8>;
+
+    #[inline]
+    fn stage(&mut self, piece: &[u8], room: usize) -> bool {
+        const MOST: usize = 1024;
+        let len = self.staged.len() + piece.len();
+        // Decoded, a byte becomes three at most, and so does what a chunk before has left over.
+        let fits = len < MOST && len < room / 3;
+        if fits {
+            work::moved(piece.len());
+            if self.staged.capacity() < len {
+                let additional = MOST.min(self.limit) - self.staged.len();
+                if self.staged.try_reserve_exact(additional).is_err() {
+                    out_of_memory(additional);
+                }
+            }
+            if self.staged.capacity() - self.staged.len() >= piece.len() {
+                self.staged.extend_from_slice(piece);
+            }
+        }
+        fits
+    }
+
+    #[inline]
+    fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    fn take_staged(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.staged)
+    }
+
+    fn put_back(&mut self, mut staged: Vec<u8>) {
+        staged.clear();
+        self.staged = staged;
+    }
+
     #[inline]
     fn text_from(&self, region: Region, start: usize) -> &str {
         let text = match region {
@@ -176,17 +234,33 @@ impl sealed::Memory for Heap {
         if held.capacity() - held.len() < text.len() {
             grow(held, text.len(), limit);
         }
-        held.push_str(text);
+        append(held, text);
+    }
+
+    #[inline]
+    fn push_line(&mut self, text: &str) {
+        work::moved(1 + text.len());
+        if self.text.capacity() - self.text.len() <= text.len() {
+            grow(&mut self.text, 1 + text.len(), self.limit);
+        }
+        append(&mut self.text, "\n");
+        append(&mut self.text, text);
     }
 
     #[inline]
     fn truncate(&mut self, region: Region, len: usize) {
-        self.region(region).truncate(len);
+        let held = self.region(region);
+        // Always so; `truncate` asserts it.
+        if held.is_char_boundary(len) {
+            held.truncate(len);
+        }
     }
 
     fn discard_front(&mut self, len: usize) {
         work::moved(self.text.len().saturating_sub(len));
-        self.text.drain(..len);
+        if self.text.is_char_boundary(len) {
+            self.text.drain(..len);
+        }
     }
 
     fn move_tail(&mut self, start: usize, region: Region) {
@@ -194,7 +268,7 @@ impl sealed::Memory for Heap {
         self.truncate(region, 0);
         self.push(region, text.get(start..).unwrap_or_default());
         self.text = text;
-        self.text.truncate(start);
+        self.truncate(Region::Text, start);
     }
 
     fn commit_id(&mut self) {
@@ -223,8 +297,12 @@ impl sealed::Memory for Heap {
 #[cold]
 fn grow(text: &mut String, additional: usize, limit: usize) {
     let least = text.len().saturating_add(additional);
-    let doubled = text.capacity().saturating_mul(2).max(64).min(limit);
-    text.reserve_exact(least.max(doubled) - text.len());
+    let doubled = text.capacity().saturating_mul(2).max(64);
+    let doubled = doubled.min(limit).min(isize::MAX as usize);
+    let additional = least.max(doubled) - text.len();
+    if text.try_reserve_exact(additional).is_err() {
+        out_of_memory(additional);
+    }
 }
 
 /// Memory of the caller, of a size that never changes: for programs without an allocator, and for
@@ -369,6 +447,24 @@ impl<B: AsRef<[u8]>> Fixed<B> {
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Storage for Fixed<B> {}
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
+    type Staged = [u8; 0];
+
+    #[inline]
+    fn stage(&mut self, _piece: &[u8], _room: usize) -> bool {
+        false
+    }
+
+    #[inline]
+    fn has_staged(&self) -> bool {
+        false
+    }
+
+    fn take_staged(&mut self) -> [u8; 0] {
+        []
+    }
+
+    fn put_back(&mut self, _staged: [u8; 0]) {}
+
     fn text_from(&self, region: Region, start: usize) -> &str {
         let (region, used) = self.span(region);
         let bytes = self.memory.as_ref().get(region + start..region + used);

@@ -1,5 +1,7 @@
 //! Random streams, random cuts, random limits: the decoder against the model, which has never heard of chunks.
 
+#[path = "support/bodies/mod.rs"]
+mod bodies;
 #[path = "support/streams.rs"]
 mod streams;
 mod support;
@@ -8,9 +10,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use bodies::reading::{End, Life, Plan, check};
 use streams::{Cuts, cuts, limit, roomy, short_stream, stream};
-use support::model::{Ask, Item, Limit, Model};
-use support::run::{Drive, assert_state, decoder, read_all, read_and_leave};
+use support::model::Ask;
+use support::run::{decoder, read_all};
 
 /// So many streams a test, unless `PROPTEST_CASES` says otherwise.
 fn config(cases: u32) -> ProptestConfig {
@@ -29,25 +32,29 @@ fn ask() -> impl Strategy<Value = Ask> {
     select(vec![Ask::Items, Ask::Events])
 }
 
-/// Chunk ends at which the model is asked: all of them, or of many some fifty. The model reads the whole prefix each
-/// time, so asking it after each byte of a long stream would take for ever.
-fn is_asked(chunk: usize, chunks: usize) -> bool {
-    chunk % (chunks / 50 + 1) == 0 || chunk + 1 == chunks
+fn stays() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![1 => Just(vec![TO_THE_END]), 2 => vec(0_usize..4, 1..8)]
 }
 
-/// Reads the chunks; after each of them the items and the state are those that are due.
-fn assert_due(decoder: &mut dyn Drive, model: &Model, chunks: &[&[u8]]) {
-    let stream = chunks.concat();
-    let mut read = 0;
-    let mut items = Vec::new();
-    for (index, chunk) in chunks.iter().enumerate() {
-        read += chunk.len();
-        items.extend(decoder.read(chunk, model.ask));
-        if is_asked(index, chunks.len()) {
-            let due = model.after(&stream[..read]);
-            assert_eq!(items, due.items, "after {read} of {} bytes", stream.len());
-            assert_state(decoder, &due);
-        }
+/// Each visit stays to the end of its chunk.
+const TO_THE_END: usize = usize::MAX;
+
+fn plan(cuts: &Cuts, asks: &[Ask], stays: &[usize]) -> Plan {
+    Plan {
+        sizes: cuts.0.clone(),
+        asks: asks.to_vec(),
+        stays: stays.to_vec(),
+    }
+}
+
+/// One stream that nothing ends.
+fn open<'a>(seed: &'a str, stream: &'a [u8], plan: Plan) -> Life<'a> {
+    Life {
+        seed,
+        first: stream,
+        end: End::Open,
+        second: b"",
+        plan,
     }
 }
 
@@ -70,122 +77,54 @@ proptest! {
     fn what_a_byte_completes_comes_out_with_that_byte(
         stream in stream(), cuts in cuts(), limit in limit(), ask in ask(),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            assert_due(&mut *decoder, &Model::new(limit, ask), &cuts.apply(&stream));
-        }
+        check(limit, &open("", &stream, plan(&cuts, &[ask], &[TO_THE_END])));
     }
 
     #[test]
     fn what_a_byte_completes_comes_out_with_that_byte_in_streams_that_fit(
         stream in stream(), cuts in cuts(), limit in roomy(), ask in ask(),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            assert_due(&mut *decoder, &Model::new(limit, ask), &cuts.apply(&stream));
-        }
+        check(limit, &open("", &stream, plan(&cuts, &[ask], &[TO_THE_END])));
     }
 
     #[test]
     fn a_decoder_left_early_has_read_no_further_than_what_it_handed_over(
-        stream in short_stream(), cuts in cuts(), limit in limit(), ask in ask(),
-        stays in vec(0_usize..4, 1..8),
+        stream in short_stream(), cuts in cuts(), limit in limit(), ask in ask(), stays in vec(0_usize..4, 1..8),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            let model = Model::new(limit, ask);
-            let mut stays = stays.iter().copied().cycle();
-            let mut read = 0;
-            let mut items = Vec::new();
-            for chunk in cuts.apply(&stream) {
-                let mut rest = chunk;
-                // Leaving before the first item too, but not for ever.
-                for visit in 0.. {
-                    let stay = stays.next().unwrap_or(1).max(visit % 2);
-                    let (some, len) = decoder.read_some(rest, ask, stay);
-                    read += len;
-                    rest = &rest[len..];
-                    let done = some.len() < stay;
-                    items.extend(some);
-                    let due = model.after(&stream[..read]);
-                    prop_assert_eq!(&items, &due.items, "after {} bytes", read);
-                    assert_state(&*decoder, &due);
-                    if done {
-                        break;
-                    }
-                }
-                prop_assert!(rest.is_empty());
-            }
-        }
+        check(limit, &open("", &stream, plan(&cuts, &[ask], &stays)));
     }
 
     #[test]
     fn reset_leaves_the_id_and_the_time_and_nothing_else(
-        before in short_stream(), end in any::<prop::sample::Index>(), leaves in any::<bool>(), after in stream(),
-        cuts in cuts(), limit in limit(), ask in ask(),
+        before in short_stream(), end in any::<prop::sample::Index>(), after in short_stream(),
+        cuts in cuts(), limit in limit(), ask in ask(), stays in stays(),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            let before = &before[..end.index(before.len() + 1)];
-            let model = Model::new(limit, ask);
-            if leaves {
-                read_and_leave(&mut *decoder, before, &model);
-            } else {
-                read_all(&mut *decoder, &cuts.apply(before), ask);
-            }
-            decoder.reset();
-            let left = model.after(before);
-            assert_state(&*decoder, &left);
-            assert_due(&mut *decoder, &model.next_stream(&left), &cuts.apply(&after));
-        }
+        let first = &before[..end.index(before.len() + 1)];
+        let plan = plan(&cuts, &[ask], &stays);
+        check(limit, &Life { seed: "", first, end: End::Reset, second: &after, plan });
     }
 
     #[test]
     fn a_stream_starts_with_the_id_that_was_set(
         stream in stream(), cuts in cuts(), limit in limit(), ask in ask(), id in "[a-z\u{e9}\u{20ac}]{0,12}",
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            let fits = match limit {
-                Limit::Heap(_) => true,
-                Limit::Fixed { field_len, .. } => id.len() <= field_len,
-            };
-            let seeded = decoder.seed(&id);
-            prop_assert_eq!(seeded.is_ok(), fits);
-            let mut model = Model::new(limit, ask);
-            if fits {
-                model.last_event_id = id;
-            }
-            prop_assert_eq!(decoder.last_event_id(), &model.last_event_id);
-            assert_due(&mut *decoder, &model, &cuts.apply(&stream));
-        }
+        check(limit, &open(&id, &stream, plan(&cuts, &[ask], &[TO_THE_END])));
     }
 
     #[test]
     fn finish_ends_the_stream_as_if_line_end_and_blank_line_had_come(
         stream in short_stream(), end in any::<prop::sample::Index>(), after in short_stream(),
-        cuts in cuts(), limit in limit(), ask in ask(),
+        cuts in cuts(), limit in limit(), ask in ask(), stays in stays(),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            let stream = &stream[..end.index(stream.len() + 1)];
-            let model = Model::new(limit, ask);
-            read_all(&mut *decoder, &cuts.apply(stream), ask);
-            let (due, left) = model.finish(stream);
-            prop_assert_eq!(decoder.finish(), due);
-            assert_state(&*decoder, &left);
-            // Then as after a reset.
-            assert_due(&mut *decoder, &model.next_stream(&left), &cuts.apply(&after));
-        }
+        let first = &stream[..end.index(stream.len() + 1)];
+        let plan = plan(&cuts, &[ask], &stays);
+        check(limit, &Life { seed: "", first, end: End::Finish, second: &after, plan });
     }
 
     #[test]
-    fn asking_for_comments_now_and_then_changes_no_event(
-        stream in stream(), cuts in cuts(), asks in vec(ask(), 1..6), limit in roomy(),
+    fn asking_for_comments_now_and_then_changes_nothing_else(
+        stream in short_stream(), cuts in cuts(), asks in vec(ask(), 1..6), limit in roomy(), stays in stays(),
     ) {
-        if let Some(mut decoder) = decoder(limit) {
-            let mut events = Vec::new();
-            for (chunk, &ask) in cuts.apply(&stream).iter().zip(asks.iter().cycle()) {
-                events.extend(decoder.read(chunk, ask));
-            }
-            events.retain(|item| matches!(item, Item::Event { .. }));
-            let due = Model::new(limit, Ask::Events).after(&stream);
-            prop_assert_eq!(&events, &due.items);
-            assert_state(&*decoder, &due);
-        }
+        check(limit, &open("", &stream, plan(&cuts, &asks, &stays)));
     }
 }

@@ -105,6 +105,20 @@ fn all_values_of_three_bytes_wherever_text_may_stand() {
 }
 
 #[test]
+fn all_values_of_three_bytes_in_a_chunk_that_is_worth_validating_at_once() {
+    let event = [b"data: ", &b"a".repeat(40)[..], b"\n\n"].concat();
+    let mut tally = Tally::default();
+    for head in [&b"data: "[..], b"data: b\ndata: b", b"data:b\nid: b"] {
+        let head = [&event, head].concat();
+        for tail in [&b""[..], b"\ndata: c\n\n"] {
+            let strings = Strings::of(&UTF8, 3).between(&head, tail);
+            tally += strings.check(&roomy());
+        }
+    }
+    assert_eq!(tally, Tally::new(50_526, 691_821));
+}
+
+#[test]
 fn all_streams_of_three_tokens_after_another_stream() {
     // One for each state in which a stream may end.
     const BEFORE: [&[u8]; 22] = [

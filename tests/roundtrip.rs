@@ -1,154 +1,22 @@
 //! What goes into a frame comes out of a decoder, and nothing else: under every cut, in every way
 //! of writing it, for text that tries to be something else.
 
+#[path = "support/bodies/mod.rs"]
+mod bodies;
+mod support;
+
 use core::fmt::{self, Write};
 use core::time::Duration;
+use std::slice;
+
+use bodies::frames::{LINE_END, NOT_IN_ID, Owned, decode, encode, event, expected, lines};
+use bodies::input::List;
+use bodies::{round_trip, writer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use sse_proto::{Decoder, Encoder, Fixed, Frame, Item};
-
-/// A frame that owns its text.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Owned {
-    comment: Option<String>,
-    event: Option<String>,
-    id: Option<String>,
-    retry: Option<u64>,
-    data: Option<String>,
-}
-
-impl Owned {
-    fn frame(&self) -> Frame<'_> {
-        let mut frame = self.data.as_deref().map_or(Frame::new(), Frame::message);
-        if let Some(event) = &self.event {
-            frame = frame.event(event).unwrap();
-        }
-        if let Some(id) = &self.id {
-            frame = frame.id(id).unwrap();
-        }
-        if let Some(retry) = self.retry {
-            frame = frame.retry(Duration::from_millis(retry));
-        }
-        if let Some(comment) = &self.comment {
-            frame = frame.comment(comment);
-        }
-        frame
-    }
-
-    /// The same bytes, from another hand.
-    fn naive(&self) -> Vec<u8> {
-        let mut text = String::new();
-        let mut line = |line: String| text = format!("{text}{line}\n");
-        for comment in self.comment.iter().flat_map(|comment| lines(comment)) {
-            line(format!(":{comment}"));
-        }
-        if let Some(event) = self.event.as_ref().filter(|event| !event.is_empty()) {
-            line(format!("event: {event}"));
-        }
-        if let Some(id) = &self.id {
-            line(format!("id: {id}"));
-        }
-        if let Some(retry) = self.retry {
-            line(format!("retry: {retry}"));
-        }
-        for data in self.data().iter().flat_map(|data| lines(data)) {
-            line(format!("data: {data}"));
-        }
-        // The blank line dispatches data and commits an id. What has neither needs none.
-        if self.data().is_some() || self.id.is_some() || text.is_empty() {
-            text.push('\n');
-        }
-        text.into_bytes()
-    }
-
-    fn data(&self) -> Option<String> {
-        let no_data = self.event.as_ref().map(|_| String::new());
-        self.data.clone().or(no_data)
-    }
-}
-
-fn lines(text: &str) -> Vec<String> {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    text.split('\n').map(str::to_owned).collect()
-}
-
-/// An item that owns its text.
-#[derive(Debug, Clone, PartialEq)]
-enum Got {
-    Comment(String),
-    Retry(u64),
-    Event {
-        event: String,
-        data: String,
-        id: String,
-    },
-}
-
-fn event(event: &str, data: &str, id: &str) -> Got {
-    let [event, data, id] = [event, data, id].map(str::to_owned);
-    Got::Event { event, data, id }
-}
-
-/// What a decoder has to make of `frames`.
-fn expected(frames: &[Owned]) -> Vec<Got> {
-    let mut items = Vec::new();
-    let mut last_id = String::new();
-    for frame in frames {
-        let comments = frame.comment.iter().flat_map(|comment| lines(comment));
-        items.extend(comments.map(Got::Comment));
-        items.extend(frame.retry.map(Got::Retry));
-        if let Some(id) = &frame.id {
-            last_id.clone_from(id);
-        }
-        if let Some(data) = frame.data() {
-            let event_type = match frame.event.as_deref() {
-                None | Some("") => "message",
-                Some(event_type) => event_type,
-            };
-            items.push(event(event_type, &lines(&data).join("\n"), &last_id));
-        }
-    }
-    items
-}
-
-fn decode<'i>(chunks: impl IntoIterator<Item = &'i [u8]>) -> Vec<Got> {
-    let memory = Fixed::with_field_len(vec![0; 1 << 16], 1 << 13);
-    let mut decoder = Decoder::with_storage(memory);
-    let mut items = Vec::new();
-    for chunk in chunks {
-        let mut events = decoder.feed(chunk);
-        while let Some(item) = events.next_item().expect("there is room") {
-            items.push(match item {
-                Item::Comment(text) => Got::Comment(text.to_owned()),
-                Item::Retry(time) => Got::Retry(time.as_millis().try_into().unwrap()),
-                Item::Event(e) => event(e.event_type, e.data, e.last_event_id),
-                _ => unreachable!("no other item is known"),
-            });
-        }
-    }
-    items
-}
-
-fn encode(frames: &[Owned]) -> Vec<u8> {
-    let pieces = frames.iter().flat_map(|frame| frame.frame().pieces());
-    pieces.collect::<String>().into_bytes()
-}
-
-/// Cuts `whole` in pieces, some of them empty.
-fn cut<'i>(whole: &'i [u8], at: &[Index]) -> Vec<&'i [u8]> {
-    let mut at: Vec<_> = at
-        .iter()
-        .map(|index| index.index(whole.len() + 1))
-        .collect();
-    at.sort_unstable();
-    let ends = at.iter().copied().chain([whole.len()]);
-    let starts = [0].into_iter().chain(at.iter().copied());
-    starts
-        .zip(ends)
-        .map(|(start, end)| &whole[start..end])
-        .collect()
-}
+use sse_proto::{Encoder, Frame};
+use support::model::Item;
 
 /// Text that looks like the format around it, and lengths on both sides of every block size.
 fn text() -> impl Strategy<Value = String> {
@@ -172,8 +40,8 @@ fn frame() -> impl Strategy<Value = Owned> {
     let some = prop::option::of::<BoxedStrategy<String>>;
     (
         some(text().boxed()),
-        some(field(&['\r', '\n']).boxed()),
-        some(field(&['\r', '\n', '\0']).boxed()),
+        some(field(LINE_END).boxed()),
+        some(field(NOT_IN_ID).boxed()),
         prop::option::weighted(0.2, retry),
         prop::option::weighted(0.8, text()),
     )
@@ -186,87 +54,38 @@ fn frame() -> impl Strategy<Value = Owned> {
         })
 }
 
+fn op() -> impl Strategy<Value = writer::Op> {
+    use writer::Op;
+    let event = (frame(), vec(text(), 0..6), prop::bool::weighted(0.8));
+    prop_oneof![
+        1 => frame().prop_map(Op::Frame),
+        4 => event.prop_map(|(head, writes, is_finished)| Op::Event { head, writes, is_finished }),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn frames_in_a_row_decode_to_what_was_put_in(
         frames in vec(frame(), 0..6),
-        at in vec(any::<Index>(), 0..12),
+        sizes in vec(0..40_usize, 1..12),
     ) {
-        let bytes = encode(&frames);
-        prop_assert_eq!(decode(cut(&bytes, &at)), expected(&frames));
+        round_trip::check_decoded(&frames, &sizes);
     }
 
     #[test]
-    fn a_frame_is_spelt_as_the_naive_encoder_spells_it(frame in frame()) {
-        prop_assert_eq!(encode(std::slice::from_ref(&frame)).escape_ascii().to_string(),
-            frame.naive().escape_ascii().to_string());
-    }
-
-    #[test]
-    fn all_ways_out_give_the_same_bytes(frame in frame(), short in any::<Index>()) {
-        let expected = frame.naive();
-        let frame = frame.frame();
-        prop_assert_eq!(frame.encoded_len(), expected.len());
-        prop_assert!(frame.pieces().all(|piece| !piece.is_empty()));
-        prop_assert_eq!(frame.to_string().into_bytes(), &expected[..]);
-
-        let mut text = String::new();
-        frame.encode_to_fmt(&mut text).unwrap();
-        prop_assert_eq!(text.into_bytes(), &expected[..]);
-
-        let mut encoder = Encoder::new(String::new());
-        encoder.write_frame(&frame).unwrap();
-        prop_assert_eq!(encoder.into_inner().into_bytes(), &expected[..]);
-
-        let mut room = vec![b'?'; expected.len() + 3];
-        prop_assert_eq!(frame.encode_to_slice(&mut room), Ok(expected.len()));
-        prop_assert_eq!(&room, &[&expected[..], b"???"].concat());
-        let mut room = vec![b'?'; expected.len()];
-        prop_assert_eq!(frame.encode_to_slice(&mut room), Ok(expected.len()));
-        prop_assert_eq!(&room, &expected);
-
-        let mut room = vec![b'?'; short.index(expected.len())];
-        let error = frame.encode_to_slice(&mut room).unwrap_err();
-        prop_assert_eq!(error.needed(), expected.len());
-        prop_assert!(room.iter().all(|byte| *byte == b'?'), "written in part");
-
-        #[cfg(feature = "alloc")]
-        {
-            let mut vec = b"before".to_vec();
-            frame.encode_to_vec(&mut vec);
-            prop_assert_eq!(vec, [b"before", &expected[..]].concat());
-            let mut string = "before".to_owned();
-            frame.encode_to_string(&mut string);
-            prop_assert_eq!(string.into_bytes(), [b"before", &expected[..]].concat());
-        }
+    fn all_ways_out_give_the_bytes_of_the_naive_encoder(frame in frame(), short in any::<usize>()) {
+        round_trip::check_ways_out(&frame, short);
     }
 
     #[test]
     fn an_event_made_on_the_fly_is_the_frame_with_all_its_data(
-        head in frame(),
-        rest in text(),
-        at in vec(any::<Index>(), 0..12),
+        ops in vec(op(), 0..4),
+        fails_at in prop_oneof![0..60_u16, Just(u16::MAX)],
+        taken in any::<u8>(),
     ) {
-        let whole = Owned {
-            data: Some(format!("{}{rest}", head.data().unwrap_or_default())),
-            ..head.clone()
-        };
-        let mut encoder = Encoder::new(String::new());
-        let mut event = encoder.begin(head.frame()).unwrap();
-        let mut rest = &rest[..];
-        for piece in cut(rest.as_bytes(), &at) {
-            // At the end of the character, if the cut is within one.
-            let mut end = piece.len().min(rest.len());
-            while !rest.is_char_boundary(end) {
-                end += 1;
-            }
-            event.write_str(&rest[..end]).unwrap();
-            rest = &rest[end..];
-        }
-        event.finish().unwrap();
-        prop_assert_eq!(encoder.into_inner().into_bytes(), whole.naive());
+        writer::check(&writer::Case { fails_at, taken, ops: List(ops) });
     }
 
     #[test]
@@ -292,19 +111,24 @@ proptest! {
 }
 
 /// The frame by which a gateway passes an item on.
-fn forwarded(item: &Got) -> Owned {
+fn forwarded(item: &Item) -> Owned {
     match item.clone() {
-        Got::Comment(text) => Owned {
+        Item::TooLarge(limit) => unreachable!("{limit}"),
+        Item::Comment(text) => Owned {
             comment: Some(text),
             ..Owned::default()
         },
-        Got::Retry(time) => Owned {
+        Item::Retry(time) => Owned {
             retry: Some(time),
             ..Owned::default()
         },
-        Got::Event { event, data, id } => Owned {
-            event: Some(event),
-            id: Some(id),
+        Item::Event {
+            event_type,
+            data,
+            last_event_id,
+        } => Owned {
+            event: Some(event_type),
+            id: Some(last_event_id),
             data: Some(data),
             ..Owned::default()
         },
@@ -371,7 +195,7 @@ fn no_field_can_inject_a_line() {
             );
         }
         let data = lines(injection).join("\n");
-        let comments: Vec<_> = lines(injection).into_iter().map(Got::Comment).collect();
+        let comments: Vec<_> = lines(injection).into_iter().map(Item::Comment).collect();
 
         let only = Frame::message(injection).to_string();
         assert_eq!(decode([only.as_bytes()]), [event("message", &data, "")]);
@@ -415,7 +239,7 @@ fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
                     ..Owned::default()
                 };
                 assert_eq!(
-                    encode(std::slice::from_ref(&owned)),
+                    encode(slice::from_ref(&owned)),
                     owned.naive(),
                     "{byte} at {position} of {len}"
                 );
@@ -509,7 +333,7 @@ fn retry_is_whole_milliseconds_never_less_than_asked() {
             .retry(Duration::from_millis(millis))
             .to_string();
         assert_eq!(frame, format!("retry: {millis}\n"));
-        assert_eq!(decode([frame.as_bytes()]), [Got::Retry(millis)]);
+        assert_eq!(decode([frame.as_bytes()]), [Item::Retry(millis)]);
     }
     let written = |time| Frame::new().retry(time).to_string();
     assert_eq!(written(Duration::from_nanos(1)), "retry: 1\n");
@@ -535,11 +359,11 @@ fn frames_without_data_disturb_no_other() {
     assert_eq!(
         decode([stream.as_bytes()]),
         [
-            Got::Comment(String::new()),
+            Item::Comment(String::new()),
             event("message", "a", ""),
-            Got::Retry(5),
+            Item::Retry(5),
             event("message", "b", ""),
-            Got::Comment(String::new()),
+            Item::Comment(String::new()),
             event("message", "c", "9"),
         ]
     );

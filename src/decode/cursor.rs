@@ -73,11 +73,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// assert_eq!((event.event_type, event.data, event.last_event_id), ("price", "YHOO\n+2", "9"));
     /// # }
     /// ```
+    #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        Ok(match self.step(false)? {
-            Outcome::Event => Some(Event::new(self.machine, &self.lent)),
-            Outcome::Comment | Outcome::Retry | Outcome::Nothing => None,
-        })
+        if self.is_read() || self.continue_data() {
+            return Ok(None);
+        }
+        self.read_event()
     }
 
     /// The next item that the chunk completes: an event, a comment, or a `retry` line.
@@ -103,19 +104,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// assert_eq!(events.next_item(), Ok(None));
     /// # }
     /// ```
+    #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
-        Ok(match self.step(true)? {
-            Outcome::Event => Some(Item::Event(Event::new(self.machine, &self.lent))),
-            Outcome::Comment => Some(Item::Comment(match self.lent.comment {
-                Some(text) => text,
-                None => self.machine.comment(),
-            })),
-            Outcome::Retry => self
-                .machine
-                .reconnection_time
-                .map(|time| Item::Retry(Duration::from_millis(time))),
-            Outcome::Nothing => None,
-        })
+        if self.is_read() || self.continue_data() {
+            return Ok(None);
+        }
+        self.read_item()
     }
 
     /// What of the chunk was not read yet. Behind an event it begins with the next one.
@@ -132,27 +126,84 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.chunk.get(self.position..).unwrap_or_default()
     }
 
+    #[inline]
+    fn is_read(&self) -> bool {
+        self.position == self.chunk.len()
+    }
+
+    /// The whole chunk, if it is a plain piece from the middle of a `data` value. `false`: it is
+    /// not, and nothing was done.
+    #[inline]
+    fn continue_data(&mut self) -> bool {
+        let whole = self.position == 0 && self.machine.continue_data(self.chunk);
+        if whole {
+            self.position = self.chunk.len();
+        }
+        whole
+    }
+
+    /// Whether the chunk is a piece from the middle of one line.
+    #[inline]
+    fn continues_line(&self) -> bool {
+        self.position == 0
+            && match self.machine.line {
+                Line::Name | Line::Ignored => true,
+                // That was tried before.
+                Line::Value(field, first) => field != Field::Data || first,
+                Line::StreamStart(_) | Line::AfterCr | Line::Start => false,
+            }
+            && is_piece(self.chunk)
+    }
+
+    fn continue_line<T>(&mut self, items: bool) -> Result<Option<T>, EventTooLarge> {
+        self.position = self.chunk.len();
+        self.machine.piece(self.chunk, "", items)?;
+        Ok(None)
+    }
+
+    fn read_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
+        if self.continues_line() {
+            return self.continue_line(false);
+        }
+        self.machine.settle();
+        if let Some(data) = self.lone_data_line() {
+            return Ok(Some(Event::lone(self.machine, data)));
+        }
+        Ok(match self.step(false)? {
+            Outcome::Event => Some(Event::new(self.machine, &self.lent)),
+            Outcome::Comment | Outcome::Retry | Outcome::Nothing => None,
+        })
+    }
+
+    fn read_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
+        if self.continues_line() {
+            return self.continue_line(true);
+        }
+        self.machine.settle();
+        if let Some(data) = self.lone_data_line() {
+            return Ok(Some(Item::Event(Event::lone(self.machine, data))));
+        }
+        Ok(match self.step(true)? {
+            Outcome::Event => Some(Item::Event(Event::new(self.machine, &self.lent))),
+            Outcome::Comment => Some(Item::Comment(match self.lent.comment {
+                Some(text) => text,
+                None => self.machine.comment(),
+            })),
+            Outcome::Retry => self
+                .machine
+                .reconnection_time
+                .map(|time| Item::Retry(Duration::from_millis(time))),
+            Outcome::Nothing => None,
+        })
+    }
+
     /// Reads on to the next thing to hand out, or to the end of the chunk (`Nothing`). Lends
     /// nothing itself, so that it may loop.
     #[inline]
     fn step(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        self.machine.settle();
         self.lent = Lent::default();
-        if self.position == 0 && self.machine.extend_data(self.chunk) {
-            self.position = self.chunk.len();
-            return Ok(Outcome::Nothing);
-        }
+        self.machine.idle = false;
         loop {
-            if self.machine.idle {
-                if let Some(data) = self.lone_data_line() {
-                    self.lent.data = Some(data);
-                    return Ok(Outcome::Event);
-                }
-                if self.position == self.chunk.len() {
-                    return Ok(Outcome::Nothing);
-                }
-                self.machine.idle = false;
-            }
             if self.machine.line != Line::Start {
                 match self.resume(items)? {
                     Outcome::Nothing if self.machine.line == Line::Start => {}
@@ -168,7 +219,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 self.position = self.chunk.len();
                 let piece = self.chunk.get(start..).unwrap_or_default();
                 if !piece.is_empty() {
-                    self.machine.piece(piece, items)?;
+                    let known = self.valid.tail(self.chunk, start);
+                    self.machine.piece(piece, known, items)?;
                 }
                 return Ok(Outcome::Nothing);
             };
@@ -188,8 +240,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 None => {
                     self.spill();
                     self.position = end;
-                    self.machine
-                        .piece(self.chunk.get(start..end).unwrap_or_default(), items)?;
+                    let line = self.chunk.get(start..end).unwrap_or_default();
+                    self.machine.piece(line, "", items)?;
                     self.end_line(end, items)?
                 }
             };
@@ -206,6 +258,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn lone_data_line(&mut self) -> Option<&'i str> {
         const NAME: &[u8] = b"data: ";
+        if !self.machine.idle {
+            return None;
+        }
         let start = self.position;
         let line = self.chunk.get(start..)?.strip_prefix(NAME)?;
         let end = match line.strip_suffix(b"\n\n") {
@@ -267,10 +322,14 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let start = self.position;
         let end = self.ends.next(self.chunk, start);
         self.position = end.unwrap_or(self.chunk.len());
-        self.machine.piece(
-            self.chunk.get(start..self.position).unwrap_or_default(),
-            items,
-        )?;
+        let piece = self.chunk.get(start..self.position).unwrap_or_default();
+        let known = match end {
+            Some(end) if self.chunk.len() > 64 && self.machine.incomplete.is_none() => {
+                self.valid.get(self.chunk, start, end).unwrap_or_default()
+            }
+            _ => "",
+        };
+        self.machine.piece(piece, known, items)?;
         end.map_or(Ok(Outcome::Nothing), |end| self.end_line(end, items))
     }
 
@@ -315,6 +374,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             _ => {}
         }
         let machine = &mut *self.machine;
+        machine.flush_data();
         if machine.skipping {
             return None;
         }
@@ -331,8 +391,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 if let Some(first) = self.lent.data.take() {
                     machine.storage.push(Region::Text, first);
                 }
-                machine.storage.push(Region::Text, "\n");
-                machine.storage.push(Region::Text, text);
+                machine.storage.push_line(text);
                 machine.held.data += 1 + text.len();
             }
             Field::Data => {
@@ -381,6 +440,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             storage.push(Region::EventType, event_type);
         }
     }
+}
+
+/// Whether there is certainly no line end in `chunk`.
+fn is_piece(chunk: &[u8]) -> bool {
+    work::scanned(chunk.len());
+    is_one_line(chunk)
 }
 
 /// Whether there is certainly no line end in `value`, as far as it is worth a guess.

@@ -7,11 +7,12 @@
 
 use super::{
     EventTooLarge,
-    utf8::{Continued, Incomplete, REPLACEMENT},
+    utf8::{Continued, Incomplete, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
 };
+use crate::gate::is_one_line;
 use crate::storage::{Held, Region, Storage};
 use crate::work;
-use core::str;
+use core::mem;
 
 /// What the stream is in the middle of, between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +142,7 @@ pub(super) struct Machine<S> {
     pub(super) storage: S,
     pub(super) line: Line,
     name: Name,
-    incomplete: Incomplete,
+    pub(super) incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
     /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so
@@ -181,10 +182,16 @@ impl<S> Machine<S> {
 }
 
 impl<S: Storage> Machine<S> {
-    /// The next piece of the line under way: any part of it, without its line end.
+    /// The next piece of the line under way: any part of it, without its line end. `known` is the
+    /// same as text, but for a sequence that breaks off at its end, or nothing.
     ///
     /// After an error the line is still under way.
-    pub(super) fn piece(&mut self, mut piece: &[u8], items: bool) -> Result<(), EventTooLarge> {
+    pub(super) fn piece(
+        &mut self,
+        mut piece: &[u8],
+        known: &str,
+        items: bool,
+    ) -> Result<(), EventTooLarge> {
         if matches!(self.line, Line::Start | Line::Name) {
             piece = self.field_name(piece, items);
         }
@@ -198,31 +205,92 @@ impl<S: Storage> Machine<S> {
             }
             match field {
                 Field::Retry => self.digits.push(piece),
-                _ => self.decode(field, piece),
+                Field::Data if known.is_empty() && self.stage(piece) => {}
+                _ => {
+                    self.decode_staged();
+                    self.decode(field, piece, known);
+                }
             }
         }
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Tiny chunks, in their most frequent case: `chunk` is a piece of a `data` value, and plain
-    /// ASCII. `false`: it is not, or it is not tiny, and nothing was done.
+    /// Takes a piece from the middle of a `data` value, if that is cheap. `false`: it is not, or
+    /// `piece` is something else, and nothing was done.
     #[inline]
-    pub(super) fn extend_data(&mut self, chunk: &[u8]) -> bool {
-        const TINY: usize = 32;
-        if self.line != Line::Value(Field::Data, false)
-            || !self.incomplete.is_none()
-            || chunk.len() > TINY.min(self.storage.room(self.held, Region::Text).bytes)
-            || !chunk.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        {
+    pub(super) fn continue_data(&mut self, piece: &[u8]) -> bool {
+        if self.line != Line::Value(Field::Data, false) {
             return false;
         }
-        work::scanned(2 * chunk.len());
-        let Ok(text) = str::from_utf8(chunk) else {
+        match piece {
+            [b' '..=0xFF] if self.stage(piece) => true,
+            _ => self.continue_data_with(piece),
+        }
+    }
+
+    #[inline(never)]
+    fn continue_data_with(&mut self, piece: &[u8]) -> bool {
+        work::scanned(piece.len());
+        if !is_one_line(piece) {
             return false;
-        };
-        self.storage.push(Region::Text, text);
-        self.held.data += text.len();
-        true
+        }
+        if self.stage(piece) {
+            return true;
+        }
+        self.decode_staged();
+        if !self.incomplete.is_none() || !matches!(piece, [0..0x80] | [0..0x80, .., 0..0x80]) {
+            return false;
+        }
+        from_utf8(piece).is_some_and(|text| self.extend_data(text))
+    }
+
+    #[inline]
+    fn stage(&mut self, piece: &[u8]) -> bool {
+        const SMALL: usize = 256;
+        let room = self.storage.room(self.held, Region::Text).bytes;
+        piece.len() <= SMALL && self.storage.stage(piece, room)
+    }
+
+    /// Decodes what was set aside, up to the middle of a line.
+    fn decode_staged(&mut self) {
+        if self.storage.has_staged() {
+            let staged = self.storage.take_staged();
+            self.decode(Field::Data, staged.as_ref(), "");
+            self.storage.put_back(staged);
+        }
+    }
+
+    /// Decodes what was set aside, up to the end of a line.
+    #[inline]
+    pub(super) fn flush_data(&mut self) {
+        if self.storage.has_staged() {
+            self.flush_staged();
+        }
+    }
+
+    #[inline(never)]
+    fn flush_staged(&mut self) {
+        self.decode_staged();
+        self.end_text(Field::Data);
+    }
+
+    /// The text has ended: a sequence that breaks off is U+FFFD.
+    #[inline]
+    fn end_text(&mut self, field: Field) {
+        if !self.incomplete.is_none() {
+            self.incomplete = Incomplete::NONE;
+            self.append(field, REPLACEMENT);
+        }
+    }
+
+    #[inline(always)]
+    fn extend_data(&mut self, text: &str) -> bool {
+        let fits = text.len() <= self.storage.room(self.held, Region::Text).bytes;
+        if fits {
+            self.storage.push(Region::Text, text);
+            self.held.data += text.len();
+        }
+        fits
     }
 
     /// The line under way has ended; what it brings out is to be looked at before the next call.
@@ -230,14 +298,14 @@ impl<S: Storage> Machine<S> {
         if self.line == Line::Name {
             // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value
             // is empty.
-            self.begin_value(items);
+            self.begin_value(self.name.field(), items);
         }
         self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
         if let Line::Value(field, _) = self.line {
-            if !self.incomplete.is_none() {
-                self.incomplete = Incomplete::NONE;
-                self.append(field, REPLACEMENT);
+            // With data set aside, this waits until that is decoded.
+            if !self.storage.has_staged() {
+                self.end_text(field);
             }
             // What did not fit is no line any more.
             if self.line != Line::Ignored {
@@ -251,6 +319,7 @@ impl<S: Storage> Machine<S> {
     /// "If the line is empty (a blank line): dispatch the event." `true` if there is an event.
     #[inline]
     pub(super) fn blank_line(&mut self) -> bool {
+        self.flush_data();
         // "Set the last event ID string of the event source to the value of the last event ID
         // buffer", event or not.
         if self.has_id {
@@ -263,7 +332,6 @@ impl<S: Storage> Machine<S> {
         } else {
             self.skipping = false;
             self.drop_event();
-            self.idle = self.line == Line::Start;
         }
         self.has_data
     }
@@ -285,6 +353,8 @@ impl<S: Storage> Machine<S> {
     /// Back to the start of a stream: only the last event ID string and the reconnection time
     /// outlive it.
     pub(super) fn restart(&mut self) {
+        let staged = self.storage.take_staged();
+        self.storage.put_back(staged);
         self.drop_event();
         self.storage.truncate(Region::PendingId, 0);
         self.held = Held::NOTHING;
@@ -324,12 +394,16 @@ impl<S: Storage> Machine<S> {
     /// Reads a field name, or what is left of it; returns what follows the colon.
     fn field_name<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line == Line::Start {
+            if let Some(value) = piece.strip_prefix(b"data:") {
+                self.begin_value(Some(Field::Data), items);
+                return value;
+            }
             self.name = Name::EMPTY;
         }
         let mut bytes = piece.iter();
         for &byte in &mut bytes {
             if byte == b':' {
-                self.begin_value(items);
+                self.begin_value(self.name.field(), items);
                 break;
             }
             self.line = Line::Name;
@@ -342,8 +416,8 @@ impl<S: Storage> Machine<S> {
     }
 
     /// The name is complete.
-    fn begin_value(&mut self, items: bool) {
-        self.line = match self.name.field() {
+    fn begin_value(&mut self, field: Option<Field>, items: bool) {
+        self.line = match field {
             Some(Field::Data | Field::EventType) if self.skipping => Line::Ignored,
             Some(Field::Comment) if !items => Line::Ignored,
             // The text of a comment is what follows the colon, a space included.
@@ -351,8 +425,12 @@ impl<S: Storage> Machine<S> {
             None => Line::Ignored,
         };
         self.digits = Digits::NONE;
+        if self.line != Line::Ignored && field != Some(Field::Data) {
+            self.flush_data();
+        }
         if let Line::Value(Field::Data, _) = self.line {
-            if self.has_data {
+            if self.has_data && !self.stage(b"\n") {
+                self.flush_data();
                 self.append(Field::Data, "\n");
             }
             // Unless the LF was too much.
@@ -361,14 +439,15 @@ impl<S: Storage> Machine<S> {
     }
 
     /// Appends `bytes`, decoded, to the value of the line under way.
-    fn decode(&mut self, field: Field, mut bytes: &[u8]) {
+    fn decode(&mut self, field: Field, mut bytes: &[u8], known: &str) {
         while !self.incomplete.is_none() {
             let Some((&byte, rest)) = bytes.split_first() else {
                 return;
             };
             match self.incomplete.push(byte) {
-                Continued::Complete(char) => {
-                    self.append(field, char.encode_utf8(&mut [0; 4]));
+                Continued::Complete => {
+                    let whole = mem::replace(&mut self.incomplete, Incomplete::NONE);
+                    self.append(field, whole.text());
                     bytes = rest;
                 }
                 Continued::Incomplete => bytes = rest,
@@ -379,15 +458,29 @@ impl<S: Storage> Machine<S> {
             }
         }
         let (bytes, incomplete) = Incomplete::split_from(bytes);
-        work::scanned(bytes.len());
-        match str::from_utf8(bytes) {
-            Ok(text) => self.append(field, text),
-            Err(_) => {
+        let known = match known.len().checked_sub(bytes.len()) {
+            Some(start) => known.get(start..),
+            None => None,
+        };
+        match known.map_or_else(|| from_utf8(bytes), Some) {
+            Some(text) => self.append(field, text),
+            None => {
                 work::scanned(bytes.len());
-                for chunk in bytes.utf8_chunks() {
-                    self.append(field, chunk.valid());
-                    if !chunk.invalid().is_empty() {
-                        self.append(field, REPLACEMENT);
+                let mut rest = bytes;
+                while !rest.is_empty() {
+                    let lone = rest
+                        .windows(2)
+                        .take_while(|pair| begins_nothing(pair))
+                        .count();
+                    self.append_replacements(field, lone);
+                    rest = rest.get(lone..).unwrap_or_default();
+                    if let Some(chunk) = rest.utf8_chunks().next() {
+                        self.append(field, chunk.valid());
+                        let invalid = chunk.invalid().len();
+                        self.append_replacements(field, invalid.min(1));
+                        rest = rest
+                            .get(chunk.valid().len() + invalid..)
+                            .unwrap_or_default();
                     }
                 }
             }
@@ -395,6 +488,15 @@ impl<S: Storage> Machine<S> {
         // Of a value that is ignored by now, nothing may be left over for the next one.
         if self.line != Line::Ignored {
             self.incomplete = incomplete;
+        }
+    }
+
+    fn append_replacements(&mut self, field: Field, mut count: usize) {
+        while count > 0 {
+            let some = count.min(REPLACEMENTS.len() / REPLACEMENT.len());
+            let text = REPLACEMENTS.get(..some * REPLACEMENT.len());
+            self.append(field, text.unwrap_or_default());
+            count -= some;
         }
     }
 

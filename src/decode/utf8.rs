@@ -9,12 +9,23 @@ use core::str;
 
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
+/// A number of them, for bytes that are all invalid.
+pub(super) const REPLACEMENTS: &str = concat!(
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+    "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
+);
+
 /// How far ahead validation goes. Validating much at once is several times cheaper than value by
 /// value.
 const WINDOW: usize = 16 * 1024;
 
 /// A value this long gains nothing from a window.
 const LONG: usize = 2 * 1024;
+
+/// Where no more than this is left of a chunk, neither does the last value.
+const SHORT: usize = 32;
 
 /// The part of the chunk that is known to be valid.
 #[derive(Debug, Default)]
@@ -39,30 +50,61 @@ impl<'i> Valid<'i> {
         }
     }
 
+    /// The chunk from `start` on as text, but for a sequence that breaks off at its end, if that is
+    /// known; otherwise nothing.
+    pub(super) fn tail(&self, chunk: &'i [u8], start: usize) -> &'i str {
+        let (bytes, _) = Incomplete::split_from(chunk.get(start..).unwrap_or_default());
+        let known = start.wrapping_sub(self.start);
+        match self.window.get(known..) {
+            Some(tail) if tail.len() == bytes.len() => tail,
+            _ => "",
+        }
+    }
+
     #[inline(never)]
     fn validate(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
         let ahead = chunk.len().min(start.saturating_add(WINDOW));
-        if start >= self.faulty_until && end <= ahead && end - start < LONG {
+        if start >= self.faulty_until && end <= ahead && end - start < LONG && ahead - start > SHORT
+        {
+            self.start = aligned(chunk, start);
             // A character that the end of the window cuts is no fault.
-            let (bytes, _) = Incomplete::split_from(chunk.get(start..ahead)?);
-            work::scanned(bytes.len());
-            self.start = start;
-            self.window = match str::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(error) => {
-                    self.faulty_until = ahead;
-                    let valid = bytes.get(..error.valid_up_to())?;
-                    work::scanned(valid.len());
-                    str::from_utf8(valid).ok()?
-                }
-            };
-            if let Some(text) = self.window.get(..end - start) {
+            let (bytes, _) = Incomplete::split_from(chunk.get(self.start..ahead)?);
+            self.window = from_utf8(bytes).unwrap_or_else(|| {
+                self.faulty_until = ahead;
+                work::scanned(bytes.len());
+                bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+            });
+            if let Some(text) = self.window.get(start - self.start..end - self.start) {
                 return Some(text);
             }
         }
-        let bytes = chunk.get(start..end)?;
-        work::scanned(bytes.len());
-        str::from_utf8(bytes).ok()
+        from_utf8(chunk.get(start..end)?)
+    }
+}
+
+/// `bytes` as text, if they are valid.
+#[inline]
+pub(super) fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    work::scanned(bytes.len());
+    #[cfg(feature = "simdutf8")]
+    if bytes.len() >= 64 {
+        return simdutf8::basic::from_utf8(bytes).ok();
+    }
+    str::from_utf8(bytes).ok()
+}
+
+/// Where to start validation so that `start` is included: up to seven bytes before it, where memory
+/// is aligned, if they are ASCII. A name and a colon are; and `from_utf8` is slow before it comes to
+/// an aligned word.
+#[inline]
+fn aligned(chunk: &[u8], start: usize) -> usize {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let back = start.wrapping_sub(chunk.as_ptr().align_offset(8)) % 8;
+    let aligned = start.saturating_sub(back);
+    match chunk.get(aligned..).and_then(<[u8]>::first_chunk) {
+        // The bytes from `start` on are shifted out; for `back == 0` all of them should be.
+        Some(word) if (u64::from_le_bytes(*word) << 1 << (63 - 8 * back)) & HIGH == 0 => aligned,
+        _ => start,
     }
 }
 
@@ -75,7 +117,7 @@ pub(super) struct Incomplete {
 
 /// What a byte makes of an [`Incomplete`] sequence.
 pub(super) enum Continued {
-    Complete(char),
+    Complete,
     Incomplete,
     /// The byte does not belong to the sequence, which was a maximal subpart: one U+FFFD, and the
     /// byte starts afresh.
@@ -88,28 +130,35 @@ impl Incomplete {
         len: 0,
     };
 
+    #[inline]
     pub(super) fn is_none(self) -> bool {
         self.len == 0
     }
 
     /// Splits a sequence off that `bytes` breaks off in.
+    #[inline]
     pub(super) fn split_from(bytes: &[u8]) -> (&[u8], Self) {
-        if bytes.last().is_some_and(|last| !last.is_ascii()) {
-            for len in 1..=3 {
-                let Some((head, tail)) = bytes
-                    .len()
-                    .checked_sub(len)
-                    .and_then(|mid| bytes.split_at_checked(mid))
-                else {
-                    break;
-                };
-                if breaks_off(tail) {
+        match bytes.last() {
+            Some(last) if !last.is_ascii() => Self::split_from_cut(bytes),
+            _ => (bytes, Self::NONE),
+        }
+    }
+
+    fn split_from_cut(bytes: &[u8]) -> (&[u8], Self) {
+        for len in 1..=3 {
+            let mid = bytes.len().saturating_sub(len);
+            let Some((head, tail)) = bytes.split_at_checked(mid) else {
+                break;
+            };
+            if let Some(full) = sequence_len(tail) {
+                if full > tail.len() {
                     let mut incomplete = Self::NONE;
                     for &byte in tail {
                         incomplete.append(byte);
                     }
                     return (head, incomplete);
                 }
+                break;
             }
         }
         (bytes, Self::NONE)
@@ -118,19 +167,23 @@ impl Incomplete {
     pub(super) fn push(&mut self, byte: u8) -> Continued {
         let before = *self;
         self.append(byte);
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        if let Some(char) = str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.chars().next())
-        {
-            *self = Self::NONE;
-            Continued::Complete(char)
-        } else if breaks_off(bytes) {
-            Continued::Incomplete
-        } else {
-            *self = before;
-            Continued::Broken
+        match sequence_len(self.bytes()) {
+            Some(len) if len == usize::from(self.len) => Continued::Complete,
+            Some(_) => Continued::Incomplete,
+            None => {
+                *self = before;
+                Continued::Broken
+            }
         }
+    }
+
+    /// What it stands for: its character once it is complete, or else U+FFFD.
+    pub(super) fn text(&self) -> &str {
+        str::from_utf8(self.bytes()).unwrap_or(REPLACEMENT)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
     fn append(&mut self, byte: u8) {
@@ -141,8 +194,36 @@ impl Incomplete {
     }
 }
 
-/// Whether `bytes` are the beginning of one valid sequence, and no more.
-fn breaks_off(bytes: &[u8]) -> bool {
-    str::from_utf8(bytes)
-        .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+/// Whether the first of two bytes is invalid by itself, and the second one starts afresh.
+#[inline]
+pub(super) fn begins_nothing(pair: &[u8]) -> bool {
+    match pair {
+        [0x80..=0xC1 | 0xF5..=0xFF, ..] => true,
+        [0xC2..=0xF4, ..] => sequence_len(pair).is_none(),
+        _ => false,
+    }
+}
+
+/// The length of the multi-byte sequence that `bytes` are, or are the beginning of; `None` if no
+/// well-formed sequence begins so (The Unicode Standard, table 3-7).
+#[inline]
+fn sequence_len(bytes: &[u8]) -> Option<usize> {
+    let (first, rest) = bytes.split_first()?;
+    let (len, second) = match first {
+        0xC2..=0xDF => (2, 0x80..=0xBF),
+        0xE0 => (3, 0xA0..=0xBF),
+        0xED => (3, 0x80..=0x9F),
+        0xE1..=0xEF => (3, 0x80..=0xBF),
+        0xF0 => (4, 0x90..=0xBF),
+        0xF1..=0xF3 => (4, 0x80..=0xBF),
+        0xF4 => (4, 0x80..=0x8F),
+        _ => return None,
+    };
+    let well_formed = match rest {
+        [] => true,
+        [byte, rest @ ..] => {
+            second.contains(byte) && rest.iter().all(|byte| matches!(byte, 0x80..=0xBF))
+        }
+    };
+    well_formed.then_some(len)
 }

@@ -3,10 +3,11 @@
 //!
 //! Quoted comments are the words of the standard. What it leaves open stands at the end.
 
+use super::mime;
 use super::model::{Ask, Item, Limit, Model};
 
 /// What a driver meets, and what a user does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
     Response(Response),
     Bytes {
@@ -26,17 +27,15 @@ pub(crate) enum Op {
     Close,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     /// The lines of the header `Content-Type`.
-    pub(crate) content_type: &'static [&'static str],
-    /// What the type check is to say to them.
-    pub(crate) is_event_stream: bool,
+    pub(crate) content_type: Vec<Vec<u8>>,
     /// The final URL and its origin, unless that is the request's.
-    pub(crate) final_url: Option<(&'static str, &'static str)>,
-    /// The header `Retry-After` and the seconds it says.
-    pub(crate) retry_after: Option<(&'static str, u64)>,
+    pub(crate) final_url: Option<(String, String)>,
+    /// The header `Retry-After`.
+    pub(crate) retry_after: Option<String>,
 }
 
 /// What the standard leaves to the user agent.
@@ -148,7 +147,8 @@ impl Source {
             // user agent knows that to be futile, in which case the user agent may fail the
             // connection."
             Op::NetworkError if core::mem::take(&mut self.fetching) => {
-                if self.request_url().0.to_lowercase().starts_with("http") {
+                let (scheme, _) = self.request_url().0.split_once(':').unwrap_or_default();
+                if ["http", "https"].contains(&&scheme.to_lowercase()[..]) {
                     self.reestablish(0);
                 } else {
                     self.fail();
@@ -184,17 +184,15 @@ impl Source {
 
     fn process_response(&mut self, response: &Response) {
         if self.options.statuses.contains(&response.status) {
-            return self.reestablish(response.retry_after.map_or(0, |(_, seconds)| seconds));
+            return self.reestablish(response.retry_after.as_deref().map_or(0, seconds));
         }
         // "Otherwise, if res's status is not 200, or if res's `Content-Type` is not
         // `text/event-stream`, then fail the connection."
-        if response.status != 200 || !response.is_event_stream {
+        if response.status != 200 || !mime::is_event_stream(&response.content_type) {
             return self.fail();
         }
         // "Otherwise, announce the connection and interpret res's body line by line."
-        let url = response.final_url;
-        let url = url.map(|(url, origin)| (url.to_owned(), origin.to_owned()));
-        match (url, &self.final_url) {
+        match (response.final_url.clone(), &self.final_url) {
             (None, Some(_)) if self.options.reconnects_to_final_url => {}
             (url, _) => self.final_url = url,
         }
@@ -283,7 +281,8 @@ impl Source {
         // "If the EventSource object's last event ID string is not the empty string, then: [...]
         // Set (`Last-Event-ID`, lastEventIDValue) in request's header list."
         let id = self.last_event_id.clone();
-        let can_be_sent = id.trim_matches([' ', '\t']) == id
+        let can_be_sent = id.len() <= 4096
+            && id.trim_matches([' ', '\t']) == id
             && !id.chars().any(|c| c.is_ascii_control() && c != '\t');
         self.fetching = true;
         self.fire(What::Request {
@@ -325,4 +324,13 @@ impl Source {
             .ceiling
             .map_or(delay, |ceiling| delay.min(ceiling.into()))
     }
+}
+
+/// `Retry-After`: "delay-seconds", or a date, for which there is no clock.
+fn seconds(retry_after: &str) -> u64 {
+    let digits = retry_after.trim_matches(|c: char| c.is_ascii_whitespace());
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+        return 0;
+    }
+    digits.parse().unwrap_or(u64::MAX)
 }

@@ -5,5 +5,6 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 pub(crate) mod connection;
+pub(crate) mod mime;
 pub(crate) mod model;
 pub(crate) mod run;

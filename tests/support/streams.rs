@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::bodies::reading::chunks;
 use super::support::model::Limit;
 
 /// Bytes that a failing test prints as they would be written in a test.
@@ -267,25 +268,11 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
 
 /// How a stream is cut into chunks: chunk sizes, taken in turn until the stream is used up.
 #[derive(Debug, Clone)]
-pub(crate) struct Cuts(Vec<usize>);
+pub(crate) struct Cuts(pub(crate) Vec<usize>);
 
 impl Cuts {
     pub(crate) fn apply<'s>(&self, stream: &'s [u8]) -> Vec<&'s [u8]> {
-        let mut chunks = Vec::new();
-        let mut rest = stream;
-        let sizes = match self.0.iter().any(|&size| size > 0) {
-            true => self.0.as_slice(),
-            false => &[usize::MAX],
-        };
-        for &size in sizes.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (chunk, after) = rest.split_at(size.min(rest.len()));
-            chunks.push(chunk);
-            rest = after;
-        }
-        chunks
+        chunks(stream, &self.0)
     }
 }
 

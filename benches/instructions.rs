@@ -1,0 +1,60 @@
+//! One piece of work for a run under callgrind, which counts the instructions of [`measured`] and of nothing else.
+//!
+//! Without an argument it lists all cases, each with the bytes it reads or writes; with the name of one it runs that one.
+//! `benches/instructions.sh` is who calls it.
+
+use sse_proto_benches::{all, decode, frames};
+use std::hint::black_box;
+
+/// Length of each stream: two events of the longest kind.
+const LEN: usize = 1 << 16;
+
+/// The chunk sizes and the writers whose instructions are counted.
+const CHUNKS: [&str; 5] = ["1", "16", "event", "1400", "16384"];
+const WRITERS: [&str; 2] = ["vec", "slice"];
+
+fn main() {
+    let wanted = std::env::args().nth(1);
+    let mut known = false;
+    let mut case = |name: String, bytes: usize, work: &mut dyn FnMut()| match &wanted {
+        None => println!("{name} {bytes}"),
+        Some(wanted) if *wanted == name => {
+            // What happens only once, such as the growth of an output, is not counted.
+            work();
+            measured(work);
+            known = true;
+        }
+        Some(_) => {}
+    };
+    for stream in all(LEN) {
+        let bytes = &stream.bytes[..];
+        for (label, size) in stream.chunks() {
+            if CHUNKS.contains(&label) {
+                case(
+                    format!("decode/{}/{label}", stream.name),
+                    bytes.len(),
+                    &mut || assert_eq!(decode(black_box(bytes), size), stream.answer),
+                );
+            }
+        }
+    }
+    for frames in frames::all() {
+        let mut out = frames.output();
+        for (label, write) in frames.writers {
+            if WRITERS.contains(&label) {
+                case(
+                    format!("encode/{}/{label}", frames.name),
+                    frames.bytes,
+                    &mut || write(black_box(&frames), black_box(&mut out)),
+                );
+            }
+        }
+    }
+    assert!(known || wanted.is_none(), "there is no such case");
+}
+
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+    black_box(());
+}

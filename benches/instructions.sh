@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# How many instructions decoding and encoding take, held against benches/instructions.txt: fails when a case takes 3 % more
+# than is recorded there. After a change that is meant to cost or save some: benches/instructions.sh record
+# Counts are the same to the last digit from run to run, whatever else the machine does. They are those of one compiler and one
+# C library: under others the table is printed and nothing is held against it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/support/install.sh
+need "valgrind --version" valgrind
+
+recorded=$PWD/benches/instructions.txt
+work=$(target_folder)/instructions
+mkdir -p "$work"
+cargo build --quiet --release -p sse-proto-benches --example instructions
+
+# The program's name and its environment lie in the memory that is measured, and shift what comes behind them.
+cp "$(target_folder)/release/examples/instructions" "$work/program"
+cd "$work"
+
+# count CASE BYTES: one line "CASE INSTRUCTIONS BYTES".
+count() {
+    local instructions
+    instructions=$(env -i "$(command -v valgrind)" --tool=callgrind --callgrind-out-file=/dev/null \
+        --toggle-collect='instructions::measured*' ./program "$1" 2>&1 | awk '/ Collected : / { print $4 }')
+    [[ $instructions -gt 0 ]] || {
+        echo "$1: nothing was counted" >&2
+        return 255
+    }
+    echo "$1 $instructions $2"
+}
+export -f count
+
+./program >cases
+xargs -a cases -P "$(nproc)" -L 1 bash -c 'count "$@"' count >unsorted
+# In the order of the program's list.
+awk 'NR == FNR { count[$1] = $0; next } { print count[$1] }' unsorted cases >counted
+measured_with="# $(rustc -V), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2), $(uname -m)"
+
+if [[ ${1-} == record ]]; then
+    {
+        echo "# Case and instructions; written by benches/instructions.sh record, with"
+        echo "$measured_with"
+        cut -d' ' -f1,2 counted
+    } >"$recorded"
+fi
+
+awk -v recorded_with="$(sed -n 2p "$recorded")" -v measured_with="$measured_with" '
+    /^#/ { next }
+    NR == FNR { stored[$1] = $2; next }
+    FNR == 1 { printf "%-28s %12s %12s %9s %10s\n", "case", "stored", "now", "change", "per byte" }
+    {
+        change = "-"
+        verdict = ""
+        if (!($1 in stored)) {
+            verdict = "  not recorded"
+            bad++
+        } else {
+            change = sprintf("%+.2f %%", 100 * ($2 / stored[$1] - 1))
+            if ($2 > 1.03 * stored[$1]) {
+                verdict = "  MORE"
+                bad++
+            }
+        }
+        printf "%-28s %12s %12d %9s %10.2f%s\n", $1, stored[$1], $2, change, $2 / $3, verdict
+        passed += verdict == ""
+        delete stored[$1]
+    }
+    END {
+        for (name in stored) {
+            printf "%-28s %12d %12s\n", name, stored[name], "gone"
+            bad++
+        }
+        if (recorded_with != measured_with) {
+            print "Nothing is held against these counts: they were recorded with other tools. Then and now:"
+            print recorded_with "\n" measured_with
+            exit
+        }
+        print passed + 0 " passed, " bad + 0 " failed"
+        exit bad > 0
+    }' "$recorded" counted

@@ -1,0 +1,278 @@
+//! Every decoder, behind one face: it takes chunks and hands the data of each event to a sink.
+//!
+//! Chunks lie in memory for good. The peers that want `Bytes` get them without a copy, a reference
+//! count, or an allocation, and those that are `Stream`s are polled by hand: nothing is charged to a
+//! peer that is not its own work. Each is used the way its documentation shows first; limits are set
+//! high enough for all streams. Not one of them has to keep the event, type or id.
+
+use bytes::Bytes;
+use eventsource_client::Client as _;
+use futures_core::Stream;
+use launchdarkly_sdk_transport as transport;
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use sse_proto_benches::{Answer, Digest};
+
+/// No stream has a longer event.
+const LIMIT: usize = 128 << 20;
+
+/// A decoder, or the reference pass.
+pub struct Candidate {
+    /// Name and version.
+    pub name: &'static str,
+    /// Decodes a stream in chunks of some size, and looks at nothing but the length of the data. This
+    /// is what is timed.
+    pub run: fn(&'static [u8], usize) -> Result<Answer, String>,
+    /// The same, but looks at all data, and the stream ends at the deadline.
+    pub digest: Option<Digesting>,
+    /// It ends the stream at invalid UTF-8, for which the standard has U+FFFD.
+    pub strict: bool,
+}
+
+/// Gives an answer with its digest, or says what stopped it.
+pub type Digesting = fn(&'static [u8], usize, Instant) -> Result<(Answer, Digest), String>;
+
+/// The decoder of this crate.
+pub const OURS: Candidate = candidate::<Ours>("sse-proto", false);
+
+/// The pass that does the least that any decoder must: see [`sse_proto_benches::reference`]. It has
+/// no answer.
+pub const REFERENCE: Candidate = Candidate {
+    name: "reference",
+    run: |bytes, size| {
+        black_box(sse_proto_benches::reference(bytes, size));
+        Ok(Answer::default())
+    },
+    digest: None,
+    strict: false,
+};
+
+/// The decoders of other crates.
+pub const PEERS: [Candidate; 9] = [
+    candidate::<SseCore>("sse-core 0.2.3", false),
+    candidate::<SseParse>("sse-parse 0.1.0", false),
+    candidate::<SseStream>("sse-stream 0.3.0", true),
+    candidate::<SseStream02>("sse-stream 0.2.6", true),
+    candidate::<Sseer>("sseer 0.3.1", true),
+    candidate::<Eventsrc>("eventsrc 0.0.2", true),
+    candidate::<StreamRs>("stream-rs 0.1.0", false),
+    candidate::<EventsourceClient>("eventsource-client 0.18.0", true),
+    candidate::<EventsourceStream>("eventsource-stream 0.2.3", true),
+];
+
+/// Chunks that lie in memory for good.
+trait Chunks: Iterator<Item = &'static [u8]> + Clone + Send + Sync + 'static {}
+
+impl<T: Iterator<Item = &'static [u8]> + Clone + Send + Sync + 'static> Chunks for T {}
+
+fn stream(chunks: impl Chunks) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    futures_util::stream::iter(chunks.map(|chunk| Ok(Bytes::from_static(chunk))))
+}
+
+trait Decode {
+    /// Hands the data of every event to `sink`, or says what stopped it.
+    fn decode(chunks: impl Chunks, sink: impl FnMut(&str)) -> Result<(), String>;
+}
+
+const fn candidate<D: Decode>(name: &'static str, strict: bool) -> Candidate {
+    Candidate {
+        name,
+        run: |bytes, size| {
+            let mut answer = Answer::default();
+            D::decode(bytes.chunks(size), |data| {
+                answer.events += 1;
+                answer.data += data.len() as u64;
+            })?;
+            Ok(answer)
+        },
+        digest: Some(|bytes, size, deadline| {
+            let chunks = bytes
+                .chunks(size)
+                .take_while(move |_| Instant::now() < deadline);
+            let mut answer = Answer::default();
+            let mut digest = Digest::default();
+            D::decode(chunks, |data| {
+                answer.events += 1;
+                answer.data += data.len() as u64;
+                digest.add(data);
+            })?;
+            Ok((answer, digest))
+        }),
+        strict,
+    }
+}
+
+struct Ours;
+
+impl Decode for Ours {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let mut decoder = sse_proto::Decoder::with_max_event_len(LIMIT);
+        for chunk in chunks {
+            let mut events = decoder.feed(chunk);
+            while let Some(event) = events.next_event().expect("no event is that large") {
+                sink(black_box(event).data);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct SseCore;
+
+impl Decode for SseCore {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
+        let mut decoder = sse_core::SseDecoder::with_limit(limit);
+        for mut chunk in chunks {
+            while let Some(event) = decoder.next(&mut chunk) {
+                if let sse_core::SseEvent::Message(event) = event.expect("no event is that large") {
+                    sink(&black_box(&event).data);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct SseParse;
+
+impl Decode for SseParse {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let mut parser = sse_parse::SseParser::new();
+        for chunk in chunks {
+            parser.feed(chunk);
+            while let Some(event) = parser.next_event() {
+                sink(&black_box(&event).data);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct SseStream;
+
+impl Decode for SseStream {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        each(sse_stream::SseByteStream::new(stream(chunks)), |block| {
+            if let Some(data) = &block.data {
+                sink(data);
+            }
+        })
+    }
+}
+
+struct SseStream02;
+
+impl Decode for SseStream02 {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let stream = sse_stream_0_2::SseStream::from_bytes_stream(stream(chunks));
+        each(stream, |block| {
+            if let Some(data) = &block.data {
+                sink(data);
+            }
+        })
+    }
+}
+
+struct Sseer;
+
+impl Decode for Sseer {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let stream = sseer::EventStream::new(stream(chunks));
+        each(stream, |event| sink(&event.data))
+    }
+}
+
+struct Eventsrc;
+
+impl Decode for Eventsrc {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let stream = eventsrc::EventStream::new(stream(chunks));
+        each(stream, |event| sink(event.data()))
+    }
+}
+
+struct StreamRs;
+
+impl Decode for StreamRs {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let mut parser = stream_rs::SseParser::new();
+        let mut events = Vec::new();
+        for chunk in chunks {
+            parser.feed(chunk, &mut events);
+            for event in events.drain(..) {
+                sink(&black_box(&event).data);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Its parser is private, but the transport below the client is not: this one answers with the
+/// chunks at once.
+struct EventsourceClient;
+
+impl Decode for EventsourceClient {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let options = eventsource_client::ReconnectOptions::reconnect(false)
+            .retry_initial(false)
+            .build();
+        let client = eventsource_client::ClientBuilder::for_url("http://localhost/")
+            .map_err(text)?
+            .reconnect(options)
+            .build_with_transport(Memory(chunks));
+        let events = each(client.stream(), |item| {
+            if let eventsource_client::SSE::Event(event) = item {
+                sink(&event.data);
+            }
+        });
+        // The end of the body is an error to it.
+        match events {
+            Err(end) if end == eventsource_client::Error::Eof.to_string() => Ok(()),
+            other => other,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Memory<C>(C);
+
+impl<C: Chunks> transport::HttpTransport for Memory<C> {
+    fn request(&self, _: http::Request<Option<Bytes>>) -> transport::ResponseFuture {
+        let chunks = self.0.clone().map(|chunk| Ok(Bytes::from_static(chunk)));
+        let body: transport::ByteStream = Box::pin(futures_util::stream::iter(chunks));
+        Box::pin(std::future::ready(Ok(http::Response::new(body))))
+    }
+}
+
+struct EventsourceStream;
+
+impl Decode for EventsourceStream {
+    fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
+        let stream = eventsource_stream::EventStream::new(stream(chunks));
+        each(stream, |event| sink(&event.data))
+    }
+}
+
+/// Polls to the end, or to the first error.
+fn each<T, E: Display>(
+    stream: impl Stream<Item = Result<T, E>>,
+    mut sink: impl FnMut(&T),
+) -> Result<(), String> {
+    let mut stream = pin!(stream);
+    let mut context = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(item)) = stream.as_mut().poll_next(&mut context) {
+        sink(black_box(&item.map_err(text)?));
+    }
+    Ok(())
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}

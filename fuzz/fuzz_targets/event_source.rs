@@ -1,0 +1,11 @@
+//! Fuzz target: the connection machine under any sequence of operations.
+#![no_main]
+
+#[path = "../../tests/support/bodies/mod.rs"]
+mod bodies;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use bodies::event_source::{Case, check};
+
+libfuzzer_sys::fuzz_target!(|case: Case| check(&case));

@@ -1,0 +1,11 @@
+//! Fuzz target: frames through the encoder and back.
+#![no_main]
+
+#[path = "../../tests/support/bodies/mod.rs"]
+mod bodies;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use bodies::round_trip::{Case, check};
+
+libfuzzer_sys::fuzz_target!(|case: Case| check(&case));

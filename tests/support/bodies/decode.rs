@@ -1,0 +1,20 @@
+//! Any bytes under any cuts, in storage that they fit into: what comes out is what the model says, on the heap and in
+//! fixed memory, whatever is asked for from call to call, also after a reset or `finish`.
+
+use super::reading::Reading;
+use crate::support::model::Limit;
+
+pub(crate) type Case = Reading;
+
+pub(crate) fn check(case: &Case) {
+    let stream = case.stream();
+    // Each byte may become the three of U+FFFD.
+    let len = 3 * stream.len();
+    let fixed = Limit::Fixed {
+        text_len: len,
+        field_len: len,
+    };
+    for limit in [Limit::Heap(len), fixed] {
+        case.check(&stream, limit, true);
+    }
+}

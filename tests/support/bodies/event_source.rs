@@ -1,0 +1,419 @@
+//! Any life of a connection: responses, bytes, errors, timers and `close()` in any order, in virtual time, held after
+//! each step against the naive model of the standard's steps.
+
+use core::time::Duration;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use sse_proto::{
+    Action, Decoder, Disconnect, EventSource, Message, RetryPolicy, Signal, Storage, StreamItem,
+};
+use url::Url;
+
+use super::input::{Bytes, List, Put, Text, case};
+use crate::support::connection::{self, Entry, Op, Options, Response, Source, What};
+use crate::support::model::{Ask, Item, Limit};
+use crate::support::run;
+
+case! {
+    struct Case {
+        /// A bit for each of `FLAGS` and, above them, the number of `STATUSES`.
+        flags: u8,
+        /// Milliseconds, as the next three.
+        time: u16,
+        floor: u16,
+        ceiling: u16,
+        backoff: u16,
+        /// Of the heap, or of the text region.
+        limit: u16,
+        field_len: u16,
+        url: Text,
+        id: Text,
+        ops: List<Op>,
+    }
+}
+
+const NEVER: u8 = 1;
+const EVENTS: u8 = 2;
+const TO_FINAL_URL: u8 = 4;
+const CEILING: u8 = 8;
+const BACKOFF: u8 = 16;
+const FIXED: u8 = 32;
+const STATUSES: [&[u16]; 4] = [&[], &[503, 429], &[500, 502, 504], &[301, 404, 503]];
+
+pub(crate) fn check(case: &Case) {
+    let flag = |flag| case.flags & flag != 0;
+    let milliseconds = |time: u16| match time {
+        u16::MAX => u64::MAX,
+        time => time.into(),
+    };
+    let limit = super::input::size(case.limit);
+    let options = Options {
+        reconnects: !flag(NEVER),
+        time: milliseconds(case.time),
+        floor: milliseconds(case.floor),
+        ceiling: flag(CEILING).then_some(milliseconds(case.ceiling)),
+        backoff: flag(BACKOFF).then_some(milliseconds(case.backoff)),
+        statuses: STATUSES[usize::from(case.flags >> 6)],
+        reconnects_to_final_url: flag(TO_FINAL_URL),
+        limit: match flag(FIXED) {
+            false => Limit::Heap(limit),
+            true => Limit::Fixed {
+                text_len: limit,
+                field_len: super::input::size(case.field_len),
+            },
+        },
+        ask: match flag(EVENTS) {
+            false => Ask::Items,
+            true => Ask::Events,
+        },
+    };
+    let default = || {
+        (
+            "http://a.example/x".to_owned(),
+            "http://a.example".to_owned(),
+        )
+    };
+    let (url, origin) = url_and_origin(&case.url.0).unwrap_or_else(default);
+    check_life((&url, &origin), &case.id.0, &options, &case.ops.0);
+}
+
+/// A URL in its one form, and its origin, from a library that parses URLs. `None`: it is none, or none to ask for a
+/// stream, or its origin is that of another URL.
+pub(crate) fn url_and_origin(text: &str) -> Option<(String, String)> {
+    let url = Url::parse(text).ok()?;
+    let can_be_asked = url.scheme() != "blob" && !url.as_str().contains(' ');
+    let origin = url.origin().ascii_serialization();
+    can_be_asked.then(|| (url.into(), origin))
+}
+
+/// An event source with these options lives as the model does.
+pub(crate) fn check_life(url: (&str, &str), id: &str, options: &Options, ops: &[Op]) {
+    match options.limit {
+        #[cfg(feature = "alloc")]
+        Limit::Heap(limit) => {
+            let decoder = Decoder::with_max_event_len(limit);
+            assert_as_the_model(decoder, url, id, options, ops);
+        }
+        #[cfg(not(feature = "alloc"))]
+        Limit::Heap(_) => {}
+        Limit::Fixed {
+            text_len,
+            field_len,
+        } => {
+            let id = if id.len() <= field_len { id } else { "" };
+            assert_as_the_model(run::fixed(text_len, field_len), url, id, options, ops);
+        }
+    }
+}
+
+/// A driver in virtual time, which writes down what it sees in the model's words.
+struct Driver<S> {
+    source: EventSource<String, S>,
+    ask: Ask,
+    now: u128,
+    /// A request is under way.
+    fetching: bool,
+    timer: Option<u128>,
+    log: Vec<Entry>,
+}
+
+impl<S: Storage> Driver<S> {
+    fn new(url: &str, last_event_id: &str, options: &Options, decoder: Decoder<S>) -> Self {
+        let milliseconds = Duration::from_millis;
+        let mut policy = if options.reconnects {
+            RetryPolicy::new()
+        } else {
+            RetryPolicy::never()
+        };
+        policy = policy
+            .time(milliseconds(options.time))
+            .floor(milliseconds(options.floor))
+            .statuses(options.statuses);
+        if let Some(ceiling) = options.ceiling {
+            policy = policy.ceiling(milliseconds(ceiling));
+        }
+        if let Some(cap) = options.backoff {
+            policy = policy.backoff(milliseconds(cap));
+        }
+        let mut source = EventSource::with_decoder(url.to_owned(), decoder)
+            .unwrap()
+            .retry_policy(policy)
+            .reconnect_to_final_url(options.reconnects_to_final_url);
+        source.set_last_event_id(last_event_id).unwrap();
+        let mut driver = Self {
+            source,
+            ask: options.ask,
+            now: 0,
+            fetching: false,
+            timer: None,
+            log: Vec::new(),
+        };
+        driver.act();
+        driver
+    }
+
+    /// Begins what the action asks for, unless it is under way.
+    fn act(&mut self) {
+        let mut fetching = false;
+        let mut timer = None;
+        let mut request = None;
+        match self.source.action() {
+            Action::Connect(to_send) => {
+                fetching = true;
+                if !self.fetching {
+                    request = Some(What::Request {
+                        url: to_send.url.to_owned(),
+                        last_event_id: to_send.last_event_id.map(str::to_owned),
+                    });
+                }
+            }
+            Action::Wait(wait) => {
+                assert_eq!(wait.jitter, Duration::ZERO);
+                timer = self.timer.or(Some(self.now + wait.delay.as_millis()));
+            }
+            Action::Read | Action::Stop(_) => {}
+        }
+        self.fetching = fetching;
+        self.timer = timer;
+        if let Some(request) = request {
+            self.write(request);
+        }
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let signal = match op {
+            Op::Response(response) => {
+                let lines = response.content_type.iter();
+                let mut headers: Vec<_> = lines.map(|line| ("content-TYPE", &line[..])).collect();
+                let retry_after = response.retry_after.as_ref();
+                headers.extend(retry_after.map(|value| ("Retry-After", value.as_bytes())));
+                let url = response.final_url.as_ref().map(|(url, _)| url.clone());
+                self.source.handle_response(response.status, url, headers)
+            }
+            Op::Bytes { bytes, close_at } => {
+                self.read(bytes, *close_at);
+                None
+            }
+            Op::EndOfBody => self.source.handle_disconnect(Disconnect::EndOfBody),
+            Op::NetworkError => self.source.handle_disconnect(Disconnect::Network),
+            Op::FutileError => self.source.handle_disconnect(Disconnect::Futile),
+            Op::Advance(milliseconds) => {
+                let end = self.now + u128::from(*milliseconds);
+                if let Some(due) = self.timer.filter(|&due| due <= end) {
+                    self.now = due;
+                    self.source.handle_wait_elapsed();
+                    self.act();
+                }
+                self.now = end;
+                None
+            }
+            Op::StrayTimer => {
+                if self.timer.is_none() {
+                    self.source.handle_wait_elapsed();
+                }
+                None
+            }
+            Op::ResetBackoff => {
+                self.source.reset_backoff();
+                None
+            }
+            Op::Close => {
+                self.source.close();
+                None
+            }
+        };
+        match signal {
+            Some(Signal::Open) => self.write(What::Open),
+            Some(Signal::Error { ready_state, .. }) => {
+                assert_eq!(ready_state, self.source.ready_state());
+                self.write(What::Error);
+            }
+            None => {}
+        }
+        self.act();
+    }
+
+    fn read(&mut self, bytes: &[u8], close_at: Option<usize>) {
+        let mut seen = Vec::new();
+        let mut messages = self.source.feed(bytes);
+        loop {
+            let what = match self.ask {
+                Ask::Items => messages.next_item().map(|item| item.map(write_item)),
+                Ask::Events => messages.next_message().map(|item| item.map(write_message)),
+            };
+            seen.push(match what {
+                Ok(Some(what)) => what,
+                Ok(None) => break,
+                Err(error) => What::Other(Item::TooLarge(error.limit())),
+            });
+            if close_at == Some(seen.len() - 1) {
+                messages.close();
+            }
+        }
+        for what in seen {
+            self.log.push(Entry {
+                at: self.now,
+                ready_state: connection::OPEN,
+                what,
+            });
+        }
+    }
+
+    fn write(&mut self, what: What) {
+        self.log.push(Entry {
+            at: self.now,
+            ready_state: self.source.ready_state() as u8,
+            what,
+        });
+    }
+}
+
+fn write_message(message: Message<'_>) -> What {
+    What::Message {
+        origin: message.origin.to_string(),
+        item: Item::Event {
+            event_type: message.event_type.to_owned(),
+            data: message.data.to_owned(),
+            last_event_id: message.last_event_id.to_owned(),
+        },
+    }
+}
+
+fn write_item(item: StreamItem<'_>) -> What {
+    match item {
+        StreamItem::Message(message) => write_message(message),
+        StreamItem::Comment(text) => What::Other(Item::Comment(text.to_owned())),
+        StreamItem::Retry(time) => What::Other(Item::Retry(run::milliseconds(time))),
+        other => panic!("an item that the model does not know: {other:?}"),
+    }
+}
+
+fn assert_as_the_model<S: Storage>(
+    decoder: Decoder<S>,
+    url: (&str, &str),
+    id: &str,
+    options: &Options,
+    ops: &[Op],
+) {
+    let mut model = Source::new(url, id, options.clone());
+    let mut driver = Driver::new(url.0, id, options, decoder);
+    assert_eq!(driver.log, model.log);
+    for op in ops {
+        model.apply(op);
+        driver.apply(op);
+        assert_eq!(driver.log, model.log, "after {op:?}");
+        assert_eq!(driver.source.ready_state() as u8, model.ready_state);
+        // A closed source has read no further than to its last message.
+        if model.ready_state != connection::CLOSED {
+            assert_eq!(driver.source.last_event_id(), model.last_event_id);
+        }
+        assert_eq!(driver.source.url(), url.0);
+    }
+}
+
+const CLOSE_NEVER: u8 = 0xFF;
+
+impl<'a> Arbitrary<'a> for Op {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(match u8::arbitrary(u)? % 12 {
+            0 => Self::Response(u.arbitrary()?),
+            1 => Self::Bytes {
+                close_at: match u8::arbitrary(u)? {
+                    item @ 0..8 => Some(item.into()),
+                    _ => None,
+                },
+                bytes: Bytes::arbitrary(u)?.0,
+            },
+            2 => Self::EndOfBody,
+            3 => Self::NetworkError,
+            4 => Self::FutileError,
+            5 => Self::Advance(u.arbitrary()?),
+            6 => Self::StrayTimer,
+            7 => Self::ResetBackoff,
+            8 => Self::Close,
+            // Once more, in few bytes, what a long life needs often.
+            9 => Self::Response(Response {
+                status: 200,
+                content_type: vec![b"text/event-stream".to_vec()],
+                ..Response::default()
+            }),
+            10 => Self::Advance(u64::MAX),
+            _ => Self::Bytes {
+                close_at: None,
+                bytes: Bytes::arbitrary(u)?.0,
+            },
+        })
+    }
+}
+
+impl Put for Op {
+    fn put(&self, input: &mut Vec<u8>) {
+        match self {
+            Self::Response(response) => {
+                0_u8.put(input);
+                response.put(input);
+            }
+            Self::Bytes { bytes, close_at } => {
+                1_u8.put(input);
+                let item = close_at.and_then(|item| item.try_into().ok());
+                item.unwrap_or(CLOSE_NEVER).put(input);
+                Bytes(bytes.clone()).put(input);
+            }
+            Self::EndOfBody => 2_u8.put(input),
+            Self::NetworkError => 3_u8.put(input),
+            Self::FutileError => 4_u8.put(input),
+            Self::Advance(milliseconds) => {
+                5_u8.put(input);
+                milliseconds.put(input);
+            }
+            Self::StrayTimer => 6_u8.put(input),
+            Self::ResetBackoff => 7_u8.put(input),
+            Self::Close => 8_u8.put(input),
+        }
+    }
+}
+
+// Up to three lines of `Content-Type`, and a bit for each of the others.
+const HAS_URL: u8 = 4;
+const HAS_RETRY_AFTER: u8 = 8;
+
+impl<'a> Arbitrary<'a> for Response {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let has = u8::arbitrary(u)?;
+        let mut response = Self {
+            status: u.arbitrary()?,
+            ..Self::default()
+        };
+        for _ in 0..has & 3 {
+            response.content_type.push(Bytes::arbitrary(u)?.0);
+        }
+        if has & HAS_URL != 0 {
+            response.final_url = url_and_origin(&Text::arbitrary(u)?.0);
+        }
+        if has & HAS_RETRY_AFTER != 0 {
+            response.retry_after = Some(Text::arbitrary(u)?.0);
+        }
+        Ok(response)
+    }
+}
+
+impl Put for Response {
+    fn put(&self, input: &mut Vec<u8>) {
+        let lines = u8::try_from(self.content_type.len()).expect("no more than 3 lines");
+        assert!(lines < 4, "no more than 3 lines");
+        let url = if self.final_url.is_some() { HAS_URL } else { 0 };
+        let retry_after = self.retry_after.as_ref().map_or(0, |_| HAS_RETRY_AFTER);
+        (lines | url | retry_after).put(input);
+        self.status.put(input);
+        for line in &self.content_type {
+            Bytes(line.clone()).put(input);
+        }
+        let texts = [
+            self.final_url.as_ref().map(|(url, _)| url),
+            self.retry_after.as_ref(),
+        ];
+        for text in texts.into_iter().flatten() {
+            Text(text.clone()).put(input);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Any bytes under any cuts, in storage that they need not fit into: errors included, what comes out is what the model
+//! says; and what fits into the heap fits into fixed memory whose regions are as long as the limit.
+
+use super::input::{case, size};
+use super::reading::{Reading, chunks};
+use crate::support::model::{Ask, Item, Limit};
+use crate::support::run::{decoder, read_all};
+
+case! {
+    struct Case {
+        heap: u16,
+        text_len: u16,
+        field_len: u16,
+        reading: Reading,
+    }
+}
+
+pub(crate) fn check(case: &Case) {
+    let stream = case.reading.stream();
+    let heap = size(case.heap);
+    let fixed = Limit::Fixed {
+        text_len: size(case.text_len),
+        field_len: size(case.field_len),
+    };
+    for limit in [Limit::Heap(heap), fixed] {
+        case.reading.check(&stream, limit, false);
+    }
+
+    let same = Limit::Fixed {
+        text_len: heap,
+        field_len: heap,
+    };
+    let items = |limit| {
+        let mut decoder = decoder(limit)?;
+        let chunks = chunks(&stream, &[7, 64, 0, 1000]);
+        Some(read_all(&mut *decoder, &chunks, Ask::Items).concat())
+    };
+    if let Some(on_heap) = items(Limit::Heap(heap)) {
+        let fits = |item: &Item| !matches!(item, Item::TooLarge(_));
+        if on_heap.iter().all(fits) {
+            assert_eq!(items(same), Some(on_heap));
+        }
+    }
+}

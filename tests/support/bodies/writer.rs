@@ -1,0 +1,174 @@
+//! Frames and events made on the fly, into a sink that may fail, and events that are left unfinished: the bytes are
+//! those of the naive encoder, as far as they go, and a decoder finds all that was reported as written, and no part of
+//! anything else for an event.
+
+use core::fmt::{self, Write};
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use sse_proto::Encoder;
+
+use super::frames::{Owned, decode, expected};
+use super::input::{List, Put, Text, case};
+use crate::support::model::Item;
+
+case! {
+    struct Case {
+        /// The write to the sink that fails, from 0.
+        fails_at: u16,
+        /// How many bytes of it are taken nevertheless.
+        taken: u8,
+        ops: List<Op>,
+    }
+}
+
+/// What is done to the encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    Frame(Owned),
+    Event {
+        head: Owned,
+        writes: Vec<String>,
+        is_finished: bool,
+    },
+}
+
+/// Fails once, in the middle of a piece, and then takes everything.
+struct Sink {
+    bytes: Vec<u8>,
+    /// Writes before the one that fails; `None` after it.
+    left: Option<u16>,
+    taken: usize,
+}
+
+impl Write for Sink {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        assert!(
+            !text.is_empty(),
+            "a sink may take an empty write for the end"
+        );
+        let bytes = text.as_bytes();
+        if self.left == Some(0) {
+            self.left = None;
+            let taken = self.taken.min(bytes.len() - 1);
+            self.bytes.extend_from_slice(&bytes[..taken]);
+            return Err(fmt::Error);
+        }
+        self.left = self.left.map(|left| left - 1);
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+pub(crate) fn check(case: &Case) {
+    let mut encoder = Encoder::new(Sink {
+        bytes: Vec::new(),
+        left: Some(case.fails_at),
+        taken: case.taken.into(),
+    });
+    // What the naive encoder has written, and what of it was reported as written.
+    let mut naive = Vec::new();
+    let mut written = Vec::new();
+    let mut whole = 0;
+    for op in &case.ops.0 {
+        let was_broken = encoder.is_broken();
+        let len = encoder.sink().bytes.len();
+        let (frame, result) = apply(&mut encoder, op);
+        assert_eq!(encoder.is_broken(), result.is_err(), "{op:?}");
+        if was_broken {
+            assert_eq!(encoder.sink().bytes.len(), len, "{op:?}");
+            continue;
+        }
+        naive.extend(frame.naive());
+        if result.is_ok() {
+            whole = naive.len();
+            written.push(frame);
+            assert_eq!(encoder.sink().bytes, naive, "{op:?}");
+        }
+    }
+
+    let bytes = encoder.into_inner().bytes;
+    assert!(naive.starts_with(&bytes), "{}", bytes.escape_ascii());
+    assert!((whole..=naive.len()).contains(&bytes.len()));
+    let mut items = decode(bytes.chunks(5));
+    let rest = items.split_off(expected(&written).len().min(items.len()));
+    assert_eq!(items, expected(&written));
+    // A comment and a reconnection time stand before what is unfinished, and are seen at once.
+    let is_event = |item: &Item| matches!(item, Item::Event { .. });
+    assert!(!rest.iter().any(is_event), "{rest:?}");
+}
+
+/// The frame that this op writes, and whether it has.
+fn apply(encoder: &mut Encoder<Sink>, op: &Op) -> (Owned, fmt::Result) {
+    let (head, writes, is_finished) = match op {
+        Op::Frame(frame) => {
+            let frame = frame.writable();
+            let result = encoder.write_frame(&frame.frame());
+            return (frame, result);
+        }
+        Op::Event {
+            head,
+            writes,
+            is_finished,
+        } => (head.writable(), writes, *is_finished),
+    };
+    let result = encoder.begin(head.frame()).and_then(|mut event| {
+        for text in writes {
+            // Whoever ignores an error still cannot finish the event.
+            let _ = event.write_str(text);
+        }
+        if is_finished {
+            return event.finish();
+        }
+        Err(fmt::Error)
+    });
+    let data = head.data().unwrap_or_default() + &writes.concat();
+    let whole = Owned {
+        data: Some(data),
+        ..head
+    };
+    (whole, result)
+}
+
+impl<'a> Arbitrary<'a> for Op {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let (kind, frame) = (u8::arbitrary(u)?, Owned::arbitrary(u)?);
+        if kind & 0x80 == 0 {
+            return Ok(Self::Frame(frame));
+        }
+        // Two bits say whether it is finished, mostly; as many writes as the others say.
+        let mut writes = Vec::new();
+        for _ in 0..kind >> 2 & 0x1F {
+            writes.push(Text::arbitrary(u)?.0);
+        }
+        Ok(Self::Event {
+            head: frame,
+            writes,
+            is_finished: kind & 3 != 3,
+        })
+    }
+}
+
+impl Put for Op {
+    fn put(&self, input: &mut Vec<u8>) {
+        match self {
+            Self::Frame(frame) => {
+                0_u8.put(input);
+                frame.put(input);
+            }
+            Self::Event {
+                head,
+                writes,
+                is_finished,
+            } => {
+                let count = u8::try_from(writes.len()).expect("no more than 31 writes");
+                assert!(count < 32, "no more than 31 writes");
+                let end = if *is_finished { 0 } else { 3 };
+                (0x80 | count << 2 | end).put(input);
+                head.put(input);
+                for text in writes {
+                    Text(text.clone()).put(input);
+                }
+            }
+        }
+    }
+}
