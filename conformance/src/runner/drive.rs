@@ -7,16 +7,14 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    error::Error,
-    ffi::OsString,
-    fmt, io,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use super::{
-    child::{self, Adapter, Fault, excerpt},
+    Options, Progress, StartError,
+    child::{Adapter, Fault, excerpt},
     report::{CaseReport, Failed, Outcome, Report, Totals, Trouble, WayReport},
 };
 use crate::{
@@ -39,103 +37,7 @@ const AHEAD: Duration = Duration::from_millis(250);
 /// So often in a row an adapter may fail to start without having answered anything at all.
 const FALSE_STARTS: u64 = 3;
 
-/// How to run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// What the implementation offers. `None`: what the adapter says, and if it says nothing, everything.
-    pub capabilities: Option<Capabilities>,
-    /// What it does not offer, whatever else is said.
-    pub without: Vec<Capability>,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// How long the first answer of a process may take.
-    pub startup: Duration,
-    /// How often the adapter is started again before the run is broken off.
-    pub restarts: u64,
-    /// How many answers may fail to come in time before the run is broken off.
-    pub hangs: u64,
-    /// Whether to stop at the first `must` case that fails.
-    pub fail_fast: bool,
-}
-
-impl Options {
-    /// The usual options for this command.
-    pub fn new(command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
-        Self {
-            command: command.into_iter().map(Into::into).collect(),
-            capabilities: None,
-            without: Vec::new(),
-            timeout: Duration::from_secs(10),
-            startup: Duration::from_secs(30),
-            restarts: 100,
-            hangs: 10,
-            fail_fast: false,
-        }
-    }
-}
-
-/// The adapter could not be started at all.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct StartError {
-    /// What was to be started.
-    pub program: String,
-    /// Why it could not be.
-    pub why: io::Error,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be started: {}", self.program, self.why)
-    }
-}
-
-impl Error for StartError {}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Progress<'r> {
-    /// How many cases are done.
-    pub done: usize,
-    /// How many cases there are, those left out included.
-    pub cases: usize,
-    /// How many `must` cases failed.
-    pub failed: usize,
-    /// How many requests were answered.
-    pub requests: u64,
-    /// The case under way.
-    pub case: &'r Case,
-}
-
-/// Asks an adapter these cases in every way, and reports.
-///
-/// `progress` hears of each case that is begun.
-///
-/// # Errors
-///
-/// If the program cannot be started. Whatever it does once it runs is in the report.
-pub fn run(
-    options: &Options,
-    cases: &[&Case],
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Report, StartError> {
-    let started = Instant::now();
-    let mut run = Run::new(options, cases)?;
-    run.skip();
-    run.ask_everything(progress)?;
-    Ok(run.report(started.elapsed()))
-}
-
-/// Stops every adapter that runs, for whoever ends the program early.
-pub fn stop_all() {
-    child::stop_running();
-}
-
-struct Run<'r> {
+pub(super) struct Run<'r> {
     options: &'r Options,
     cases: &'r [&'r Case],
     reports: Vec<CaseReport>,
@@ -183,7 +85,7 @@ struct Asked {
 }
 
 impl<'r> Run<'r> {
-    fn new(options: &'r Options, cases: &'r [&'r Case]) -> Result<Self, StartError> {
+    pub(super) fn new(options: &'r Options, cases: &'r [&'r Case]) -> Result<Self, StartError> {
         let mut run = Self {
             options,
             cases,
@@ -237,7 +139,7 @@ impl<'r> Run<'r> {
     }
 
     /// Marks the cases that are not asked at all.
-    fn skip(&mut self) {
+    pub(super) fn skip(&mut self) {
         for (index, case) in self.cases.iter().enumerate() {
             let report = &mut self.reports[index];
             if let Some(capability) = self.capabilities.missing_for(case) {
@@ -250,7 +152,10 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn ask_everything(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<(), StartError> {
+    pub(super) fn ask_everything(
+        &mut self,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), StartError> {
         while self.broken_off.is_none() {
             while self.may_ask() {
                 let Some((case, way)) = self.next_question(progress) else {
@@ -548,7 +453,7 @@ impl<'r> Run<'r> {
             .expect("it is started, or the run is over")
     }
 
-    fn report(mut self, elapsed: Duration) -> Report {
+    pub(super) fn report(mut self, elapsed: Duration) -> Report {
         if let (Some(adapter), None) = (self.adapter.take(), &self.broken_off) {
             if let Err(message) = adapter.end(self.options.timeout) {
                 self.trouble("bad-end", message);
