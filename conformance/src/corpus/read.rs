@@ -1,0 +1,207 @@
+//! The files of the corpus, read: refuses whatever their format does not know.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    Body, Case, Encode, Encoded, End, Failure, Frame, Group, Item, Kind, Refusal, Response, Step,
+    Verdict,
+};
+
+impl Group {
+    pub(super) fn read(kind: Kind, name: &str, text: &str) -> Result<Self, String> {
+        let raw: RawGroup = parsed(serde_json::from_str(text))?;
+        if raw.group != name {
+            return Err(format!("calls itself {:?}", raw.group));
+        }
+        if raw.schema != format!("../schema/{kind}.schema.json") {
+            return Err(format!("names the schema {:?}", raw.schema));
+        }
+        let cases = raw.cases.into_iter().enumerate().map(|(index, case)| {
+            Case::read(kind, name, case).map_err(|why| format!("cases[{index}]: {why}"))
+        });
+        Ok(Self {
+            kind,
+            name: name.to_owned(),
+            about: raw.about,
+            cases: cases.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Case {
+    fn read(kind: Kind, group: &str, mut body: Map<String, Value>) -> Result<Self, String> {
+        let of_head = ["id", "rule", "why", "flags", "verdict"]
+            .into_iter()
+            .filter_map(|key| body.remove_entry(key));
+        let head: Head = from_object(of_head.collect())?;
+        Ok(Self {
+            id: head.id,
+            kind,
+            group: group.to_owned(),
+            rules: head.rule,
+            why: head.why,
+            flags: head.flags,
+            verdict: head.verdict,
+            body: match kind {
+                Kind::Decode => Body::Decode(from_object(body)?),
+                Kind::Encode => Body::Encode(from_object(body)?),
+                Kind::Connect => Body::Connect(from_object(body)?),
+            },
+        })
+    }
+}
+
+fn from_object<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, String> {
+    parsed(serde_json::from_value(Value::Object(object)))
+}
+
+fn parsed<T>(result: serde_json::Result<T>) -> Result<T, String> {
+    result.map_err(|why| why.to_string())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGroup {
+    #[serde(rename = "$schema")]
+    schema: String,
+    group: String,
+    about: String,
+    cases: Vec<Map<String, Value>>,
+}
+
+/// What cases of every kind have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    id: String,
+    rule: Vec<String>,
+    why: String,
+    flags: Vec<String>,
+    verdict: Verdict,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStep {
+    text: Option<String>,
+    hex: Option<String>,
+    repeat: Option<RawRepeat>,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRepeat {
+    text: Option<String>,
+    hex: Option<String>,
+    times: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPiece {
+    text: Option<String>,
+    hex: Option<String>,
+}
+
+impl TryFrom<RawStep> for Step {
+    type Error = String;
+
+    fn try_from(raw: RawStep) -> Result<Self, String> {
+        let bytes = match (raw.text, raw.hex, raw.repeat) {
+            (text, hex, None) => piece(text, hex)?,
+            (None, None, Some(repeat)) => piece(repeat.text, repeat.hex)?.repeat(repeat.times),
+            _ => return Err("a step has exactly one of text, hex and repeat".to_owned()),
+        };
+        Ok(Self {
+            bytes,
+            items: raw.items,
+        })
+    }
+}
+
+fn piece(text: Option<String>, hex: Option<String>) -> Result<Vec<u8>, String> {
+    match (text, hex) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(hex)) => hex
+            .split(' ')
+            .map(|byte| u8::from_str_radix(byte, 16).map_err(|why| format!("hex {byte:?}: {why}")))
+            .collect(),
+        _ => Err("a piece has exactly one of text and hex".to_owned()),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEncode {
+    frames: Vec<Frame>,
+    items: Option<Vec<Item>>,
+    bytes: Option<String>,
+    refused: Option<Refusal>,
+}
+
+impl TryFrom<RawEncode> for Encode {
+    type Error = &'static str;
+
+    fn try_from(raw: RawEncode) -> Result<Self, Self::Error> {
+        let due = match (raw.items, raw.bytes, raw.refused) {
+            (Some(items), bytes, None) => Encoded::Items { items, bytes },
+            (None, None, Some(refusal)) => Encoded::Refused(refusal),
+            _ => return Err("a case has either items, perhaps with bytes, or a refusal"),
+        };
+        Ok(Self {
+            frames: raw.frames,
+            due,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawResponse {
+    failure: Option<Failure>,
+    status: Option<u16>,
+    headers: Option<Vec<(String, String)>>,
+    url: Option<String>,
+    chunks: Option<Vec<RawPiece>>,
+    end: Option<End>,
+}
+
+impl TryFrom<RawResponse> for Response {
+    type Error = String;
+
+    fn try_from(raw: RawResponse) -> Result<Self, String> {
+        match raw {
+            RawResponse {
+                failure: None,
+                status: Some(status),
+                headers: Some(headers),
+                url,
+                chunks: Some(chunks),
+                end: Some(end),
+            } => {
+                let chunks = chunks.into_iter().map(|chunk| piece(chunk.text, chunk.hex));
+                let chunks = chunks.collect::<Result<_, _>>()?;
+                Ok(Self::Response {
+                    status,
+                    headers,
+                    url,
+                    chunks,
+                    end,
+                })
+            }
+            RawResponse {
+                failure: Some(failure),
+                status: None,
+                headers: None,
+                url: None,
+                chunks: None,
+                end: None,
+            } => Ok(Self::Failure { failure }),
+            _ => Err(
+                "a response is either a failure, or has status, headers, chunks and end".to_owned(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod capabilities;
+mod corpus;
+mod judge;
+mod reading;
+mod ways;
+
+#[cfg(feature = "protocol")]
+pub mod adapter;
+#[cfg(feature = "runner")]
+pub mod runner;
+#[cfg(feature = "protocol")]
+mod wire;
+
+pub use capabilities::{Capabilities, Capability, UnknownCapability};
+pub use corpus::{
+    Body, Case, CloseOn, Connect, Decode, Encode, Encoded, End, Entry, Failure, Final, Frame,
+    Group, Item, Kind, Refusal, Response, Sent, Step, Storage, TooLarge, Verdict, cases, flags,
+    groups,
+};
+pub use judge::{Answer, ConnectAnswer, DecodeAnswer, Made, Mismatch};
+pub use ways::{ConnectRequest, DecodeRequest, EncodeRequest, Feeding, LineEnds, Request, Way};

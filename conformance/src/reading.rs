@@ -1,0 +1,75 @@
+//! What a decoder makes of bytes that an encoder wrote: the standard's words for a whole stream, one after another.
+//! Slow, and obviously right; the tests hold it against every case for decoders.
+
+use crate::corpus::Item;
+
+/// The items of a whole stream.
+pub(crate) fn read(bytes: &[u8]) -> Vec<Item> {
+    // "UTF-8 decode": one byte order mark goes, and what is invalid becomes U+FFFD.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let text = String::from_utf8_lossy(bytes)
+        .replace("\r\n", "\n")
+        .replace('\r', "\n");
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    lines.pop(); // what no line end completed
+
+    let (mut items, mut data, mut event, mut id) =
+        (Vec::new(), String::new(), String::new(), String::new());
+    for line in lines {
+        if line.is_empty() {
+            if let Some(data) = data.strip_suffix('\n') {
+                let event = if event.is_empty() { "message" } else { &event };
+                items.push(Item::Event {
+                    event: event.to_owned(),
+                    data: data.to_owned(),
+                    last_event_id: id.clone(),
+                });
+            }
+            data.clear();
+            event.clear();
+            continue;
+        }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let trimmed = value.strip_prefix(' ').unwrap_or(value);
+        match name {
+            "" => items.push(Item::Comment {
+                comment: value.to_owned(),
+            }),
+            "data" => data.extend([trimmed, "\n"]),
+            "event" => trimmed.clone_into(&mut event),
+            "id" if !trimmed.contains('\0') => trimmed.clone_into(&mut id),
+            "retry" if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // A4: beyond 64 bits the number is as large as it can be.
+                let retry = trimmed.parse().unwrap_or(u64::MAX);
+                items.push(Item::Retry { retry });
+            }
+            _ => {}
+        }
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::{Body, cases};
+
+    #[test]
+    fn it_reads_what_the_cases_for_decoders_say() {
+        let mut read_cases = 0;
+        for case in cases() {
+            if let Body::Decode(decode) = &case.body {
+                if decode.limit.is_none() && decode.last_event_id.is_none() {
+                    let due: Vec<Item> = decode
+                        .steps
+                        .iter()
+                        .flat_map(|step| step.items.clone())
+                        .collect();
+                    assert_eq!(read(&decode.input()), due, "{}", case.id);
+                    read_cases += 1;
+                }
+            }
+        }
+        assert!(read_cases > 400, "{read_cases}");
+    }
+}

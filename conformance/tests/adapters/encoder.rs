@@ -1,0 +1,213 @@
+//! An encoder that is slow and obviously right, with a switch for each way to get it wrong.
+
+use sse_conformance::{Answer, Frame, Refusal};
+
+use super::faults::Fault;
+
+pub(crate) fn encode(frames: &[Frame], fault: Fault) -> Answer {
+    let mut stream = String::new();
+    if fault.is("byte-order-mark-written") {
+        stream.push('\u{FEFF}');
+    }
+    for (index, frame) in frames.iter().enumerate() {
+        match write(frame, fault) {
+            Ok(text) => stream += &text,
+            Err(field) => {
+                let field = match fault.name() {
+                    "another-field-is-blamed" => "data",
+                    _ => field,
+                };
+                return Answer::Refused(Refusal {
+                    frame: if fault.is("frames-counted-from-one") {
+                        index + 1
+                    } else {
+                        index
+                    },
+                    field: field.to_owned(),
+                });
+            }
+        }
+    }
+    if fault.is("blank-line-at-the-end-only") {
+        stream.push('\n');
+    }
+    if fault.is("latin-1-written") {
+        let bytes = stream
+            .chars()
+            .map(|char| u8::try_from(char).unwrap_or(b'?'));
+        return Answer::Encode(bytes.collect());
+    }
+    Answer::Encode(stream.into_bytes())
+}
+
+fn write(frame: &Frame, fault: Fault) -> Result<String, &'static str> {
+    let mut text = String::new();
+    if let Some(comment) = &frame.comment {
+        match fault.name() {
+            "comment-as-it-is" => text += &format!(":{comment}\n"),
+            "comment-split-at-lf-only" => {
+                for line in comment.split('\n') {
+                    text += &format!(":{line}\n");
+                }
+            }
+            "comment-without-colons" => text += &format!(":{}\n", lines(comment).join("\n")),
+            "comment-with-two-spaces" => {
+                for line in lines(comment) {
+                    text += &format!(":  {line}\n");
+                }
+            }
+            "comment-dropped" => {}
+            _ => {
+                for line in lines(comment) {
+                    text += &format!(":{line}\n");
+                }
+            }
+        }
+    }
+    if let Some(retry) = frame.retry {
+        let retry = match fault.name() {
+            "retry-in-seconds" => (retry / 1000).to_string(),
+            "retry-with-fraction" => format!("{retry}.0"),
+            "retry-with-separators" => separated(retry),
+            "retry-with-unit" => format!("{retry}ms"),
+            "retry-of-32-bits" => (retry & u64::from(u32::MAX)).to_string(),
+            "retry-of-zero-left-out" if retry == 0 => String::new(),
+            _ => retry.to_string(),
+        };
+        if !retry.is_empty() {
+            text += &format!("retry:{retry}\n");
+        }
+    }
+    if let Some(event) = &frame.event {
+        let event = match fault.name() {
+            "event-as-it-is" => event.clone(),
+            "event-checked-for-lf-only" if !event.contains('\n') => event.clone(),
+            "event-mended" => event.replace(['\r', '\n'], ""),
+            "event-in-lower-case" => event.to_lowercase(),
+            "event-trimmed" => event.trim().to_owned(),
+            "event-named-error-refused" if event == "error" => return Err("event"),
+            _ if event.contains(['\r', '\n']) => return Err("event"),
+            _ => event.clone(),
+        };
+        text += &field("event", &event, fault);
+    }
+    if let Some(id) = &frame.id {
+        let id = match fault.name() {
+            "id-as-it-is" => id.clone(),
+            "id-checked-for-lf-only" if !id.contains(['\n', '\0']) => id.clone(),
+            "id-with-nul-written" if !id.contains(['\r', '\n']) => id.clone(),
+            "id-mended" => id.replace(['\r', '\n', '\0'], ""),
+            "id-trimmed" => id.trim().to_owned(),
+            "id-empty-refused" if id.is_empty() => return Err("id"),
+            _ if id.contains(['\r', '\n', '\0']) => return Err("id"),
+            _ => id.clone(),
+        };
+        if !(id.is_empty() && fault.is("id-empty-left-out")) {
+            text += &field("id", &id, fault);
+        }
+    }
+    // A type without data would be lost: it means an event with empty data.
+    let data = frame
+        .data
+        .clone()
+        .or_else(|| frame.event.as_ref().map(|_| String::new()));
+    if let Some(data) = &data {
+        if data.contains('\0') && fault.is("data-with-nul-refused") {
+            return Err("data");
+        }
+        if data.contains(['\r', '\n']) && fault.is("data-with-line-ends-refused") {
+            return Err("data");
+        }
+        for line in data_lines(data, fault) {
+            text += &field("data", &line, fault);
+        }
+    }
+    // A comment or a time alone needs no blank line.
+    let has_block = frame.data.is_some() || frame.id.is_some() || frame.event.is_some();
+    if has_block && !fault.is("blank-line-missing") && !fault.is("blank-line-at-the-end-only") {
+        text.push('\n');
+    }
+    if has_block && fault.is("event-without-data-gets-some") && frame.data.is_none() {
+        text.insert_str(text.len() - 1, "data:\n");
+    }
+    if fault.is("line-ends-are-cr") {
+        text = text.replace('\n', "\r");
+    }
+    Ok(text)
+}
+
+fn data_lines(data: &str, fault: Fault) -> Vec<String> {
+    let mut lines = lines(data);
+    let split = |pattern: &[char]| data.split(pattern).map(str::to_owned).collect();
+    match fault.name() {
+        "data-as-it-is" => return vec![data.to_owned()],
+        "data-split-at-lf-only" => return split(&['\n']),
+        "data-split-at-lf-and-crlf" => {
+            return data
+                .replace("\r\n", "\n")
+                .split('\n')
+                .map(str::to_owned)
+                .collect();
+        }
+        "data-split-at-cr-and-lf-apart" => return split(&['\r', '\n']),
+        "data-split-at-separators-too" => {
+            return split(&['\r', '\n', '\x0B', '\x0C', '\u{85}', '\u{2028}', '\u{2029}']);
+        }
+        "data-with-line-ends-escaped" => {
+            return vec![data.replace('\r', "\\r").replace('\n', "\\n")];
+        }
+        "data-mended" => return vec![data.replace(['\r', '\n'], "")],
+        "data-on-one-line" => return vec![lines.join(" ")],
+        "data-second-line-without-name" => return vec![lines.join("\n")],
+        "data-as-json" => {
+            return vec![serde_json::to_string(data).expect("a string can be written")];
+        }
+        "data-trimmed" => return self::lines(data.trim()),
+        "data-empty-left-out" if data.is_empty() => return Vec::new(),
+        "data-without-its-last-empty-line" if data.ends_with(['\r', '\n']) => drop(lines.pop()),
+        "data-without-empty-lines" if lines.len() > 1 => lines.retain(|line| !line.is_empty()),
+        "data-without-nul" => lines
+            .iter_mut()
+            .for_each(|line| *line = line.replace('\0', "")),
+        "data-as-html" => lines
+            .iter_mut()
+            .for_each(|line| *line = line.replace('<', "&lt;")),
+        _ => {}
+    }
+    lines
+}
+
+/// A space goes before a value that starts with one, since a decoder drops the first.
+fn field(name: &str, value: &str, fault: Fault) -> String {
+    let space = match fault.name() {
+        "space-never-written" => "",
+        "space-written-twice" => "  ",
+        "space-not-written-before-a-space" if value.starts_with(' ') => "",
+        "space-is-a-tab" => "\t",
+        "empty-value-without-colon" if value.is_empty() => return format!("{name}\n"),
+        "space-before-the-colon" => return format!("{name} : {value}\n"),
+        "name-with-capital" => {
+            return format!("{}{}: {value}\n", name[..1].to_uppercase(), &name[1..]);
+        }
+        _ => " ",
+    };
+    format!("{name}:{space}{value}\n")
+}
+
+/// CR, LF and CRLF end a line; there is always one line more than line ends.
+fn lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.split('\n').map(str::to_owned).collect()
+}
+
+fn separated(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

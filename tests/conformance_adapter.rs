@@ -1,0 +1,26 @@
+//! `examples/adapter.rs` under the runner of the conformance suite: what others would see who hold this crate against the corpus.
+#![cfg(feature = "alloc")]
+
+#[path = "support/program.rs"]
+#[allow(
+    dead_code,
+    reason = "the other tests talk to programs, this one has the runner do that"
+)]
+mod program;
+
+use sse_conformance::{
+    cases,
+    runner::{self, Options},
+};
+
+#[test]
+fn the_adapter_passes_every_case() {
+    let options = Options::new([program::build("adapter")]);
+    let cases: Vec<_> = cases().iter().collect();
+    let report = runner::run(&options, &cases, &mut |_| ()).unwrap();
+    assert!(report.passed(), "{report}");
+    // Where the standard is open this crate does as the corpus recommends.
+    assert_eq!(report.totals.may.failed, 0, "{report}");
+    assert_eq!(report.restarts, 0, "{report}");
+    assert!(report.not_asked.is_empty(), "{report}");
+}
