@@ -38,7 +38,7 @@ const NEVER: u8 = 1;
 const EVENTS: u8 = 2;
 const TO_FINAL_URL: u8 = 4;
 const CEILING: u8 = 8;
-const BACKOFF: u8 = 16;
+pub(crate) const BACKOFF: u8 = 16;
 const FIXED: u8 = 32;
 const STATUSES: [&[u16]; 4] = [&[], &[503, 429], &[500, 502, 504], &[301, 404, 503]];
 
