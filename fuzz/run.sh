@@ -23,6 +23,7 @@ llvm=/usr/lib/llvm-22/bin
 prepare() {
     python_env fuzz/requirements.txt "$target/cargo-fuzz"
     export PATH=$PATH:$target/cargo-fuzz/bin
+    rm -rf fuzz/seeds
     cargo run --quiet --manifest-path fuzz/Cargo.toml --example seeds fuzz/seeds
 }
 
