@@ -3,7 +3,7 @@
 #
 #   fuzz/run.sh smoke                 each target for a few seconds, with its seeds; what CI does
 #   fuzz/run.sh SECONDS [TARGET...]   all targets, or these, each for so long; the corpus is kept in fuzz/corpus
-#   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach
+#   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach, and which not
 #
 # FEATURES=memchr,simdutf8 in the environment: with these features of the crate.
 #
@@ -23,20 +23,21 @@ llvm=/usr/lib/llvm-22/bin
 prepare() {
     python_env fuzz/requirements.txt "$target/cargo-fuzz"
     export PATH=$PATH:$target/cargo-fuzz/bin
+    rm -rf fuzz/seeds
     cargo run --quiet --manifest-path fuzz/Cargo.toml --example seeds fuzz/seeds
 }
 
 # Where a target starts from.
 inputs() { echo "fuzz/seeds/$1" "fuzz/regressions/$1"; }
 
-# fuzz SECONDS TARGET...: two at a time, as there are two cores; then what each has done.
+# fuzz CORPUS SECONDS TARGET...: each target on a core; then what each has done.
 fuzz() {
-    local seconds=$1 name failed=0
-    shift
+    local corpora=$1 seconds=$2 name failed=0
+    shift 2
     cargo +nightly fuzz build --sanitizer none --features "${FEATURES-}"
     mkdir -p "$target/logs"
     one() {
-        local corpus=fuzz/corpus/$2 artifacts=fuzz/artifacts/$2/
+        local corpus=$corpora/$2 artifacts=fuzz/artifacts/$2/
         mkdir -p "$corpus" "$artifacts"
         # shellcheck disable=SC2046
         "$target/$triple/release/$2" "$corpus" $(inputs "$2") -dict=fuzz/sse.dict -max_len=1024 -timeout=10 \
@@ -44,8 +45,8 @@ fuzz() {
             >"$target/logs/$2" 2>&1
     }
     export -f one inputs
-    export target triple
-    printf '%s\n' "$@" | xargs -P 2 -I TARGET bash -c "one $seconds TARGET" || failed=1
+    export target triple corpora
+    printf '%s\n' "$@" | xargs -P "$(nproc)" -I TARGET bash -c "one $seconds TARGET" || failed=1
     for name in "$@"; do
         if grep -q '^Done ' "$target/logs/$name"; then
             printf '%-13s %s executions, coverage %s, corpus %s\n' "$name" \
@@ -63,25 +64,30 @@ fuzz() {
 
 coverage() {
     need "[[ -x $llvm/llvm-cov ]]" llvm-22
-    local name objects=() profiles=()
+    local name traces=()
+    mkdir -p "$target/logs"
     for name in "$@"; do
         mkdir -p "fuzz/corpus/$name"
         # shellcheck disable=SC2046
-        cargo +nightly fuzz coverage --sanitizer none --features "${FEATURES-}" --llvm-path "$llvm" "$name" "fuzz/corpus/$name" $(inputs "$name") \
-            >"$target/logs/coverage-$name" 2>&1 || { tail "$target/logs/coverage-$name"; return 1; }
-        objects+=(-object "$target/$triple/coverage/$triple/release/$name")
-        profiles+=("fuzz/coverage/$name/coverage.profdata")
+        cargo +nightly fuzz coverage --sanitizer none --target-dir "$target/coverage" --features "${FEATURES-}" \
+            --llvm-path "$llvm" "$name" "fuzz/corpus/$name" $(inputs "$name") >"$target/logs/coverage-$name" 2>&1 || {
+            tail "$target/logs/coverage-$name"
+            return 1
+        }
+        # Each by itself: merged, they would lose what is compiled anew for each program.
+        "$llvm/llvm-cov" export -format=lcov "$target/coverage/$triple/release/$name" \
+            -instr-profile="fuzz/coverage/$name/coverage.profdata" src >"fuzz/coverage/$name.lcov"
+        traces+=("fuzz/coverage/$name.lcov")
     done
-    "$llvm/llvm-profdata" merge -sparse "${profiles[@]}" -o fuzz/coverage/all.profdata
-    "$llvm/llvm-cov" report "${objects[@]:1}" -instr-profile=fuzz/coverage/all.profdata src
-    "$llvm/llvm-cov" show "${objects[@]:1}" -instr-profile=fuzz/coverage/all.profdata src >fuzz/coverage/lines
-    echo "line by line: fuzz/coverage/lines"
+    python3 fuzz/coverage.py "$PWD/src" "${traces[@]}"
 }
 
 case ${1:-} in
 smoke)
     prepare
-    fuzz 5 "${all[@]}"
+    # Not with what longer runs have found, which takes longer to read.
+    rm -rf "$target/smoke"
+    fuzz "$target/smoke" 5 "${all[@]}"
     ;;
 coverage)
     shift
@@ -92,7 +98,7 @@ coverage)
     seconds=$1
     shift
     prepare
-    fuzz "$seconds" "${@:-${all[@]}}"
+    fuzz fuzz/corpus "$seconds" "${@:-${all[@]}}"
     ;;
 *)
     sed -n '2,/^set/{/^#/p}' "$0" >&2

@@ -21,6 +21,10 @@ mod owned;
 mod storage;
 mod work;
 
+#[cfg(doc)]
+#[doc = include_str!("../docs/mistakes.md")]
+pub mod mistakes {}
+
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{

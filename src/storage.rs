@@ -114,6 +114,9 @@ impl Held {
 /// U+FFFD. Field names, `retry` lines, unknown fields and unwanted comments take no memory and
 /// count nothing.
 ///
+/// Beside that, data that comes in small pieces is collected before it is decoded: up to a kilobyte
+/// that counts already, and never so much that it could cross the limit.
+///
 /// Without the feature `alloc` this type has no values; it is only the name of the default.
 ///
 /// ```

@@ -106,19 +106,22 @@ fn options() -> impl Strategy<Value = Options> {
         prop::option::weighted(0.5, prop::sample::select(&[30_000_u64, 100, u64::MAX][..])),
         statuses,
     );
+    let jitter_percent = prop::sample::select(&[0, 0, 50, 100_000][..]);
     let ask = prop_oneof![Just(Ask::Items), Just(Ask::Events)];
-    (policy, limit, ask, any::<bool>()).prop_map(
+    (policy, limit, ask, any::<bool>(), jitter_percent).prop_map(
         |(
             (reconnects, time, floor, ceiling, backoff, statuses),
             limit,
             ask,
             reconnects_to_final_url,
+            jitter_percent,
         )| Options {
             reconnects,
             time,
             floor,
             ceiling,
             backoff,
+            jitter_percent,
             statuses,
             reconnects_to_final_url,
             limit,

@@ -189,6 +189,20 @@ fn no_input_makes_the_heap_hold_more_than_the_limit() {
 
 #[test]
 #[cfg(feature = "alloc")]
+fn a_million_ids_leave_no_more_than_the_last_one() {
+    let mut decoder = Decoder::new();
+    let info = measure(|| {
+        for id in 0..1_000_000 {
+            read(&mut decoder, format!("id: {id}\n\n").as_bytes(), 7);
+        }
+    });
+    assert_eq!(decoder.last_event_id(), "999999");
+    // Two ids take turns in the memory of 64 bytes that each has; the rest is the text of the test.
+    assert!(info.bytes_max <= 256, "{} bytes", info.bytes_max);
+}
+
+#[test]
+#[cfg(feature = "alloc")]
 fn a_decoder_is_small_and_free_to_make() {
     const DECODER: Decoder<Heap> = Decoder::new();
     assert!(

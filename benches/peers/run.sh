@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures this crate beside its peers, which takes about ten minutes, and writes benches/RESULTS.md and
+# Measures this crate beside its peers, which takes about fifteen minutes, and writes benches/RESULTS.md and
 # benches/throughput.svg: benches/peers/run.sh [--date DATE]
 # Or only sees that the peers compile and answer as they should, and times nothing: benches/peers/run.sh --check
 set -euo pipefail
@@ -55,6 +55,19 @@ Columns are chunk sizes in bytes; \`event\` is the length of an event, of the av
 
 END
     "$peers" decode --svg ../throughput.svg
+    cat <<END
+## With the optional features
+
+The same decoder with \`simdutf8\`, then with \`memchr\`; the peers run too, as above, and only the fastest of them is told. Compare the
+ratios: the figures above are of another time.
+
+END
+    for feature in simdutf8 memchr; do
+        cargo build --locked --release --features "$feature" --target-dir "$CARGO_TARGET_DIR/$feature"
+        printf '### %s\n\n' "$feature"
+        "$CARGO_TARGET_DIR/$feature/release/peers" decode --seconds 1.5 --chunk 16,event,1400,16384,whole |
+            grep -E '^$|^\*\*|^\| (GB/s|sse-proto|reference)|^\|---' | cat -s
+    done
     cat <<END
 ## Encoders
 

@@ -47,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) floor: u64,
     pub(crate) ceiling: Option<u64>,
     pub(crate) backoff: Option<u64>,
+    pub(crate) jitter_percent: u32,
     pub(crate) statuses: &'static [u16],
     pub(crate) reconnects_to_final_url: bool,
     pub(crate) limit: Limit,
@@ -208,7 +209,7 @@ impl Source {
                 reconnection_time: self.reconnection_time,
             },
             bytes: Vec::new(),
-            origin: self.final_url.as_ref().unwrap_or(&self.url).1.clone(),
+            origin: self.origin().to_owned(),
         });
     }
 
@@ -299,6 +300,16 @@ impl Source {
         });
     }
 
+    /// Milliseconds.
+    pub(crate) fn reconnection_time(&self) -> u64 {
+        self.reconnection_time.unwrap_or(self.options.time)
+    }
+
+    /// Of the stream under way, or of the last one.
+    pub(crate) fn origin(&self) -> &str {
+        &self.final_url.as_ref().unwrap_or(&self.url).1
+    }
+
     // From here on: what the standard leaves to us.
 
     fn request_url(&self) -> &(String, String) {
@@ -310,7 +321,7 @@ impl Source {
 
     fn delay(&self, least_seconds: u64) -> u128 {
         let options = &self.options;
-        let time = u128::from(self.reconnection_time.unwrap_or(options.time));
+        let time = u128::from(self.reconnection_time());
         let mut delay = time.max(options.floor.into());
         if let Some(cap) = options.backoff {
             let mut grown = delay.max(1);

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use sse_proto::{
-    Action, Decoder, Disconnect, EventSource, Message, RetryPolicy, Signal, Storage, StreamItem,
+    Action, Decoder, Disconnect, EventSource, Message, Request, RetryPolicy, Signal, Storage,
+    StreamItem, Wait,
 };
 use url::Url;
 
@@ -23,6 +24,7 @@ case! {
         floor: u16,
         ceiling: u16,
         backoff: u16,
+        jitter_percent: u16,
         /// Of the heap, or of the text region.
         limit: u16,
         field_len: u16,
@@ -36,7 +38,7 @@ const NEVER: u8 = 1;
 const EVENTS: u8 = 2;
 const TO_FINAL_URL: u8 = 4;
 const CEILING: u8 = 8;
-const BACKOFF: u8 = 16;
+pub(crate) const BACKOFF: u8 = 16;
 const FIXED: u8 = 32;
 const STATUSES: [&[u16]; 4] = [&[], &[503, 429], &[500, 502, 504], &[301, 404, 503]];
 
@@ -53,6 +55,7 @@ pub(crate) fn check(case: &Case) {
         floor: milliseconds(case.floor),
         ceiling: flag(CEILING).then_some(milliseconds(case.ceiling)),
         backoff: flag(BACKOFF).then_some(milliseconds(case.backoff)),
+        jitter_percent: case.jitter_percent.into(),
         statuses: STATUSES[usize::from(case.flags >> 6)],
         reconnects_to_final_url: flag(TO_FINAL_URL),
         limit: match flag(FIXED) {
@@ -107,9 +110,9 @@ pub(crate) fn check_life(url: (&str, &str), id: &str, options: &Options, ops: &[
 }
 
 /// A driver in virtual time, which writes down what it sees in the model's words.
-struct Driver<S> {
+struct Driver<'o, S> {
     source: EventSource<String, S>,
-    ask: Ask,
+    options: &'o Options,
     now: u128,
     /// A request is under way.
     fetching: bool,
@@ -117,8 +120,8 @@ struct Driver<S> {
     log: Vec<Entry>,
 }
 
-impl<S: Storage> Driver<S> {
-    fn new(url: &str, last_event_id: &str, options: &Options, decoder: Decoder<S>) -> Self {
+impl<'o, S: Storage> Driver<'o, S> {
+    fn new(url: &str, last_event_id: &str, options: &'o Options, decoder: Decoder<S>) -> Self {
         let milliseconds = Duration::from_millis;
         let mut policy = if options.reconnects {
             RetryPolicy::new()
@@ -128,6 +131,7 @@ impl<S: Storage> Driver<S> {
         policy = policy
             .time(milliseconds(options.time))
             .floor(milliseconds(options.floor))
+            .jitter(options.jitter_percent)
             .statuses(options.statuses);
         if let Some(ceiling) = options.ceiling {
             policy = policy.ceiling(milliseconds(ceiling));
@@ -142,7 +146,7 @@ impl<S: Storage> Driver<S> {
         source.set_last_event_id(last_event_id).unwrap();
         let mut driver = Self {
             source,
-            ask: options.ask,
+            options,
             now: 0,
             fetching: false,
             timer: None,
@@ -160,6 +164,7 @@ impl<S: Storage> Driver<S> {
         match self.source.action() {
             Action::Connect(to_send) => {
                 fetching = true;
+                check_headers(to_send);
                 if !self.fetching {
                     request = Some(What::Request {
                         url: to_send.url.to_owned(),
@@ -168,7 +173,7 @@ impl<S: Storage> Driver<S> {
                 }
             }
             Action::Wait(wait) => {
-                assert_eq!(wait.jitter, Duration::ZERO);
+                self.check_jitter(wait);
                 timer = self.timer.or(Some(self.now + wait.delay.as_millis()));
             }
             Action::Read | Action::Stop(_) => {}
@@ -178,6 +183,20 @@ impl<S: Storage> Driver<S> {
         if let Some(request) = request {
             self.write(request);
         }
+    }
+
+    /// A part of the wait on top of it, but not beyond the longest wait.
+    fn check_jitter(&self, wait: Wait) {
+        let delay = wait.delay.as_nanos();
+        let mut due = delay * u128::from(self.options.jitter_percent) / 100;
+        if let Some(ceiling) = self.options.ceiling {
+            due = due.min(Duration::from_millis(ceiling).as_nanos() - delay);
+        }
+        let most = Duration::MAX.as_nanos();
+        assert_eq!(wait.jitter.as_nanos(), due.min(most - delay));
+        assert_eq!(wait.with_jitter(0), wait.delay);
+        let longest = wait.with_jitter(u32::MAX);
+        assert!((wait.delay..=wait.delay + wait.jitter).contains(&longest));
     }
 
     fn apply(&mut self, op: &Op) {
@@ -237,7 +256,7 @@ impl<S: Storage> Driver<S> {
         let mut seen = Vec::new();
         let mut messages = self.source.feed(bytes);
         loop {
-            let what = match self.ask {
+            let what = match self.options.ask {
                 Ask::Items => messages.next_item().map(|item| item.map(write_item)),
                 Ask::Events => messages.next_message().map(|item| item.map(write_message)),
             };
@@ -266,6 +285,21 @@ impl<S: Storage> Driver<S> {
             what,
         });
     }
+}
+
+/// "`Accept`/`text/event-stream`", no cache, and the id if there is one to send.
+fn check_headers(request: Request<'_>) {
+    let id = request.last_event_id.map(|id| ("Last-Event-ID", id));
+    let first = [
+        ("Accept", "text/event-stream"),
+        ("Cache-Control", "no-cache"),
+    ];
+    let due = first.into_iter().chain(id);
+    assert!(
+        request
+            .headers()
+            .eq(due.map(|(name, value)| (name, value.as_bytes())))
+    );
 }
 
 fn write_message(message: Message<'_>) -> What {
@@ -306,8 +340,11 @@ fn assert_as_the_model<S: Storage>(
         // A closed source has read no further than to its last message.
         if model.ready_state != connection::CLOSED {
             assert_eq!(driver.source.last_event_id(), model.last_event_id);
+            let time = Duration::from_millis(model.reconnection_time());
+            assert_eq!(driver.source.reconnection_time(), time);
         }
         assert_eq!(driver.source.url(), url.0);
+        assert_eq!(driver.source.origin(), model.origin());
     }
 }
 

@@ -54,7 +54,7 @@ impl Owned {
     /// The same bytes, from another hand.
     pub(crate) fn naive(&self) -> Vec<u8> {
         let mut text = String::new();
-        let mut line = |line: String| text = format!("{text}{line}\n");
+        let mut line = |line: String| text.extend([&line, "\n"]);
         for comment in self.comment.iter().flat_map(|comment| lines(comment)) {
             line(format!(":{comment}"));
         }

@@ -34,19 +34,37 @@ pub(crate) fn check(case: &Case) {
 
 /// An event type or id that could be something else is refused, at its first byte that could.
 fn check_refusals(frame: &Owned) {
-    let refused = |text: &str, forbidden: &[char]| {
+    let refused = |field, text: &str, forbidden: &[char]| {
         let position = text.find(forbidden)?;
-        Some((position, text.as_bytes()[position]))
+        let (byte, name) = match text.as_bytes()[position] {
+            b'\r' => (b'\r', "CR"),
+            b'\n' => (b'\n', "LF"),
+            byte => (byte, "NUL"),
+        };
+        Some((
+            field,
+            position,
+            byte,
+            format!("{field}: {name} at byte {position}"),
+        ))
     };
     let found = |result: Result<Frame<'_>, InvalidField>| {
         let error = result.err()?;
-        Some((error.position(), error.byte()))
+        Some((
+            error.field(),
+            error.position(),
+            error.byte(),
+            error.to_string(),
+        ))
     };
     if let Some(text) = &frame.event {
-        assert_eq!(found(Frame::new().event(text)), refused(text, LINE_END));
+        assert_eq!(
+            found(Frame::new().event(text)),
+            refused("event", text, LINE_END)
+        );
     }
     if let Some(text) = &frame.id {
-        assert_eq!(found(Frame::new().id(text)), refused(text, NOT_IN_ID));
+        assert_eq!(found(Frame::new().id(text)), refused("id", text, NOT_IN_ID));
     }
     assert_eq!(frame.try_frame().is_ok(), *frame == frame.writable());
 }

@@ -56,7 +56,16 @@ pub(crate) fn seeds() -> BTreeMap<&'static str, Vec<Seed>> {
         add("writer", &case, input(&writer));
     }
     for case in cases("connect") {
-        add("event_source", &case, input(&life(&case)));
+        let life = life(&case);
+        add("event_source", &case, input(&life));
+        // With backoff and jitter, and where some statuses are tried again.
+        let stubborn = event_source::Case {
+            flags: event_source::BACKOFF | 1 << 6,
+            backoff: 60_000,
+            jitter_percent: 20,
+            ..life
+        };
+        add("event_source", &case, input(&stubborn));
         for (url, lines) in responses(&case) {
             let mime_origin = mime_origin::Case { url, lines };
             add("mime_origin", &case, input(&mime_origin));
