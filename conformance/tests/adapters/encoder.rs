@@ -28,8 +28,10 @@ pub(crate) fn encode(frames: &[Frame], fault: Fault) -> Answer {
             }
         }
     }
-    if fault.is("blank-line-at-the-end-only") {
-        stream.push('\n');
+    match fault.name() {
+        "blank-line-at-the-end-only" => stream.push('\n'),
+        "nul-behind-the-last-frame" => stream.push('\0'),
+        _ => {}
     }
     if fault.is("latin-1-written") {
         let bytes = stream

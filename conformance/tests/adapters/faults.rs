@@ -275,7 +275,7 @@ const DECODE: [(&str, &str); 197] = [
     ("vt-and-ff-end-lines", ""),
 ];
 
-const ENCODE: [(&str, &str); 55] = [
+const ENCODE: [(&str, &str); 56] = [
     ("another-field-is-blamed", ""),
     ("blank-line-at-the-end-only", ""),
     ("blank-line-missing", ""),
@@ -326,6 +326,7 @@ const ENCODE: [(&str, &str); 55] = [
     ("id-with-nul-written", ""),
     ("latin-1-written", ""),
     ("name-with-capital", ""),
+    ("nul-behind-the-last-frame", ""),
     ("retry-in-seconds", ""),
     ("retry-of-32-bits", ""),
     ("retry-of-zero-left-out", ""),
