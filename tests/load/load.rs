@@ -108,14 +108,18 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         let open = tally.open.load(Relaxed);
         server.kill()?;
         thread::sleep(DOWN);
+        let newest = watchers.iter().map(Watcher::seen).max();
+        let behind = watchers
+            .iter()
+            .filter(|watcher| Some(watcher.seen()) < newest);
+        let behind = behind.count();
         let restart = Instant::now();
         server.restart()?;
         let back = Instant::now();
         await_that("all clients are connected again", || all_open(kill))?;
         println!(
-            "kill {kill}: {open} clients were open; away for {:.1?}; reading its history took {:.1?}; \
-             all clients were back {:.1?} after that",
-            DOWN,
+            "kill {kill}: {open} clients were open, {behind} lacked an event that others had; \
+             started after {DOWN:.1?}, up after {:.1?}, all clients back after {:.1?} more",
             back - restart,
             back.elapsed(),
         );

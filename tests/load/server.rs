@@ -69,9 +69,10 @@ impl Drop for Server {
 }
 
 fn spawn(program: &Path, store: &Path, listen: &str) -> io::Result<(Child, String)> {
+    // Heartbeats come sooner than the clients do, so that there are events that these have missed.
     let mut process = Command::new(program)
-        .args(["--listen", listen, "--demo", "0", "--heartbeat", "1"])
-        .args(["--retry", "0.2", "--history", "1000000000", "--store"])
+        .args(["--listen", listen, "--demo", "0", "--heartbeat", "0.2"])
+        .args(["--retry", "0.5", "--history", "1000000000", "--store"])
         .arg(store)
         .stdout(Stdio::piped())
         .spawn()?;
