@@ -42,7 +42,7 @@ impl Publisher {
             }
             loop {
                 time::sleep(Duration::from_millis(20)).await;
-                match self.follows(&format!("{run}-{}", number - 1)).await {
+                match self.is_published(run, number).await {
                     Some(true) => return Ok(()),
                     Some(false) => break,
                     None => {} // it is not back yet, or gone again
@@ -69,17 +69,20 @@ impl Publisher {
             .await
     }
 
-    /// Whether there is an event after the one with this id: the first that such a stream brings is
-    /// an event or, after a while, a heartbeat.
-    async fn follows(&self, id: &str) -> Option<bool> {
+    /// Whether there is an event `number`: a stream that starts behind the one before brings it, or
+    /// after a while a heartbeat.
+    async fn is_published(&self, run: &str, number: u64) -> Option<bool> {
         let request = self.http.get(self.url.join("/events").expect("a path"));
-        let mut response = request.header("Last-Event-ID", id).send().await.ok()?;
+        let before = format!("{run}-{}", number - 1);
+        let response = request.header("Last-Event-ID", before).send().await;
+        let mut response = response.ok()?;
+        let id = format!("{run}-{number}");
         let mut decoder = Decoder::new();
         while let Some(chunk) = response.chunk().await.ok()? {
             let mut events = decoder.feed(&chunk);
             while let Ok(Some(item)) = events.next_item() {
                 match item {
-                    Item::Event(_) => return Some(true),
+                    Item::Event(event) if event.last_event_id == id => return Some(true),
                     Item::Comment(_) => return Some(false),
                     _ => {}
                 }
