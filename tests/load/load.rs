@@ -131,7 +131,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             back.elapsed(),
         );
     }
-    let published = runtime.block_on(publishing)??;
+    let (published, publishing) = runtime.block_on(publishing)?;
     let time = begin.elapsed();
     let end = Instant::now();
     come_true(|| watchers.iter().all(|watcher| watcher.seen() >= published));
@@ -155,6 +155,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         println!("client {client}: {}", faults.join("; "));
     }
     let failed = faults.count();
+    if let Err(fault) = &publishing {
+        println!("publisher: {fault}");
+    }
 
     let delivered = tally.delivered.load(Relaxed);
     let mut latencies = tally.latencies();
@@ -197,31 +200,39 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         before.resident,
     );
     println!("{} passed, {failed} failed", verdicts.len() - failed);
-    Ok(if failed == 0 {
+    Ok(if failed == 0 && publishing.is_ok() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Publishes for a while and returns the number of the last event.
+/// Publishes for a while. Returns the number of the last event, and whether there was a fault.
 async fn publish(
     publisher: Publisher,
     feed: Arc<Feed>,
     run: Arc<str>,
     seconds: u32,
     rate: u32,
-) -> Result<u64, String> {
+) -> (u64, Result<(), String>) {
     let end = Instant::now() + Duration::from_secs(seconds.into());
     let mut ticks = time::interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let mut last = 1;
     while Instant::now() < end && last < feed.len() {
         ticks.tick().await;
-        publisher.publish(&feed, &run, last + 1).await?;
-        last += 1;
+        match time::timeout(PATIENCE, publisher.publish(&feed, &run, last + 1)).await {
+            Ok(Ok(())) => last += 1,
+            Ok(fault) => return (last, fault),
+            Err(_) => {
+                return (
+                    last,
+                    Err(format!("event {} could not be published", last + 1)),
+                );
+            }
+        }
     }
-    Ok(last)
+    (last, Ok(()))
 }
 
 fn come_true(is_so: impl Fn() -> bool) -> bool {
