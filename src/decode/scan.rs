@@ -3,7 +3,7 @@
 //! A call for each line costs more than the short lines of most streams; a mask over a block is
 //! shared by all lines in it. Plain loops over fixed sizes, for the compiler to vectorise.
 
-use crate::gate::has_high_ends;
+use crate::gate::{VECTORS, has_high_ends};
 use crate::work;
 
 const BLOCK: usize = 64;
@@ -100,6 +100,9 @@ fn blocks_of_one_line(rest: &[u8]) -> usize {
 /// One bit for each byte of `block` that is a CR or an LF, the first byte lowest.
 #[inline]
 fn block_mask(block: &[u8; BLOCK]) -> u64 {
+    if !VECTORS {
+        return short_mask(block);
+    }
     // Most blocks of a long line have no byte that low, and that is seen sooner than lanes are made.
     if has_high_ends::<32>(block) {
         return 0;
