@@ -123,7 +123,7 @@ class Browser:
         response = await begin(request, "text/event-stream")
         if stream.seed is not None:
             seed, stream.seed = stream.seed, None
-            await response.write(f"retry:1\nid:{seed}\ndata\n\n".encode())
+            await response.write(f"retry:1\nid: {seed}\ndata\n\n".encode())
             return response
         stream.begun = True
         await self.settle()
@@ -164,12 +164,13 @@ class Stream:
     def types(self):
         """Every type that some reading of the input could find: a page must name what it listens to."""
         types = set()
-        for line in re.split("[\r\n\0]", b"".join(self.chunks).decode(errors="replace")):
+        for line in re.split("[\r\n]", b"".join(self.chunks).decode(errors="replace")):
             _, found, rest = line.partition("event")
             if found:
                 value = rest.lstrip("\ufeff")
                 value = value[1:] if value.startswith(":") else value
                 types |= {value, value.removeprefix(" "), value.strip(), value.lstrip(": ")}
+                types.add(value.partition("\0")[0])
         return sorted(types - {""})
 
 

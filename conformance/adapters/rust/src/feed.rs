@@ -52,8 +52,10 @@ impl Feed {
                     return Err(format!("in piece {}: {why}", chunks.len()));
                 }
                 Poll::Ready(Some(Ok(out))) => {
-                    let items = chunks.last_mut().ok_or("something came before any input")?;
-                    items.extend(item(out));
+                    if let Some(item) = item(out) {
+                        let items = chunks.last_mut().ok_or("an item came before any input")?;
+                        items.push(item);
+                    }
                 }
                 Poll::Pending => match pieces.next() {
                     Some(piece) => {

@@ -60,10 +60,10 @@ pub(crate) fn eventsource_client(request: DecodeRequest) -> Decoded {
         .last_event_id(last_event_id.clone())
         .reconnect(options)
         .build_with_transport(Transport(feed.clone()));
-    // The end of the body is an error to it.
+    // The end of the body is an error to it, of one name or the other.
     let items = client
         .stream()
-        .take_while(|item| ready(!matches!(item, Err(Error::Eof))));
+        .take_while(|item| ready(!matches!(item, Err(Error::Eof | Error::UnexpectedEof))));
     feed.run(request.chunks, pin!(items), |item| match item {
         SSE::Connected(_) => None,
         SSE::Comment(comment) => Some(Item::Comment { comment }),
