@@ -28,7 +28,7 @@ node_env $adapters/javascript/package.json "$work/node" "$work/venv"
 report() {
     local file=$1 status=0
     shift
-    "$target/release/sse-conformance" run --json --timeout 20 --hangs 100 --restarts 1000 "$@" >"$file.new" 2>"$file.log" || status=$?
+    "$target/release/sse-conformance" run --json --startup 120 --timeout 20 --hangs 100 --restarts 1000 "$@" >"$file.new" 2>"$file.log" || status=$?
     if [[ $status -gt 1 ]]; then
         cat "$file.log" >&2
         return "$status"

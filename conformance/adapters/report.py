@@ -27,15 +27,18 @@ SHOWN = 240
 class Implementation:
     """What the reports of one implementation say."""
 
-    def __init__(self, family, reports):
+    def __init__(self, family, name, reports):
         self.family = family
-        self.package = reports[0]["name"] or "sse-proto"
-        self.version = reports[0]["version"]
-        self.name = BROWSERS.get(self.package, re.sub(r" [\d.]+$", "", self.package))
-        self.key = f"{family}: {self.package}"
+        self.package = name
+        self.version = reports[0]["version"] or own_version()
+        self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
+        self.key = f"{family}: {name}"
         self.not_asked = reports[0]["notAsked"]
-        # The cases are asked in several runs where one takes some in fewer ways.
-        self.cases = {case["id"]: case for report in reports for case in report["cases"]}
+        # The cases are asked in several runs where one takes some in fewer ways, or again. Of limits few have the kind of the corpus.
+        cases = {case["id"]: case for report in reports for case in report["cases"]}
+        self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
+        limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
+        self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
         self.requests = sum(report["requests"] for report in reports)
         self.broken_off = [report["brokenOff"] for report in reports if report["brokenOff"]]
 
@@ -63,15 +66,21 @@ class Implementation:
         return f"[{self.name}]({home})" if home else self.name
 
 
+def own_version():
+    """That of sse-proto, whose adapter does not say it."""
+    return re.search(r'^version = "(.*)"', (CORPUS.parent / "Cargo.toml").read_text(), re.M)[1]
+
+
 def read_reports(folder):
     reports = collections.defaultdict(list)
     for path in sorted(folder.glob("*.json")):
         report = json.loads(path.read_text())
-        reports[path.name.partition("-")[0], report["name"]].append(report)
-    # As many asked cases first as there are, so that the long ones of a browser come second.
+        family, _, stem = path.stem.partition("-")
+        reports[family, report["name"] or stem].append(report)
+    # What was asked again comes after what it was first.
     found = [
-        Implementation(family, sorted(ones, key=lambda one: -len(one["cases"])))
-        for (family, _), ones in reports.items()
+        Implementation(family, name, sorted(ones, key=lambda one: -len(one["cases"])))
+        for (family, name), ones in reports.items()
     ]
     return sorted(found, key=rank)
 
@@ -136,6 +145,8 @@ def signs(failure):
     if failure["what"] == "items":
         if len(got) != len(due):
             yield "[more]" if len(got) > len(due) else "[fewer]"
+        elif all({**one, "lastEventId": ""} == {**other, "lastEventId": ""} for one, other in zip(due, got)):
+            yield "[ids]" if any(item.get("lastEventId") for item in got) else "[ids] [none]"
         empty = [sum(item.get("data") == "" for item in items) for items in (due, got)]
         if empty[1] > empty[0]:
             yield "[empty]"
@@ -166,10 +177,13 @@ def markdown(implementations, groups, cases, faults):
         passed, asked = one.count("must", "passed"), one.count("must", "passed", "failed", "not-run")
         share = f"**{passed}** of {asked}"
         skipped = one.count("must", "skipped") + one.count("may", "skipped")
-        skipped -= sum("limit" in case["flags"] for case in one.cases.values() if case["outcome"] == "skipped")
         differs = str(one.count("may", "failed") or "")
         yield f"| {name} ({one.family}) | {one.version} | {one.as_written()} | {share} | {' | '.join(cells)} | {differs} | {skipped or ''} |"
     yield ""
+    for one in implementations:
+        passed, asked = one.limits
+        if asked:
+            yield f"{label(one, implementations)} was asked the {asked} cases about limits as well, and passed {passed}.\n"
     yield "## What is wrong\n"
     yield "Each failure is counted for one fault, so an implementation that ends early may have more faults than are seen.\n"
     yield "| fault | why it matters | seen in (cases) |"
@@ -186,17 +200,19 @@ def markdown(implementations, groups, cases, faults):
         yield f"### {label(one, implementations)} {one.version}\n"
         if one.not_asked:
             yield f"Not asked for: {', '.join(f'`{it}`' for it in one.not_asked if it not in HIDDEN)}.\n"
+        if len(one.cases) < len(cases):
+            yield f"{len(cases) - len(one.cases)} cases were not run, all of them very long inputs.\n"
         for why in one.broken_off:
             yield f"The run was broken off: {why}.\n"
         if not failed:
-            yield "Nothing is wrong.\n"
+            yield "Nothing is wrong."
         for fault in faults.all:
             ids = faults.seen[fault["fault"]].get(one.key)
             if ids:
                 must = [f"`{it}`" for it in ids]
                 more = f" and {len(must) - 4} more" if len(must) > 4 else ""
                 yield f"- {fault['fault']}: {', '.join(must[:4])}{more}"
-        yield "" if failed else ""
+        yield ""
     browsers = [one for one in implementations if one.family == "browser"]
     yield "## Where browsers disagree with a case\n"
     yield "The corpus follows the standard; these are the cases that a browser fails, and why.\n"
