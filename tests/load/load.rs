@@ -37,7 +37,7 @@ use watcher::{Tally, Watcher};
 const DOWN: Duration = Duration::from_millis(500);
 
 /// How long clients may take to connect or to catch up. Only a failing load takes it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Holds live-server under many clients while it is killed and started again.
 #[derive(Parser)]
