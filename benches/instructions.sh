@@ -20,7 +20,7 @@ cd "$work"
 # count CASE BYTES: one line "CASE INSTRUCTIONS BYTES".
 count() {
     local instructions
-    instructions=$(env -i "$(command -v valgrind)" --tool=callgrind --callgrind-out-file=/dev/null \
+    instructions=$(env -i "$(command -v valgrind)" --tool=callgrind --callgrind-out-file="profile.%p" \
         --toggle-collect='instructions::measured*' ./program "$1" 2>&1 | awk '/ Collected : / { print $4 }')
     [[ $instructions -gt 0 ]] || {
         echo "$1: nothing was counted" >&2
@@ -31,6 +31,7 @@ count() {
 export -f count
 
 ./program >cases
+rm -f profile.*
 xargs -a cases -P "$(nproc)" -L 1 bash -c 'count "$@"' count >unsorted
 # In the order of the program's list.
 awk 'NR == FNR { count[$1] = $0; next } { print count[$1] }' unsorted cases >counted

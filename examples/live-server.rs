@@ -12,14 +12,16 @@
 //!
 //! All that is sent stands in one [`Log`], each event encoded once, and a client is no more than a
 //! position in it: how a client starts, goes on after a lost connection and falls behind is one
-//! thing, and a slow one costs no memory. Begin reading at [`events`] and [`Client::next`].
+//! thing, and a slow one costs no memory. With `--store FILE` the log outlives the server, and so
+//! does the position of each client. Begin reading at [`events`] and [`Client::next`].
 
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    io::{self, Write as _},
+    fs::{self, File},
+    io::{self, ErrorKind, Seek as _, SeekFrom, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     str,
     sync::Arc,
@@ -39,7 +41,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Parser;
 use futures_util::stream;
 use serde::Deserialize;
-use sse_proto::{Frame, InvalidField};
+use sse_proto::{Decoder, Frame};
 use tokio::{net::TcpListener, sync::watch, time};
 
 /// Streams events to any number of clients.
@@ -64,6 +66,10 @@ struct Args {
     /// How much is kept for those who come late or come back
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     history: usize,
+
+    /// Keep it in this file, too, and when started again go on where it ends
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    store: Option<PathBuf>,
 
     /// How often the server has something to say of itself; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
@@ -107,8 +113,12 @@ async fn serve(args: Args) -> io::Result<()> {
     if HeaderValue::from_str(&run).is_err() || run.starts_with([' ', '\t']) {
         return Err(io::Error::other("no header can carry that --run"));
     }
+    let mut log = Log::new(run, args.history);
+    if let Some(path) = &args.store {
+        log.restore(path)?;
+    }
     let server = Arc::new(Server {
-        log: watch::Sender::new(Log::new(run, args.history)),
+        log: watch::Sender::new(log),
         heartbeat: args.heartbeat,
         retry: args.retry,
     });
@@ -140,7 +150,7 @@ struct Server {
 
 impl Server {
     /// Sends an event to all clients and returns its id.
-    fn publish(&self, event: &str, data: &str) -> Result<String, InvalidField> {
+    fn publish(&self, event: &str, data: &str) -> io::Result<String> {
         let mut result = Ok(String::new());
         self.log.send_modify(|log| result = log.push(event, data));
         result
@@ -158,6 +168,8 @@ struct Log {
     /// The length of all events together.
     bytes: usize,
     max_bytes: usize,
+    /// The same events, in the format of the stream.
+    file: Option<File>,
     /// How often all streams were ended.
     drops: u64,
     stopped: bool,
@@ -171,15 +183,65 @@ impl Log {
             events: VecDeque::new(),
             bytes: 0,
             max_bytes,
+            file: None,
             drops: 0,
             stopped: false,
         }
     }
 
+    /// Goes on with the run that a file holds, if it does, and keeps the events there from now on.
+    fn restore(&mut self, path: &Path) -> io::Result<()> {
+        let stored = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
+            stored => stored?.into(),
+        };
+        let mut decoder = Decoder::with_max_event_len(usize::MAX);
+        let mut events = decoder.feed(&stored);
+        let mut start = 0;
+        // If the server was stopped while it wrote, the last event lacks its end: it does not come.
+        while let Some(event) = events.next_event().map_err(io::Error::other)? {
+            let (run, number) =
+                (event.last_event_id.rsplit_once('-')).ok_or(ErrorKind::InvalidData)?;
+            if start == 0 {
+                self.run = run.to_owned();
+                self.first = number.parse().map_err(io::Error::other)?;
+            }
+            let end = stored.len() - events.rest().len();
+            self.keep(stored.slice(start..end));
+            start = end;
+        }
+        // The new file takes the place of the old one in whole or not at all.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let mut file = File::create(&new)?;
+        self.events
+            .iter()
+            .try_for_each(|event| file.write_all(event))?;
+        fs::rename(new, path)?;
+        self.file = Some(file);
+        Ok(())
+    }
+
     /// Encodes an event, once for all clients.
-    fn push(&mut self, event: &str, data: &str) -> Result<String, InvalidField> {
+    fn push(&mut self, event: &str, data: &str) -> io::Result<String> {
+        let refused = |error| io::Error::new(ErrorKind::InvalidInput, error);
         let id = self.id(self.end());
-        let event = encode(Frame::message(data).event(event)?.id(&id)?);
+        let frame = Frame::message(data).event(event).map_err(refused)?;
+        let event = encode(frame.id(&id).map_err(refused)?);
+        // Written before it is sent: what a client has seen outlives the server, if not a power cut.
+        if let Some(file) = &mut self.file {
+            let end = file.stream_position()?;
+            if let Err(error) = file.write_all(&event) {
+                file.set_len(end)?;
+                file.seek(SeekFrom::Start(end))?;
+                return Err(error);
+            }
+        }
+        self.keep(event);
+        Ok(id)
+    }
+
+    fn keep(&mut self, event: Bytes) {
         self.bytes += event.len();
         self.events.push_back(event);
         while self.bytes > self.max_bytes {
@@ -189,7 +251,6 @@ impl Log {
             self.bytes -= oldest.len();
             self.first += 1;
         }
-        Ok(id)
     }
 
     fn id(&self, number: u64) -> String {
@@ -338,11 +399,16 @@ fn data_url(of_type: &str, bytes: &[u8]) -> String {
     format!("data:{of_type};base64,{}", BASE64_STANDARD.encode(bytes))
 }
 
-fn published(id: Result<String, InvalidField>) -> Response {
-    match id {
-        Ok(id) => id.into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    }
+fn published(id: io::Result<String>) -> Response {
+    let error = match id {
+        Ok(id) => return id.into_response(),
+        Err(error) => error,
+    };
+    let status = match error.kind() {
+        ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    (status, error.to_string()).into_response()
 }
 
 /// `POST /streams`: ends them all.
@@ -370,7 +436,7 @@ async fn demo(server: Arc<Server>, period: Duration) {
         let clients = server.log.receiver_count().to_string();
         let picture = data_url("image/bmp", &waves(time));
         for (event, data) in [("clients", &clients), ("picture", &picture)] {
-            // Both names are free of line ends.
+            // Both names are free of line ends, and what the disk has no room for is only a demo.
             let _ = server.publish(event, data);
         }
     }

@@ -4,10 +4,18 @@
 //! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
 //! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
 
+/// Whether there are vector instructions. Without them, windows are no more than a lot of code.
+pub(crate) const VECTORS: bool = cfg!(any(
+    target_feature = "sse2",
+    target_feature = "neon",
+    target_feature = "simd128",
+));
+
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
 #[inline]
 pub(crate) fn is_one_line(text: &[u8]) -> bool {
     match text.len() {
+        _ if !VECTORS => is_high(text),
         0..16 => is_high(text),
         16..32 => has_high_ends::<16>(text),
         32..64 => has_high_ends::<32>(text),

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
 
 target=$(target_folder)
-work=$target/code-size
+work=$target/freestanding
 mkdir -p "$work"
 tests/support/rust-1.85.sh "$target/rust-1.85"
 

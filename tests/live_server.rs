@@ -1,4 +1,4 @@
-//! `examples/live-server.rs` with many clients at once, each with a decoder of its own.
+//! `examples/live-server.rs` with many clients at once, each with a decoder of its own, and killed.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
@@ -6,14 +6,17 @@
 mod program;
 
 use std::{
+    fs::{self, OpenOptions},
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::Command,
     sync::{Barrier, mpsc},
     thread,
 };
 
 use program::{PATIENCE, Talk};
+use serde_json::json;
 use sse_proto::Decoder;
 
 const CLIENTS: usize = 200;
@@ -69,6 +72,60 @@ fn each_of_many_clients_sees_every_event_once_whatever_is_dropped() {
             assert!(connections > 1);
         }
     });
+}
+
+#[test]
+fn a_killed_server_goes_on_with_what_it_stored() {
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-server-store");
+    let _ = fs::remove_file(&store);
+    let start = || {
+        let mut server = Command::new(program::build("live-server"));
+        server.args(["--listen", "127.0.0.1:0", "--demo", "0", "--store"]);
+        let mut server = Talk::with(server.arg(&store));
+        let address = server.hear();
+        let address = address.strip_prefix("http://").unwrap().parse().unwrap();
+        (server, address)
+    };
+    let publish = |address, data: &str| {
+        let event = json!({ "event": "note", "data": data }).to_string();
+        let answer = post(address, "/messages", &event).unwrap();
+        answer.rsplit("\r\n").next().unwrap().to_owned()
+    };
+
+    let (server, address) = start();
+    let first = publish(address, "one\n\n1");
+    let second = publish(address, "two");
+    drop(server); // this kills it
+
+    // As it may be if that happens within a write.
+    let mut file = OpenOptions::new().append(true).open(&store).unwrap();
+    file.write_all(b"event: note\nid: 7-7\ndata: half an event\n")
+        .unwrap();
+
+    let (_server, address) = start();
+    let third = publish(address, "three");
+    let run = first.strip_suffix("-1").unwrap();
+    assert_eq!(second, format!("{run}-2"));
+    assert_eq!(third, format!("{run}-3"));
+
+    let seen = |last_event_id, len| {
+        let mut stream = open(address, last_event_id).unwrap();
+        let mut decoder = Decoder::new();
+        let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
+        while seen.len() < len {
+            let read = stream.read(&mut buffer).unwrap();
+            let mut events = decoder.feed(&buffer[..read]);
+            while let Some(event) = events.next_event().unwrap() {
+                seen.push((event.last_event_id.to_owned(), event.data.to_owned()));
+            }
+        }
+        seen
+    };
+    let [first, second, third] = [(first, "one\n\n1"), (second, "two"), (third, "three")]
+        .map(|(id, data)| (id, data.to_owned()));
+    let after_first = [second.clone(), third.clone()];
+    assert_eq!(seen(&first.0, 2), after_first);
+    assert_eq!(seen("", 3), [first, second, third]);
 }
 
 /// The data of all events, in the order of their arrival, and how many connections that took.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures this crate beside its peers, which takes about fifteen minutes, and writes benches/RESULTS.md and
+# Measures this crate beside its peers, which takes about ten minutes, and writes benches/RESULTS.md and
 # benches/throughput.svg: benches/peers/run.sh [--date DATE]
 # Or only sees that the peers compile and answer as they should, and times nothing: benches/peers/run.sh --check
 set -euo pipefail
@@ -54,7 +54,7 @@ invalid UTF-8 it leaves a line at the first wrong byte, which no decoder may do.
 Columns are chunk sizes in bytes; \`event\` is the length of an event, of the average one where they differ.
 
 END
-    "$peers" decode --svg ../throughput.svg
+    "$peers" decode --seconds 2 --svg ../throughput.svg
     cat <<END
 ## With the optional features
 
@@ -65,7 +65,7 @@ END
     for feature in simdutf8 memchr; do
         cargo build --locked --release --features "$feature" --target-dir "$CARGO_TARGET_DIR/$feature"
         printf '### %s\n\n' "$feature"
-        "$CARGO_TARGET_DIR/$feature/release/peers" decode --seconds 1.5 --chunk 16,event,1400,16384,whole |
+        "$CARGO_TARGET_DIR/$feature/release/peers" decode --seconds 1 --chunk 16,event,1400,16384,whole |
             grep -E '^$|^\*\*|^\| (GB/s|sse-proto|reference)|^\|---' | cat -s
     done
     cat <<END

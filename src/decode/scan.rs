@@ -3,7 +3,7 @@
 //! A call for each line costs more than the short lines of most streams; a mask over a block is
 //! shared by all lines in it. Plain loops over fixed sizes, for the compiler to vectorise.
 
-use crate::gate::has_high_ends;
+use crate::gate::{VECTORS, has_high_ends};
 use crate::work;
 
 const BLOCK: usize = 64;
@@ -49,38 +49,32 @@ impl LineEnds {
             let end = rest.iter().position(|&byte| byte == LF || byte == CR)?;
             return Some(from + end);
         }
-        self.end = self.end.max(from / BLOCK * BLOCK);
-        let mut wanted = u64::MAX << (from.saturating_sub(self.end) % BLOCK);
         loop {
             for _ in 0..MANY {
-                let rest = chunk.get(self.end..)?;
-                let Some(block) = rest.first_chunk() else {
-                    return self.search_last(chunk, rest, wanted);
+                let rest = chunk.get(self.end..).filter(|rest| !rest.is_empty())?;
+                work::scanned(chunk.len().min(BLOCK));
+                self.mask = if let Some(block) = rest.first_chunk() {
+                    block_mask(block)
+                } else if let Some(block) = chunk.last_chunk() {
+                    // The whole block that ends with the chunk; the shift drops what was looked at
+                    // before.
+                    block_mask(block) >> (BLOCK - rest.len())
+                } else {
+                    short_mask(rest)
                 };
-                work::scanned(BLOCK);
+                let behind = from.saturating_sub(self.end);
                 self.end += BLOCK;
-                self.mask = block_mask(block);
-                let found = self.mask & wanted;
-                if found != 0 {
-                    return Some(self.end - BLOCK + found.trailing_zeros() as usize);
+                let mask = if behind < BLOCK {
+                    self.mask & (u64::MAX << behind)
+                } else {
+                    0
+                };
+                if mask != 0 {
+                    return Some(self.end - BLOCK + mask.trailing_zeros() as usize);
                 }
-                wanted = u64::MAX;
             }
             self.end += blocks_of_one_line(chunk.get(self.end..)?);
         }
-    }
-
-    /// Of `chunk`, `rest` is left: less than a block.
-    fn search_last(&mut self, chunk: &[u8], rest: &[u8], wanted: u64) -> Option<usize> {
-        work::scanned(chunk.len().min(BLOCK));
-        self.mask = match chunk.last_chunk() {
-            // The whole block that ends with the chunk; the shift drops what was looked at before.
-            Some(block) if !rest.is_empty() => block_mask(block) >> (BLOCK - rest.len()),
-            _ => short_mask(rest),
-        };
-        self.end += BLOCK;
-        let found = self.mask & wanted;
-        (found != 0).then(|| self.end - BLOCK + found.trailing_zeros() as usize)
     }
 }
 
@@ -106,6 +100,9 @@ fn blocks_of_one_line(rest: &[u8]) -> usize {
 /// One bit for each byte of `block` that is a CR or an LF, the first byte lowest.
 #[inline]
 fn block_mask(block: &[u8; BLOCK]) -> u64 {
+    if !VECTORS {
+        return short_mask(block);
+    }
     // Most blocks of a long line have no byte that low, and that is seen sooner than lanes are made.
     if has_high_ends::<32>(block) {
         return 0;

@@ -1,0 +1,255 @@
+"""An adapter for the EventSource of a browser: `python adapter.py chromium|firefox-esr` speaks the protocol of ADAPTER.md.
+
+A page in the browser, headless and with a fresh profile, opens an event source for each request, and tells over a WebSocket
+what it hears. The server behind it sends each piece by itself and then waits for some round trips on the WebSocket, which
+pass through the same processes of the browser: so the piece before has been read when the next one comes, and what came out
+of it has been told. How many round trips that takes is tried out first, with a body whose pieces the page counts.
+
+A page has no way to see comments, reconnection times and the last event id that stays. The id to start with is that of a first
+stream, after which the browser reconnects.
+"""
+
+import asyncio
+import base64
+import itertools
+import json
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from aiohttp import WSMsgType, web
+
+# Nothing is fetched that the page did not ask for, and no timer is slowed down.
+CHROMIUM = """--headless --no-sandbox --disable-gpu --no-first-run --no-default-browser-check --disable-extensions --disable-sync
+--disable-background-networking --disable-component-update --disable-default-apps --disable-domain-reliability
+--disable-background-timer-throttling --disable-renderer-backgrounding --disable-dev-shm-usage""".split()
+FIREFOX = {
+    "app.normandy.enabled": False,
+    "app.update.enabled": False,
+    "browser.aboutwelcome.enabled": False,
+    "browser.newtabpage.enabled": False,
+    "browser.region.update.enabled": False,
+    "browser.safebrowsing.downloads.enabled": False,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.homepage_override.mstone": "ignore",
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.push.connection.enabled": False,
+    "extensions.getAddons.cache.enabled": False,
+    "extensions.update.enabled": False,
+    "media.gmp-manager.updateEnabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "network.dns.disablePrefetch": True,
+    "network.http.speculative-parallel-limit": 0,
+    "security.remote_settings.crlite_filters.enabled": False,
+    "services.settings.server": "http://127.0.0.1:9",
+    "toolkit.telemetry.enabled": False,
+    "toolkit.telemetry.unified": False,
+}
+
+# Event sources at a time; a browser has at most six connections to a server.
+LANES = 4
+
+
+class Browser:
+    """The page, and what is under way in it."""
+
+    def __init__(self):
+        self.socket = asyncio.get_running_loop().create_future()
+        self.pings = {}
+        self.numbers = itertools.count(1)
+        self.streams = {}
+        self.pieces = asyncio.Queue()
+        self.rounds = 1
+
+    async def order(self, order, **arguments):
+        await (await self.socket).send_json({"order": order, **arguments})
+
+    async def settle(self):
+        """Gives the browser the time to read what it was sent, and hears what came out of it."""
+        for _ in range(self.rounds):
+            number = next(self.numbers)
+            self.pings[number] = pong = asyncio.get_running_loop().create_future()
+            await self.order("ping", ping=number)
+            await pong
+
+    async def adapter(self, request):
+        socket = web.WebSocketResponse(max_msg_size=0, compress=False)
+        await socket.prepare(request)
+        self.socket.set_result(socket)
+        async for message in socket:
+            if message.type == WSMsgType.TEXT:
+                self.hear(json.loads(message.data))
+        return socket
+
+    def hear(self, told):
+        if "pong" in told:
+            self.pings.pop(told["pong"]).set_result(None)
+        elif "pieces" in told:
+            self.pieces.put_nowait(told["pieces"])
+        elif stream := self.streams.get(told.pop("source")):
+            if "ended" not in told:
+                stream.items.append(told)
+            elif stream.sent:
+                stream.ended.set()
+
+    async def calibrate(self):
+        """Finds the number of round trips that keep all pieces of a body apart."""
+        while True:
+            await self.order("count")
+            if await self.pieces.get() == PIECES:
+                # Once more, since the machine may become busier than it is now.
+                self.rounds += 1
+                return
+            self.rounds += 1
+
+    async def send_pieces(self, request):
+        response = await begin(request, "text/plain")
+        for _ in range(PIECES):
+            await response.write(b"x")
+            await self.settle()
+        return response
+
+    async def send_stream(self, request):
+        stream = self.streams.get(int(request.match_info["source"]))
+        if stream is None or stream.begun:
+            # It reconnects after the end, before it is closed.
+            return web.Response(status=204)
+        response = await begin(request, "text/event-stream")
+        if stream.seed is not None:
+            seed, stream.seed = stream.seed, None
+            await response.write(f"retry:1\nid: {seed}\ndata\n\n".encode())
+            return response
+        stream.begun = True
+        await self.settle()
+        for chunk in stream.chunks:
+            stream.items = []
+            stream.answer.append(stream.items)
+            if chunk:
+                await response.write(chunk)
+            await self.settle()
+        stream.sent = True
+        return response
+
+    async def decode(self, request):
+        source = next(self.numbers)
+        self.streams[source] = stream = Stream(request)
+        await self.order("open", source=source, types=stream.types())
+        await stream.ended.wait()
+        del self.streams[source]
+        await self.order("close", source=source)
+        return {"chunks": stream.answer}
+
+
+PIECES = 200
+
+
+class Stream:
+    """A request of kind decode, and its answer so far."""
+
+    def __init__(self, request):
+        self.chunks = [base64.b64decode(chunk) for chunk in request["chunks"]]
+        self.seed = request.get("lastEventId")
+        self.begun = self.sent = False
+        self.ended = asyncio.Event()
+        self.answer = []
+        # Whatever is heard before the first piece is of the first stream.
+        self.items = []
+
+    def types(self):
+        """Every type that some reading of the input could find: a page must name what it listens to."""
+        types = set()
+        for line in re.split("[\r\n]", b"".join(self.chunks).decode(errors="replace")):
+            _, found, rest = line.partition("event")
+            if found:
+                value = rest.lstrip("\ufeff")
+                value = value[1:] if value.startswith(":") else value
+                types |= {value, value.removeprefix(" "), value.strip(), value.lstrip(": ")}
+                types.add(value.partition("\0")[0])
+        return sorted(types - {""})
+
+
+async def begin(request, content_type):
+    headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
+    response = web.StreamResponse(headers=headers)
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    if hasattr(response, "send_headers"):
+        await response.send_headers()
+    return response
+
+
+async def serve(program):
+    logging.disable()
+    browser = Browser()
+    app = web.Application()
+    page = Path(__file__).with_name("page.html")
+    app.add_routes(
+        [
+            web.get("/", lambda _: asyncio.sleep(0, web.FileResponse(page))),
+            web.get("/adapter", browser.adapter),
+            web.get("/pieces", browser.send_pieces),
+            web.get("/stream/{source}", browser.send_stream),
+        ]
+    )
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        if program == "chromium":
+            arguments = [*CHROMIUM, f"--user-data-dir={profile}"]
+        else:
+            prefs = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in FIREFOX.items())
+            Path(profile, "user.js").write_text("\n".join(prefs))
+            arguments = ["--headless", "--no-remote", "--profile", profile]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen([program, *arguments, f"http://127.0.0.1:{port}/"], **quiet)
+        try:
+            await browser.socket
+            await browser.calibrate()
+            print(f"pieces are kept apart by {browser.rounds} round trips", file=sys.stderr)
+            await talk(browser, program)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+async def talk(browser, program):
+    """Answers in the order of the requests, though several are served at a time."""
+    about = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.search(r"[\d.]+(esr)?", about)[0]
+    lanes = asyncio.Semaphore(LANES)
+    answers = asyncio.Queue()
+
+    async def answer(request):
+        if request["kind"] == "capabilities":
+            offers = ["decode", "chunks", "id-seed", "large"]
+            return {"name": program, "version": version, "capabilities": offers}
+        if request["kind"] == "decode":
+            async with lanes:
+                return await browser.decode(request)
+        return {"unsupported": True}
+
+    async def write():
+        while (due := await answers.get()) is not None:
+            number, task = due
+            print(json.dumps({"case": number, **await task}), flush=True)
+
+    writer = asyncio.create_task(write())
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        request = json.loads(line)
+        answers.put_nowait((request["case"], asyncio.create_task(answer(request))))
+    answers.put_nowait(None)
+    await writer
+
+
+asyncio.run(serve(sys.argv[1]))

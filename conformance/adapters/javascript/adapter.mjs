@@ -1,0 +1,172 @@
+// Adapters for the decoders on npm: `node adapter.mjs NODE_MODULES NAME` speaks the protocol of ADAPTER.md for one of
+// them, a package in the folder NODE_MODULES.
+//
+// Each is used the way its documentation shows, or, where the decoder of a client is not documented, by the module that it
+// is in. The first error ends the stream. Where a decoder hands out ids and leaves it to the user to remember them, the
+// adapter remembers them.
+//
+// Not here: the package `eventsource`. Its parser is eventsource-parser.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+const [modules, name] = process.argv.slice(2);
+const require = createRequire(join(resolve(modules), "here.js"));
+// By its path: some packages do not export the module that their decoder is in.
+const load = (path) => import(pathToFileURL(join(resolve(modules), path)));
+
+// Each has `offers`, besides `decode`, `chunks` and `empty-chunks`, and `start`, which gets `push` for items and the id to start with
+// and gives `feed` for pieces, and perhaps `settle`, `end` and `lastEventId`.
+const implementations = {
+  "eventsource-parser": async () => {
+    const { createParser } = await import(pathToFileURL(require.resolve("eventsource-parser")));
+    return {
+      offers: ["comments", "retry", "id-seed", "final-id", "large"],
+      start(push, lastEventId) {
+        const parser = createParser({
+          onId: (id) => (lastEventId = id),
+          onEvent: ({ event, data }) => push({ event: event ?? "message", data, lastEventId }),
+          onRetry: (retry) => push({ retry }),
+          onComment: (comment) => push({ comment }),
+        });
+        const utf8 = new TextDecoder();
+        return {
+          feed: (bytes) => parser.feed(utf8.decode(bytes, { stream: true })),
+          lastEventId: () => lastEventId,
+        };
+      },
+    };
+  },
+
+  // The parser below its EventSource, which is not exported but can be required.
+  undici: async () => {
+    const { EventSourceStream } = require("undici/lib/web/eventsource/eventsource-stream.js");
+    return {
+      offers: ["id-seed", "final-id", "large"],
+      start(push, lastEventId) {
+        const settings = { lastEventId, reconnectionTime: 3000, origin: "" };
+        const stream = new EventSourceStream({
+          eventSourceSettings: settings,
+          push: ({ type, options: { data, lastEventId } }) => push({ event: type, data, lastEventId }),
+        });
+        let failure;
+        stream.on("error", (error) => (failure ??= error));
+        const feed = async (bytes) => {
+          if (!stream.write(bytes)) await new Promise(setImmediate);
+          if (failure) throw failure;
+        };
+        const end = () => feed(new Uint8Array());
+        return { feed, end, lastEventId: () => settings.lastEventId };
+      },
+    };
+  },
+
+  // Its three stages, which are a module of their own.
+  "@microsoft/fetch-event-source": async () => {
+    const { getLines, getMessages } = require("@microsoft/fetch-event-source/lib/cjs/parse.js");
+    return {
+      offers: ["retry", "id-seed", "final-id", "large"],
+      start(push, lastEventId) {
+        const messages = getMessages(
+          (id) => (lastEventId = id),
+          (retry) => push({ retry }),
+          ({ event, data }) => push({ event: event || "message", data, lastEventId }),
+        );
+        return { feed: getLines(messages), lastEventId: () => lastEventId };
+      },
+    };
+  },
+
+  "fetch-event-stream": async () => {
+    const { events } = await load("fetch-event-stream/esm/mod.js");
+    return { offers: ["large"], start: (push) => reading(push, (body) => events(new Response(body))) };
+  },
+
+  "parse-sse": async () => {
+    const { parseServerSentEvents } = await load("parse-sse/index.js");
+    const headers = { "Content-Type": "text/event-stream" };
+    const events = async function* (body) {
+      for await (const { type, data, lastEventId } of parseServerSentEvents(new Response(body, { headers }))) {
+        yield { event: type, data, id: lastEventId };
+      }
+    };
+    return { offers: ["large"], start: (push) => reading(push, events) };
+  },
+
+  // These two are the decoders below the streams of JSON that the SDKs hand out.
+  openai: async () => {
+    const { _iterSSEMessages } = await load("openai/core/streaming.mjs");
+    const events = (body) => _iterSSEMessages(new Response(body), new AbortController());
+    return { offers: ["large"], start: (push) => reading(push, events) };
+  },
+
+  "@anthropic-ai/sdk": async () => {
+    const { _iterSSEMessages } = await load("@anthropic-ai/sdk/core/streaming.mjs");
+    const events = (body) => _iterSSEMessages(new Response(body), new AbortController());
+    return { offers: ["large"], start: (push) => reading(push, events) };
+  },
+};
+
+// For decoders that read a body themselves: they get a piece, and time to do with it all that they can do without another.
+function reading(push, events) {
+  let pieces;
+  let lastEventId = "";
+  let failure;
+  const body = new ReadableStream({ start: (controller) => (pieces = controller) });
+  const done = (async () => {
+    for await (const { event, data, id } of events(body)) {
+      // fetch-event-stream makes numbers of some.
+      lastEventId = String(id ?? lastEventId);
+      push({ event: event || "message", data: data ?? "", lastEventId });
+    }
+  })().catch((error) => (failure = error));
+  const settle = async () => {
+    // All that is resolved already runs before the next turn of the event loop.
+    for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate);
+    if (failure) throw failure;
+  };
+  return {
+    feed: (bytes) => pieces.enqueue(bytes),
+    settle,
+    async end() {
+      pieces.close();
+      await done;
+      await settle();
+    },
+  };
+}
+
+const implementation = await implementations[name]();
+const { version } = JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8"));
+const capabilities = ["decode", "chunks", "empty-chunks", ...implementation.offers];
+
+async function decode({ chunks, lastEventId = "" }) {
+  let items;
+  const decoder = implementation.start((item) => items.push(item), lastEventId);
+  const answer = [];
+  for (const chunk of chunks) {
+    answer.push((items = []));
+    const bytes = new Uint8Array(Buffer.from(chunk, "base64"));
+    await decoder.feed(bytes);
+    // Of very many pieces only those are waited for that may complete something: it is what takes the time.
+    if (chunks.length < 10_000 || bytes.includes(10) || bytes.includes(13)) await decoder.settle?.();
+  }
+  items ??= [];
+  await decoder.end?.();
+  return { chunks: answer, lastEventId: decoder.lastEventId?.() };
+}
+
+async function answer(request) {
+  if (request.kind === "capabilities") return { name, version, capabilities };
+  if (request.kind === "decode") return decode(request);
+  return { unsupported: true };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  const reply = await answer(request).catch((error) => ({ error: String(error) }));
+  console.log(JSON.stringify({ case: request.case, ...reply }));
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Holds the implementations in adapters/, and sse-proto itself, against the corpus, and writes RESULTS.md and results.html:
+#
+#   conformance/results.sh [NAME...]
+#
+# With names only these are run again; what was found out of the others is taken as it was. Installs what it needs below the target
+# folder, and the browsers with apt. Takes about an hour on two cores. Ends with 0 if every failure is explained in
+# adapters/faults.json, and every fault there was seen.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/support/install.sh
+
+target=$(target_folder)
+work=$target/field
+adapters=conformance/adapters
+mkdir -p "$work/reports"
+asked=("$@")
+
+need "command -v chromium" chromium
+need "command -v firefox-esr" firefox-esr
+cargo build --quiet --release -p sse-conformance
+CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
+cat $adapters/{python,browsers}/requirements.txt >"$work/requirements.txt"
+python_env "$work/requirements.txt" "$work/venv"
+node_env $adapters/javascript/package.json "$work/node" "$work/venv"
+
+# report FILE OPTION... -- COMMAND...: that some cases fail is in the report; that none can be asked is an error.
+report() {
+    local file=$1 status=0
+    shift
+    "$target/release/sse-conformance" run --json --startup 120 --timeout 20 --hangs 100 --restarts 1000 "$@" >"$file.new" 2>"$file.log" || status=$?
+    if [[ $status -gt 1 ]]; then
+        cat "$file.log" >&2
+        return "$status"
+    fi
+    mv "$file.new" "$file"
+}
+
+# run FAMILY NAME OPTION... -- COMMAND...: the report of an implementation, while at most one other is being made.
+run() {
+    local family=$1 name=$2
+    shift 2
+    if [[ ${#asked[@]} -gt 0 && " ${asked[*]} " != *" $name "* ]]; then
+        return
+    fi
+    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do
+        wait -n
+    done
+    echo "$family: $name"
+    if [[ $family == browser ]]; then
+        in_browser "$name" "$@" &
+    else
+        report "$work/reports/$family-${name//[^a-z0-9.-]/_}.json" --only decode "$@" &
+    fi
+}
+
+# in_browser NAME -- COMMAND...: an input of many thousand pieces would take hours, so the long ones come in one piece. What is late may
+# be so because the machine is busy: it is asked again, and counts only if it is late each time.
+in_browser() {
+    local file=$work/reports/browser-$1 again late
+    shift
+    rm -f "$file"*.json
+    report "$file.json" "${short[@]}" "$@"
+    report "$file-long.json" "${long[@]}" --without chunks "$@"
+    local before=$file.json
+    for again in 1 2; do
+        readarray -t late < <(only "case.get('failure', {}).get('what') == 'late'" "$before")
+        if [[ ${#late[@]} == 0 ]]; then
+            return
+        fi
+        before=$file-again-$again.json
+        report "$before" "${late[@]}" "$@"
+    done
+}
+
+# only CONDITION FILE: options that choose the cases in FILE for which CONDITION, in Python, holds.
+only() {
+    python3 -c '
+import json, sys
+found = json.load(open(sys.argv[2]))
+for case in found["cases"] if isinstance(found, dict) else found:
+    if eval(sys.argv[1]):
+        print("--only", case["id"], sep="\n")' "$@"
+}
+
+long=(--only linear --only noise-64-kib)
+readarray -t short < <(only "'linear' not in case['flags'] and case['id'] != 'noise-64-kib'" \
+    <("$target/release/sse-conformance" list --only decode --json))
+[[ ${#short[@]} -gt 0 ]]
+
+for name in sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client \
+    eventsource-stream eventsource-stream2; do
+    run Rust "$name" -- "$target/release/rust-adapters" "$name"
+done
+for name in httpx-sse sseclient-py launchdarkly-eventsource openai anthropic; do
+    run Python "$name" -- "$work/venv/bin/python" $adapters/python/adapter.py "$name"
+done
+for name in eventsource-parser undici @microsoft/fetch-event-source fetch-event-stream parse-sse openai @anthropic-ai/sdk; do
+    run JavaScript "$name" -- node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name"
+done
+
+for name in chromium firefox-esr; do
+    run browser "$name" -- "$work/venv/bin/python" $adapters/browsers/adapter.py "$name"
+done
+
+# Last, since its development dependencies take long to build.
+cargo build --quiet --release --example adapter
+run Rust sse-proto -- "$target/release/examples/adapter"
+while [[ -n $(jobs -p) ]]; do
+    wait -n
+done
+
+exec python3 $adapters/report.py "$work/reports" conformance

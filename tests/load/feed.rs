@@ -1,0 +1,108 @@
+//! The events of a load: each is a function of its number, so that every client knows what is due.
+
+use std::{
+    iter,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Instant,
+};
+
+/// Cut together at random, line ends of all kinds and what looks like fields among them.
+const PIECES: [&str; 16] = [
+    "all work and no play ",
+    "0123456789abcdef",
+    "{\"x\":[1,2,3]}",
+    "data: ",
+    "id: 7",
+    ":",
+    " ",
+    "\n",
+    "\r",
+    "\r\n",
+    "\n\n",
+    "caf\u{e9} ",
+    "\u{6f22}\u{5b57}",
+    "\u{1f980}",
+    "\u{feff}",
+    "\0",
+];
+
+/// How long the data may be, in bytes, from one event to the next.
+const LENS: [usize; 8] = [0, 1, 60, 300, 1000, 2000, 3000, 4096];
+
+pub(crate) struct Feed {
+    start: Instant,
+    events: Vec<Event>,
+}
+
+pub(crate) struct Event {
+    /// Empty for `message`.
+    pub(crate) event_type: &'static str,
+    pub(crate) data: String,
+    /// What comes of the data: an event stream knows one kind of line end.
+    due: String,
+    /// In microseconds after the start.
+    sent: AtomicU64,
+}
+
+impl Feed {
+    pub(crate) fn new(len: u64) -> Self {
+        Self {
+            start: Instant::now(),
+            events: (1..=len).map(Event::new).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// Numbers begin at 1.
+    pub(crate) fn get(&self, number: u64) -> Option<&Event> {
+        self.events
+            .get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// In microseconds after the start.
+    pub(crate) fn now(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+}
+
+impl Event {
+    fn new(number: u64) -> Self {
+        let max_len = LENS[number as usize % LENS.len()];
+        let mut random = number;
+        let pieces = iter::repeat_with(|| {
+            // The generator of Knuth's MMIX; its upper bits are the good ones.
+            random = (random.wrapping_mul(6_364_136_223_846_793_005))
+                .wrapping_add(1_442_695_040_888_963_407);
+            PIECES[(random >> 60) as usize]
+        });
+        let mut data = String::new();
+        for piece in pieces {
+            if data.len() + piece.len() > max_len {
+                break;
+            }
+            data += piece;
+        }
+        Self {
+            event_type: ["", "note", "\u{6f22}: b"][number as usize % 3],
+            due: data.replace("\r\n", "\n").replace('\r', "\n"),
+            data,
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn is(&self, event_type: &str, data: &str) -> bool {
+        let due = Some(self.event_type).filter(|due| !due.is_empty());
+        event_type == due.unwrap_or("message") && data == self.due
+    }
+
+    pub(crate) fn set_sent(&self, time: u64) {
+        self.sent.store(time, Relaxed);
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Relaxed)
+    }
+}
