@@ -8,9 +8,12 @@ use sse_proto::{Decoder, Fixed, Frame, InvalidField, Item};
 #[test]
 fn the_encoder_passes_every_case() {
     for case in cases() {
+        let Body::Encode(body) = &case.body else {
+            continue;
+        };
         for way in case.ways(&Capabilities::all()) {
             let Request::Encode(request) = &way.request else {
-                continue;
+                unreachable!("the case is for encoders");
             };
             let answer = match encode(&request.frames) {
                 Ok(stream) => Answer::Encode(stream.into_bytes()),
@@ -19,11 +22,8 @@ fn the_encoder_passes_every_case() {
             let about = format!("{} {:?}: {}", case.id, case.rules, case.why);
             way.judge(&answer)
                 .unwrap_or_else(|mismatch| panic!("{about}: {mismatch}"));
-            let Body::Encode(encode) = &case.body else {
-                unreachable!("it is for encoders");
-            };
             // Where a refusal would be right too, this encoder writes, as the corpus recommends.
-            match (answer, &encode.due) {
+            match (answer, &body.due) {
                 (Answer::Encode(bytes), Encoded::Items { items, .. }) => {
                     assert_ours_reads(&bytes, items, &about)
                 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     capabilities::{Capabilities, Capability},
-    corpus::{Case, Kind, Verdict},
+    corpus::{Case, Kind, Response, Verdict},
     judge::{Answer, Mismatch, shown},
     ways::{Feeding, Request, Way},
     wire,
@@ -535,9 +535,31 @@ fn input_of(request: &Request) -> Vec<String> {
             .iter()
             .map(|frame| serde_json::to_string(frame).expect("a frame can be written"))
             .collect(),
-        Request::Connect(_) => {
-            let line = wire::line(0, request);
-            vec![String::from_utf8_lossy(line.trim_ascii_end()).into_owned()]
+        Request::Connect(request) => request.responses.iter().map(met).collect(),
+    }
+}
+
+/// What a request of a client met, as text.
+fn met(response: &Response) -> String {
+    match response {
+        Response::Failure { failure } => format!("failure: {failure:?}").to_lowercase(),
+        Response::Response {
+            status,
+            headers,
+            url,
+            chunks,
+            end,
+        } => {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| format!(" {name}: {value};"));
+            let headers: String = headers.collect();
+            let url = url
+                .as_ref()
+                .map_or_else(String::new, |url| format!(" from {url};"));
+            let chunks: Vec<String> = chunks.iter().map(|chunk| shown(chunk)).collect();
+            let end = format!("{end:?}").to_lowercase();
+            format!("{status};{headers}{url} {} ({end})", chunks.join(" | "))
         }
     }
 }
