@@ -21,7 +21,7 @@ from pathlib import Path
 
 # Some mutants run for ever, or ask for all memory: tests get ten times the processor time that they need, and no less than
 # this, in seconds.
-LEAST_SECONDS, MEMORY = 4, 8 << 30
+LEAST_SECONDS, MEMORY = 4, 1 << 30
 CHOICE = """
 extern crate std;
 /// Which mutant to be; 0: none.
