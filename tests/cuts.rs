@@ -12,8 +12,8 @@ use proptest::sample::select;
 
 use bodies::reading::{End, Life, Plan, check};
 use streams::{Cuts, cuts, limit, roomy, short_stream, stream};
-use support::model::Ask;
-use support::run::{decoder, read_all};
+use support::model::{Ask, Limit, Model};
+use support::run::{assert_prompt, decoder, read_all};
 
 /// So many streams a test, unless `PROPTEST_CASES` says otherwise.
 fn config(cases: u32) -> ProptestConfig {
@@ -126,5 +126,18 @@ proptest! {
         stream in short_stream(), cuts in cuts(), asks in vec(ask(), 1..6), limit in roomy(), stays in stays(),
     ) {
         check(limit, &open("", &stream, plan(&cuts, &asks, &stays)));
+    }
+}
+
+/// Text is validated some 16 KiB ahead: what is known of a line then ends before the chunk, by less than the name is long.
+#[test]
+fn a_line_that_ends_a_little_behind_what_was_validated_ahead_comes_out_whole() {
+    for len in 16 * 1024..16 * 1024 + 40 {
+        let mut chunk = b"data: a\n\ndata: ".to_vec();
+        chunk.extend((b'a'..=b'z').cycle().take(len - chunk.len()));
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[&chunk, b"\n\n"]);
+        }
     }
 }

@@ -2,9 +2,9 @@
 //! than its limit.
 
 use allocation_counter::{AllocationInfo, measure};
-#[cfg(feature = "alloc")]
-use sse_proto::Heap;
 use sse_proto::{Decoder, Fixed, Item, Storage};
+#[cfg(feature = "alloc")]
+use sse_proto::{Frame, Heap, OwnedEvent};
 
 /// Reads all of `stream` in chunks of `size`, and comments and errors too, and returns the number of events.
 fn read<S: Storage>(decoder: &mut Decoder<S>, stream: &[u8], size: usize) -> usize {
@@ -199,6 +199,38 @@ fn a_million_ids_leave_no_more_than_the_last_one() {
     assert_eq!(decoder.last_event_id(), "999999");
     // Two ids take turns in the memory of 64 bytes that each has; the rest is the text of the test.
     assert!(info.bytes_max <= 256, "{} bytes", info.bytes_max);
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn a_frame_makes_its_buffer_grow_once_or_not_at_all() {
+    let text = "x".repeat(172);
+    let frame = Frame::message(&text);
+    let len = frame.encoded_len();
+    for (capacity, used, allocations) in
+        [(100, 100, 1), (100 + len - 1, 100, 1), (100 + len, 100, 0)]
+    {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(used, b'\n');
+        let mut string = String::with_capacity(capacity);
+        string.push_str(&"\n".repeat(used));
+        let info = measure(|| frame.encode_to_vec(&mut bytes));
+        assert_eq!(info.count_total, allocations, "{used} of {capacity} bytes");
+        let info = measure(|| frame.encode_to_string(&mut string));
+        assert_eq!(info.count_total, allocations, "{used} of {capacity} bytes");
+    }
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn an_owned_event_is_the_event_in_memory_of_just_its_size() {
+    let mut decoder = Decoder::new();
+    let mut events = decoder.feed(b"event: greeting\nid: 7\ndata: hello\n\n");
+    let event = events.next_event().unwrap().unwrap();
+    let mut owned = None;
+    let info = measure(|| owned = Some(OwnedEvent::from(event)));
+    assert_eq!(owned.unwrap().as_event(), event);
+    assert_eq!((info.count_total, info.bytes_total), (3, 8 + 1 + 5));
 }
 
 #[test]

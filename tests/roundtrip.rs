@@ -288,6 +288,14 @@ fn a_refused_field_says_which_and_where() {
 }
 
 #[test]
+fn a_buffer_that_is_too_small_is_told_what_is_needed() {
+    let error = Frame::message("x")
+        .encode_to_slice(&mut [0; 8])
+        .unwrap_err();
+    assert_eq!(error.to_string(), "frame needs a buffer of 9 bytes");
+}
+
+#[test]
 fn frames_are_made_in_constants() {
     const DONE: Frame<'_> = match Frame::message("[DONE]").event("end") {
         Ok(frame) => frame.comment(" that is all").retry(Duration::from_secs(60)),
