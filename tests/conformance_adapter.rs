@@ -8,6 +8,8 @@
 )]
 mod program;
 
+use core::time::Duration;
+
 use sse_conformance::{
     cases,
     runner::{self, Options},
@@ -15,7 +17,10 @@ use sse_conformance::{
 
 #[test]
 fn the_adapter_passes_every_case() {
-    let options = Options::new([program::build("adapter")]);
+    let mut options = Options::new([program::build("adapter")]);
+    // It does not hang, and the machine may be busy.
+    options.timeout = Duration::from_secs(120);
+    options.startup = options.timeout;
     let cases: Vec<_> = cases().iter().collect();
     let report = runner::run(&options, &cases, &mut |_| ()).unwrap();
     assert!(report.passed(), "{report}");

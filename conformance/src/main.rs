@@ -55,7 +55,7 @@ struct Run {
     /// What the implementation does not offer: names with commas between
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     without: Vec<Capability>,
-    /// How many seconds an answer may take
+    /// How many seconds an answer may take, and as many again for each MiB of its request
     #[arg(long, default_value_t = 10.0, value_parser = seconds, value_name = "SECONDS")]
     timeout: f64,
     /// How many seconds the first answer of a process may take

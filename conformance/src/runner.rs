@@ -42,7 +42,7 @@ pub struct Options {
     pub capabilities: Option<Capabilities>,
     /// What it does not offer, whatever else is said.
     pub without: Vec<Capability>,
-    /// How long an answer may take.
+    /// How long an answer may take, and as long again for each MiB of its request.
     pub timeout: Duration,
     /// How long the first answer of a process may take.
     pub startup: Duration,

@@ -245,12 +245,13 @@ impl<'r> Run<'r> {
 
     /// The answer to the oldest request under way.
     fn answer(&mut self) -> Result<Answer, Fault> {
-        let first = self.answers_of_adapter == 0;
-        let patience = if first && !self.greets {
-            self.options.startup.max(self.options.timeout)
-        } else {
-            self.options.timeout
-        };
+        let asked = self.ahead.front().expect("an answer is due");
+        // The longest requests are megabytes, and take a slow adapter seconds to read alone.
+        let mib = u32::try_from(asked.bytes >> 20).unwrap_or(u32::MAX);
+        let mut patience = self.options.timeout.saturating_mul(mib.saturating_add(1));
+        if self.answers_of_adapter == 0 && !self.greets {
+            patience = patience.max(self.options.startup);
+        }
         let line = self.adapter().hear(patience)?;
         let (number, object) = wire::numbered(&line)
             .map_err(|why| Fault::Nonsense(format!("{}\n{why}", excerpt(&line))))?;

@@ -6,6 +6,7 @@ use std::{
     path::Path,
     sync::{LazyLock, Mutex},
     thread,
+    time::Duration,
 };
 
 use libtest_mimic::{Failed, Trial};
@@ -89,7 +90,11 @@ pub(crate) fn run(arguments: &[&str], cases: &[&Case]) -> Result<Report, Failed>
     let program = std::env::current_exe()?;
     let mut command = vec![program.into_os_string()];
     command.extend(arguments.iter().map(Into::into));
-    Ok(runner::run(&Options::new(command), cases, &mut |_| ())?)
+    let mut options = Options::new(command);
+    // None of them hangs, and the machine may be busy.
+    options.timeout = Duration::from_secs(120);
+    options.startup = options.timeout;
+    Ok(runner::run(&options, cases, &mut |_| ())?)
 }
 
 /// A fault, and what of the corpus catches it.
