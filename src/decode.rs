@@ -1,12 +1,10 @@
 //! The decoder: bytes in, in any pieces; events out, lent from the chunk where they can be.
 //!
-//! Here is what users see; the work is done by the cursor over one chunk (`cursor`), with a mask of
-//! its line ends (`scan`) and its validation (`utf8`), and by the line machine (`line`) for what
-//! outlives a chunk.
+//! Here is what users see; the work is done by the cursor over one chunk (`cursor`), with its
+//! validation (`utf8`), and by the line machine (`line`) for what outlives a chunk.
 
 mod cursor;
 mod line;
-mod scan;
 mod utf8;
 
 use crate::storage::{Heap, Region, Storage};
@@ -235,6 +233,7 @@ impl<S: Storage> Decoder<S> {
         };
         let event = machine.blank_line();
         machine.line = Line::StreamStart(0);
+        machine.idle = false;
         ended?;
         Ok(event.then(|| Event::new(machine, &Lent::default())))
     }

@@ -1,20 +1,27 @@
-//! The question that almost every text answers with no: is there a byte in it that needs care?
+//! Line ends: whether there is one in a text, which the encoder asks, and where, which the decoder
+//! asks.
 //!
 //! CR, LF and NUL are all below 0x0E, so one comparison finds that there is none; what has a tab or
 //! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
 //! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
 
+use crate::work;
+
 /// Whether there are vector instructions. Without them, windows are no more than a lot of code.
-pub(crate) const VECTORS: bool = cfg!(any(
+const VECTORS: bool = cfg!(any(
     target_feature = "sse2",
     target_feature = "neon",
     target_feature = "simd128",
 ));
 
+/// Whether the size of the code counts for more than its speed: on chips without an operating system.
+pub(crate) const SMALL: bool = cfg!(all(target_os = "none", not(target_pointer_width = "64")));
+
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
 #[inline]
 pub(crate) fn is_one_line(text: &[u8]) -> bool {
     match text.len() {
+        _ if SMALL => text.iter().all(|&byte| byte >= 0x0E),
         _ if !VECTORS => is_high(text),
         0..16 => is_high(text),
         16..32 => has_high_ends::<16>(text),
@@ -32,7 +39,7 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
 
 /// Whether the first `N` bytes of `text` and the last `N`, which may overlap, are 0x0E or higher.
 #[inline(always)]
-pub(crate) fn has_high_ends<const N: usize>(text: &[u8]) -> bool {
+fn has_high_ends<const N: usize>(text: &[u8]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else {
         return false;
     };
@@ -85,7 +92,8 @@ const fn is_high_short(text: &[u8]) -> bool {
 /// One in each byte.
 const EACH: u64 = u64::from_ne_bytes([1; 8]);
 
-/// Not zero exactly if a byte of `word` is below 0x0E.
+/// Not zero exactly if a byte of `word` is below 0x0E; the lowest bit that is set is in the first such
+/// byte.
 #[inline(always)]
 const fn low_bytes(word: u64) -> u64 {
     word.wrapping_sub(EACH * 0x0E) & !word & (EACH << 7)
@@ -97,7 +105,7 @@ pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
     let mut position = 0;
     let mut rest = text;
     while let [byte, behind @ ..] = rest {
-        if matches!(byte, b'\r' | b'\n') || nul && *byte == 0 {
+        if is_line_end(*byte) || nul && *byte == 0 {
             return Some((position, *byte));
         }
         position += 1;
@@ -107,41 +115,120 @@ pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
 }
 
 /// Where the first CR or LF of `text` stands.
-#[inline]
+///
+/// A byte below 0x0E nearly always is one, and most lines are short: the first sixteen bytes alone
+/// are looked at in the caller.
+#[inline(always)]
 pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
-    let mut rest = text;
-    while let Some((block, behind)) = rest.split_first_chunk::<32>() {
-        if !has_high_ends::<16>(block) {
-            if let Some(end) = find_in_words(block) {
-                return Some(text.len() - rest.len() + end);
+    if SMALL {
+        return text.iter().position(|&byte| is_line_end(byte));
+    }
+    let start = match text.first_chunk::<16>() {
+        None => 0,
+        Some(block) => match first_line_end(block) {
+            Some(end) => return Some(end),
+            None => block.len(),
+        },
+    };
+    match find_near(text, start) {
+        Ok(end) => Some(end),
+        Err(searched) if searched == text.len() => None,
+        Err(searched) => find_far(text, searched),
+    }
+}
+
+/// The first one at `start` or behind it; or else, how far there is none, which is the whole text or
+/// so much that the line is taken for a long one.
+#[inline(never)]
+fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
+    const MANY: usize = 16;
+    let mut rest = text.get(start..).unwrap_or_default();
+    loop {
+        let mut left = if VECTORS { MANY } else { 0 };
+        while let (1.., Some((block, behind))) = (left, rest.split_first_chunk::<32>()) {
+            work::scanned(block.len());
+            if !has_high_ends::<16>(block) {
+                break;
+            }
+            rest = behind;
+            left -= 1;
+            if left == 0 {
+                return Err(text.len() - rest.len());
             }
         }
-        rest = behind;
-    }
-    find_in_words(rest).map(|end| text.len() - rest.len() + end)
-}
-
-#[inline]
-fn find_in_words(text: &[u8]) -> Option<usize> {
-    let mut rest = text;
-    while let Some((word, behind)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let hits =
-            zero_bytes(word ^ (EACH * b'\n' as u64)) | zero_bytes(word ^ (EACH * b'\r' as u64));
-        if hits != 0 {
-            return Some(text.len() - rest.len() + hits.trailing_zeros() as usize / 8);
+        for _ in 0..2 {
+            let before = text.len() - rest.len();
+            let Some((block, behind)) = rest.split_first_chunk::<16>() else {
+                let end = first_line_end(rest).ok_or(text.len())?;
+                return Ok(before + end);
+            };
+            if let Some(end) = first_line_end(block) {
+                return Ok(before + end);
+            }
+            rest = behind;
         }
-        rest = behind;
     }
-    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    end.map(|end| text.len() - rest.len() + end)
 }
 
-/// Not zero exactly if a byte of `word` is zero; the lowest bit that is set is in the first such
-/// byte.
+/// The first one behind `searched`, in a long line.
+#[inline(never)]
+fn find_far(text: &[u8], mut searched: usize) -> Option<usize> {
+    loop {
+        searched += no_line_end(text.get(searched..)?);
+        match find_near(text, searched) {
+            Ok(end) => return Some(end),
+            Err(all) if all == text.len() => return None,
+            Err(further) => searched = further,
+        }
+    }
+}
+
+/// So many bytes at the start of `text` have no line end for certain.
+fn no_line_end(text: &[u8]) -> usize {
+    #[cfg(feature = "memchr")]
+    let len = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
+    #[cfg(not(feature = "memchr"))]
+    let len = {
+        const STRIDE: usize = 256;
+        let strides = text.chunks_exact(STRIDE);
+        let quiet = strides.take_while(|stride| has_high_ends::<128>(stride));
+        STRIDE * quiet.count()
+    };
+    work::scanned(len);
+    len
+}
+
 #[inline(always)]
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(EACH) & !word & (EACH << 7)
+const fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+/// The first one in up to sixteen bytes.
+#[inline(always)]
+fn first_line_end(bytes: &[u8]) -> Option<usize> {
+    let low = first_low(bytes)?;
+    let rest = bytes.get(low..)?;
+    let end = rest.iter().position(|&byte| is_line_end(byte))?;
+    Some(low + end)
+}
+
+/// Where the first byte below 0x0E is among up to sixteen.
+#[inline(always)]
+fn first_low(bytes: &[u8]) -> Option<usize> {
+    work::scanned(bytes.len());
+    let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
+        return bytes.iter().position(|&byte| byte < 0x0E);
+    };
+    let first = low_bytes(u64::from_le_bytes(*first));
+    let last = low_bytes(u64::from_le_bytes(*last));
+    if first | last == 0 {
+        return None;
+    }
+    Some(if first != 0 {
+        first.trailing_zeros() as usize / 8
+    } else {
+        bytes.len() - 8 + last.trailing_zeros() as usize / 8
+    })
 }
 
 /// How often `byte` stands in `text`.
@@ -151,4 +238,97 @@ pub(crate) fn count(text: &[u8], byte: u8) -> usize {
     blocks
         .map(|block| usize::from(block.iter().map(|b| u8::from(*b == byte)).sum::<u8>()))
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::{vec, vec::Vec};
+
+    fn all_line_ends(text: &[u8]) -> Vec<usize> {
+        let mut all = vec![];
+        let mut start = 0;
+        while let Some(end) = find_line_end(&text[start..]) {
+            all.push(start + end);
+            start += end + 1;
+        }
+        all
+    }
+
+    fn naive(text: &[u8]) -> Vec<usize> {
+        (0..text.len())
+            .filter(|&i| text[i] == b'\n' || text[i] == b'\r')
+            .collect()
+    }
+
+    #[test]
+    fn a_line_end_is_found_at_every_position_in_every_length() {
+        for len in (0..200).chain(500..550).chain(780..840) {
+            let mut text = vec![b'x'; len];
+            assert_eq!(find_line_end(&text), None, "length {len}");
+            for at in 0..len {
+                for byte in [b'\n', b'\r'] {
+                    text[at] = byte;
+                    assert_eq!(find_line_end(&text), Some(at), "length {len}");
+                }
+                text[at] = b'x';
+            }
+        }
+    }
+
+    #[test]
+    fn no_other_byte_is_a_line_end_or_hides_one() {
+        for byte in 0..=u8::MAX {
+            for len in [1, 7, 9, 15, 17, 31, 64, 70, 600, 2000] {
+                let mut text = vec![byte; len];
+                assert_eq!(
+                    all_line_ends(&text),
+                    naive(&text),
+                    "byte {byte:#04x}, length {len}"
+                );
+                text[len - 1] = b'\n';
+                assert_eq!(
+                    all_line_ends(&text),
+                    naive(&text),
+                    "byte {byte:#04x}, length {len}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn mixtures_agree_with_a_byte_loop() {
+        let mut state = 1_u32;
+        for len in 0..300 {
+            let text: Vec<u8> = (0..len)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    [b'\n', b'\r', 0x0B, 0x0C, 0x8A, 0x8D, 0x09, b'x'][(state >> 29) as usize]
+                })
+                .collect();
+            assert_eq!(all_line_ends(&text), naive(&text));
+            for start in 0..len {
+                let first = naive(&text[start..]).first().copied();
+                assert_eq!(find_line_end(&text[start..]), first);
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_one_line_for_certain_only_without_line_ends() {
+        for len in 0..600 {
+            let mut text = vec![b'x'; len];
+            assert!(is_one_line(&text), "length {len}");
+            for at in 0..len {
+                for byte in [b'\n', b'\r', 0, 0x0D] {
+                    text[at] = byte;
+                    assert!(!is_one_line(&text), "length {len}, position {at}");
+                }
+                text[at] = 0x0E;
+                assert!(is_one_line(&text), "length {len}, position {at}");
+                text[at] = b'x';
+            }
+        }
+    }
 }

@@ -5,13 +5,15 @@
 //! of an event, nothing is lent, all is stored (`spill`); so it may be dropped at any time.
 
 use super::line::{Digits, Field, Line, Machine, Outcome};
-use super::scan::{CR, LF, LineEnds};
-use super::utf8::Valid;
+use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
-use crate::gate::is_one_line;
+use crate::gate::{SMALL, find_line_end, is_one_line};
 use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::time::Duration;
+
+/// What most lines begin with.
+const DATA: &[u8] = b"data: ";
 
 /// A cursor over one chunk, made by [`Decoder::feed`](crate::Decoder::feed).
 ///
@@ -27,7 +29,6 @@ pub struct Events<'d, 'i, S> {
     machine: &'d mut Machine<S>,
     chunk: &'i [u8],
     position: usize,
-    ends: LineEnds,
     valid: Valid<'i>,
     lent: Lent<'i>,
 }
@@ -47,7 +48,6 @@ impl<'d, 'i, S> Events<'d, 'i, S> {
             machine,
             chunk,
             position: 0,
-            ends: LineEnds::default(),
             valid: Valid::default(),
             lent: Lent::default(),
         }
@@ -75,7 +75,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// ```
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        if self.is_read() || self.continue_data() {
+        if self.is_read() || self.goes_on() {
             return Ok(None);
         }
         self.read_event()
@@ -106,7 +106,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// ```
     #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
-        if self.is_read() || self.continue_data() {
+        if self.is_read() || self.goes_on() {
             return Ok(None);
         }
         self.read_item()
@@ -131,11 +131,17 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.position == self.chunk.len()
     }
 
-    /// The whole chunk, if it is a plain piece from the middle of a `data` value. `false`: it is
-    /// not, and nothing was done.
+    /// Where the line that begins at `start`, or the rest of one, ends in this chunk.
     #[inline]
-    fn continue_data(&mut self) -> bool {
-        let whole = self.position == 0 && self.machine.continue_data(self.chunk);
+    fn line_end(&self, start: usize) -> Option<usize> {
+        Some(start + find_line_end(self.chunk.get(start..)?)?)
+    }
+
+    /// Takes the whole chunk, if it is a plain piece from the middle of a line. `false`: it is not,
+    /// and nothing was done.
+    #[inline]
+    fn goes_on(&mut self) -> bool {
+        let whole = !SMALL && self.position == 0 && self.machine.go_on(self.chunk);
         if whole {
             self.position = self.chunk.len();
         }
@@ -145,7 +151,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Whether the chunk is a piece from the middle of one line.
     #[inline]
     fn continues_line(&self) -> bool {
-        self.position == 0
+        !SMALL
+            && self.position == 0
             && match self.machine.line {
                 Line::Name | Line::Ignored => true,
                 // That was tried before.
@@ -157,7 +164,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     fn continue_line<T>(&mut self, items: bool) -> Result<Option<T>, EventTooLarge> {
         self.position = self.chunk.len();
-        self.machine.piece(self.chunk, "", items)?;
+        self.machine.piece(self.chunk, Known::Nothing, items)?;
         Ok(None)
     }
 
@@ -202,7 +209,6 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn step(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         self.lent = Lent::default();
-        self.machine.idle = false;
         loop {
             if self.machine.line != Line::Start {
                 match self.resume(items)? {
@@ -214,7 +220,19 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 }
             }
             let start = self.position;
-            let Some(end) = self.ends.next(self.chunk, start) else {
+            if let Some(b'\n' | b'\r') = self.chunk.get(start) {
+                self.pass_line_end(start);
+                if self.machine.blank_line() {
+                    return Ok(Outcome::Event);
+                }
+                self.lent = Lent::default();
+                if !items && self.chunk.get(self.position) == Some(&b':') {
+                    self.pass_quiet_lines();
+                }
+                continue;
+            }
+            self.machine.idle = false;
+            let Some(end) = self.line_end(start) else {
                 self.spill();
                 self.position = self.chunk.len();
                 let piece = self.chunk.get(start..).unwrap_or_default();
@@ -224,24 +242,18 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 }
                 return Ok(Outcome::Nothing);
             };
-            if start == end {
-                self.pass_line_end(end);
-                if self.machine.blank_line() {
-                    return Ok(Outcome::Event);
-                }
-                self.lent = Lent::default();
-                continue;
-            }
             let outcome = match self.lend(start, end, items) {
                 Some(outcome) => {
                     self.pass_line_end(end);
+                    self.lend_more_data();
                     outcome
                 }
                 None => {
                     self.spill();
                     self.position = end;
                     let line = self.chunk.get(start..end).unwrap_or_default();
-                    self.machine.piece(line, "", items)?;
+                    self.machine
+                        .piece(line, self.valid.line(start, end), items)?;
                     self.end_line(end, items)?
                 }
             };
@@ -252,26 +264,78 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
     }
 
+    /// Between events: comments that nobody asked for, and blank lines.
+    #[inline(never)]
+    fn pass_quiet_lines(&mut self) {
+        if SMALL || !self.machine.idle {
+            return;
+        }
+        while let Some(b':') = self.chunk.get(self.position) {
+            match self.line_end(self.position) {
+                Some(end) if self.chunk.get(end) == Some(&b'\n') => self.position = end + 1,
+                _ => return,
+            }
+            while let Some(b'\n') = self.chunk.get(self.position) {
+                self.position += 1;
+            }
+        }
+    }
+
+    /// Behind a `data` line: further ones that are whole in the chunk and end with LF.
+    #[inline]
+    fn lend_more_data(&mut self) {
+        if SMALL || !self.machine.has_data {
+            return;
+        }
+        while self.rest().starts_with(DATA) {
+            let start = self.position + DATA.len();
+            match self.line_end(start) {
+                Some(end) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(start, end) => {
+                    self.position = end + 1;
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes a further line of data. `false`: it needs the line machine, and nothing was done.
+    #[inline(always)]
+    fn lend_data(&mut self, start: usize, end: usize) -> bool {
+        let machine = &mut *self.machine;
+        let room = machine.storage.room(machine.held, Region::Text).bytes;
+        match self.valid.get(self.chunk, start, end) {
+            Some(text) if text.len() < room => {
+                machine.flush_data();
+                if let Some(first) = self.lent.data.take() {
+                    machine.storage.push(Region::Text, first);
+                }
+                machine.storage.push_line(text);
+                machine.held.data += 1 + text.len();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The data of an event that is one `data` line and nothing else, whole in the chunk, with LF
     /// line ends: almost every event of most streams. Whatever is different is left as it is, for
     /// `step`.
     #[inline]
     fn lone_data_line(&mut self) -> Option<&'i str> {
-        const NAME: &[u8] = b"data: ";
-        if !self.machine.idle {
+        if SMALL || !self.machine.idle {
             return None;
         }
         let start = self.position;
-        let line = self.chunk.get(start..)?.strip_prefix(NAME)?;
+        let line = self.chunk.get(start..)?.strip_prefix(DATA)?;
         let end = match line.strip_suffix(b"\n\n") {
             // In practice one chunk is one event, and then it takes no mask to see that.
-            Some(value) if start == 0 && is_short_line(value) => NAME.len() + value.len(),
-            _ => self.ends.next(self.chunk, start)?,
+            Some(value) if start == 0 && is_short_line(value) => DATA.len() + value.len(),
+            _ => self.line_end(start)?,
         };
         if !self.chunk.get(end..)?.starts_with(b"\n\n") {
             return None;
         }
-        let data = self.valid.get(self.chunk, start + NAME.len(), end)?;
+        let data = self.valid.get(self.chunk, start + DATA.len(), end)?;
         if data.len() > self.machine.storage.room(Held::NOTHING, Region::Text).bytes {
             return None;
         }
@@ -310,7 +374,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         if self.machine.line == Line::AfterCr {
             match self.rest().first() {
-                Some(&LF) => self.position += 1,
+                Some(b'\n') => self.position += 1,
                 Some(_) => {}
                 None => return Ok(Outcome::Nothing),
             }
@@ -320,14 +384,15 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             return Ok(Outcome::Nothing);
         }
         let start = self.position;
-        let end = self.ends.next(self.chunk, start);
+        let end = self.line_end(start);
         self.position = end.unwrap_or(self.chunk.len());
         let piece = self.chunk.get(start..self.position).unwrap_or_default();
         let known = match end {
             Some(end) if self.chunk.len() > 64 && self.machine.incomplete.is_none() => {
-                self.valid.get(self.chunk, start, end).unwrap_or_default()
+                let text = self.valid.get(self.chunk, start, end);
+                text.map_or(Known::Faulty, Known::Text)
             }
-            _ => "",
+            _ => Known::Nothing,
         };
         self.machine.piece(piece, known, items)?;
         end.map_or(Ok(Outcome::Nothing), |end| self.end_line(end, items))
@@ -344,9 +409,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn pass_line_end(&mut self, end: usize) {
         self.position = end + 1;
-        if self.chunk.get(end) == Some(&CR) {
+        if self.chunk.get(end) == Some(&b'\r') {
             match self.chunk.get(end + 1) {
-                Some(&LF) => self.position += 1,
+                Some(b'\n') => self.position += 1,
                 Some(_) => {}
                 // CR ended the line; remember it only to swallow an LF that may start the next
                 // chunk.
@@ -385,14 +450,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         match field {
             Field::Data if machine.has_data => {
-                if text.len() == room {
-                    return None;
-                }
-                if let Some(first) = self.lent.data.take() {
-                    machine.storage.push(Region::Text, first);
-                }
-                machine.storage.push_line(text);
-                machine.held.data += 1 + text.len();
+                return self
+                    .lend_data(end - value.len(), end)
+                    .then_some(Outcome::Nothing);
             }
             Field::Data => {
                 machine.has_data = true;

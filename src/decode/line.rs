@@ -7,7 +7,7 @@
 
 use super::{
     EventTooLarge,
-    utf8::{Continued, Incomplete, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
+    utf8::{Continued, Incomplete, Known, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
 };
 use crate::gate::is_one_line;
 use crate::storage::{Held, Region, Storage};
@@ -152,8 +152,8 @@ pub(super) struct Machine<S> {
     /// The event under way was too large: `data` and `event` lines are ignored up to its blank
     /// line.
     pub(super) skipping: bool,
-    /// A line begins, there is no event under way, and nothing was handed out: the machine has no
-    /// state but what outlives events. May be false where it could be true.
+    /// A line begins (`line` is `Start`), there is no event under way, and nothing was handed out:
+    /// the machine has no state but what outlives events. May be false where it could be true.
     pub(super) idle: bool,
     /// An event or a comment was handed out; it is dropped before anything else happens.
     shown: Outcome,
@@ -182,14 +182,13 @@ impl<S> Machine<S> {
 }
 
 impl<S: Storage> Machine<S> {
-    /// The next piece of the line under way: any part of it, without its line end. `known` is the
-    /// same as text, but for a sequence that breaks off at its end, or nothing.
+    /// The next piece of the line under way: any part of it, without its line end.
     ///
     /// After an error the line is still under way.
     pub(super) fn piece(
         &mut self,
         mut piece: &[u8],
-        known: &str,
+        known: Known<'_>,
         items: bool,
     ) -> Result<(), EventTooLarge> {
         if matches!(self.line, Line::Start | Line::Name) {
@@ -205,7 +204,7 @@ impl<S: Storage> Machine<S> {
             }
             match field {
                 Field::Retry => self.digits.push(piece),
-                Field::Data if known.is_empty() && self.stage(piece) => {}
+                Field::Data if matches!(known, Known::Nothing) && self.stage(piece) => {}
                 _ => {
                     self.decode_staged();
                     self.decode(field, piece, known);
@@ -215,21 +214,26 @@ impl<S: Storage> Machine<S> {
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Takes a piece from the middle of a `data` value, if that is cheap. `false`: it is not, or
-    /// `piece` is something else, and nothing was done.
+    /// Takes a piece from the middle of a `data` value, or a byte of a field name, if that is cheap.
+    /// `false`: it is not, or `piece` is something else, and nothing was done.
     #[inline]
-    pub(super) fn continue_data(&mut self, piece: &[u8]) -> bool {
+    pub(super) fn go_on(&mut self, piece: &[u8]) -> bool {
         if self.line != Line::Value(Field::Data, false) {
-            return false;
+            return self.line == Line::Name && self.continue_name(piece);
         }
         match piece {
             [b' '..=0xFF] if self.stage(piece) => true,
-            _ => self.continue_data_with(piece),
+            _ => self.continue_data(piece),
         }
     }
 
     #[inline(never)]
-    fn continue_data_with(&mut self, piece: &[u8]) -> bool {
+    fn continue_name(&mut self, piece: &[u8]) -> bool {
+        matches!(piece, [byte @ b'a'..=b'z'] if self.name.push(*byte))
+    }
+
+    #[inline(never)]
+    fn continue_data(&mut self, piece: &[u8]) -> bool {
         work::scanned(piece.len());
         if !is_one_line(piece) {
             return false;
@@ -255,7 +259,7 @@ impl<S: Storage> Machine<S> {
     fn decode_staged(&mut self) {
         if self.storage.has_staged() {
             let staged = self.storage.take_staged();
-            self.decode(Field::Data, staged.as_ref(), "");
+            self.decode(Field::Data, staged.as_ref(), Known::Nothing);
             self.storage.put_back(staged);
         }
     }
@@ -332,6 +336,7 @@ impl<S: Storage> Machine<S> {
         } else {
             self.skipping = false;
             self.drop_event();
+            self.idle = self.line == Line::Start;
         }
         self.has_data
     }
@@ -439,7 +444,7 @@ impl<S: Storage> Machine<S> {
     }
 
     /// Appends `bytes`, decoded, to the value of the line under way.
-    fn decode(&mut self, field: Field, mut bytes: &[u8], known: &str) {
+    fn decode(&mut self, field: Field, mut bytes: &[u8], known: Known<'_>) {
         while !self.incomplete.is_none() {
             let Some((&byte, rest)) = bytes.split_first() else {
                 return;
@@ -458,36 +463,40 @@ impl<S: Storage> Machine<S> {
             }
         }
         let (bytes, incomplete) = Incomplete::split_from(bytes);
-        let known = match known.len().checked_sub(bytes.len()) {
-            Some(start) => known.get(start..),
-            None => None,
+        let text = match known {
+            Known::Nothing => from_utf8(bytes),
+            // What is left of it: a name and a colon may be gone.
+            Known::Text(text) => text.get(text.len().wrapping_sub(bytes.len())..),
+            Known::Faulty => None,
         };
-        match known.map_or_else(|| from_utf8(bytes), Some) {
+        match text {
             Some(text) => self.append(field, text),
-            None => {
-                work::scanned(bytes.len());
-                let mut rest = bytes;
-                while !rest.is_empty() {
-                    let lone = rest
-                        .windows(2)
-                        .take_while(|pair| begins_nothing(pair))
-                        .count();
-                    self.append_replacements(field, lone);
-                    rest = rest.get(lone..).unwrap_or_default();
-                    if let Some(chunk) = rest.utf8_chunks().next() {
-                        self.append(field, chunk.valid());
-                        let invalid = chunk.invalid().len();
-                        self.append_replacements(field, invalid.min(1));
-                        rest = rest
-                            .get(chunk.valid().len() + invalid..)
-                            .unwrap_or_default();
-                    }
-                }
-            }
+            None => self.decode_faulty(field, bytes),
         }
         // Of a value that is ignored by now, nothing may be left over for the next one.
         if self.line != Line::Ignored {
             self.incomplete = incomplete;
+        }
+    }
+
+    fn decode_faulty(&mut self, field: Field, bytes: &[u8]) {
+        work::scanned(bytes.len());
+        let mut rest = bytes;
+        while let Some(chunk) = rest.utf8_chunks().next() {
+            self.append(field, chunk.valid());
+            let invalid = chunk.invalid().len();
+            rest = rest
+                .get(chunk.valid().len() + invalid..)
+                .unwrap_or_default();
+            let lone = rest
+                .windows(2)
+                .take_while(|pair| begins_nothing(pair))
+                .count();
+            if invalid > 0 {
+                self.append(field, REPLACEMENT);
+            }
+            self.append_replacements(field, lone);
+            rest = rest.get(lone..).unwrap_or_default();
         }
     }
 

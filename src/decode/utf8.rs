@@ -4,6 +4,7 @@
 //! what the standard's decoding of the whole stream gives. [`Valid`] answers for bytes of one
 //! chunk; [`Incomplete`] carries a sequence over the end of a chunk.
 
+use crate::gate::SMALL;
 use crate::work;
 use core::str;
 
@@ -27,11 +28,23 @@ const LONG: usize = 2 * 1024;
 /// Where no more than this is left of a chunk, neither does the last value.
 const SHORT: usize = 32;
 
-/// The part of the chunk that is known to be valid.
+/// What is known of some bytes before they are decoded.
+pub(super) enum Known<'i> {
+    Nothing,
+    /// They are this, but for a sequence that breaks off at their end.
+    Text(&'i str),
+    /// They are not valid.
+    Faulty,
+}
+
+/// What was found out about the chunk.
 #[derive(Debug, Default)]
 pub(super) struct Valid<'i> {
+    /// A part that is valid, and where it starts.
     window: &'i str,
     start: usize,
+    /// Behind the first byte of the last fault that was found; 0: there was none.
+    behind_fault: usize,
     /// Up to here the chunk was looked at and a fault was found: what is behind the window goes
     /// value by value, so that no input makes each value scan the same bytes ahead again.
     faulty_until: usize,
@@ -42,6 +55,9 @@ impl<'i> Valid<'i> {
     /// cross either end.
     #[inline]
     pub(super) fn get(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
+        if SMALL {
+            return from_utf8(chunk.get(start..end)?);
+        }
         // Before the window, the subtraction wraps and the range is out of bounds.
         let known = start.wrapping_sub(self.start)..end.wrapping_sub(self.start);
         match self.window.get(known) {
@@ -50,47 +66,81 @@ impl<'i> Valid<'i> {
         }
     }
 
-    /// The chunk from `start` on as text, but for a sequence that breaks off at its end, if that is
-    /// known; otherwise nothing.
-    pub(super) fn tail(&self, chunk: &'i [u8], start: usize) -> &'i str {
+    /// What is known of the line at `start..end`.
+    pub(super) fn line(&self, start: usize, end: usize) -> Known<'static> {
+        if self.is_faulty(start, end) {
+            Known::Faulty
+        } else {
+            Known::Nothing
+        }
+    }
+
+    #[inline]
+    fn is_faulty(&self, start: usize, end: usize) -> bool {
+        start < self.behind_fault && self.behind_fault <= end
+    }
+
+    /// What is known of the chunk from `start` on, but for a sequence that breaks off at its end.
+    pub(super) fn tail(&self, chunk: &'i [u8], start: usize) -> Known<'i> {
         let (bytes, _) = Incomplete::split_from(chunk.get(start..).unwrap_or_default());
         let known = start.wrapping_sub(self.start);
         match self.window.get(known..) {
-            Some(tail) if tail.len() == bytes.len() => tail,
-            _ => "",
+            Some(tail) if tail.len() == bytes.len() => Known::Text(tail),
+            _ => Known::Nothing,
         }
     }
 
     #[inline(never)]
     fn validate(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
+        if self.is_faulty(start, end) {
+            return None;
+        }
         let ahead = chunk.len().min(start.saturating_add(WINDOW));
         if start >= self.faulty_until && end <= ahead && end - start < LONG && ahead - start > SHORT
         {
             self.start = aligned(chunk, start);
             // A character that the end of the window cuts is no fault.
             let (bytes, _) = Incomplete::split_from(chunk.get(self.start..ahead)?);
-            self.window = from_utf8(bytes).unwrap_or_else(|| {
-                self.faulty_until = ahead;
-                work::scanned(bytes.len());
-                bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
-            });
-            if let Some(text) = self.window.get(start - self.start..end - self.start) {
-                return Some(text);
+            match valid(bytes) {
+                Ok(text) => self.window = text,
+                Err(len) => {
+                    self.faulty_until = ahead;
+                    self.behind_fault = self.start + len + 1;
+                    self.window = "";
+                    if !self.is_faulty(start, end) {
+                        self.window = from_utf8(bytes.get(..len)?)?;
+                    }
+                }
+            }
+            return self.window.get(start - self.start..end - self.start);
+        }
+        match valid(chunk.get(start..end)?) {
+            Ok(text) => Some(text),
+            Err(len) => {
+                self.behind_fault = start + len + 1;
+                None
             }
         }
-        from_utf8(chunk.get(start..end)?)
     }
 }
 
 /// `bytes` as text, if they are valid.
 #[inline]
 pub(super) fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    valid(bytes).ok()
+}
+
+/// `bytes` as text, or how many of them are valid.
+#[inline]
+fn valid(bytes: &[u8]) -> Result<&str, usize> {
     work::scanned(bytes.len());
     #[cfg(feature = "simdutf8")]
     if bytes.len() >= 64 {
-        return simdutf8::basic::from_utf8(bytes).ok();
+        if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+            return Ok(text);
+        }
     }
-    str::from_utf8(bytes).ok()
+    str::from_utf8(bytes).map_err(|error| error.valid_up_to())
 }
 
 /// Where to start validation so that `start` is included: up to seven bytes before it, where memory
