@@ -10,7 +10,7 @@ use std::hint::black_box;
 const LEN: usize = 1 << 16;
 
 /// The chunk sizes and the writers whose instructions are counted.
-const CHUNKS: [&str; 5] = ["1", "16", "event", "1400", "16384"];
+const CHUNKS: [&str; 6] = ["1", "16", "64", "event", "1400", "16384"];
 const WRITERS: [&str; 2] = ["vec", "slice"];
 
 fn main() {
