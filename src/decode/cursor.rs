@@ -245,7 +245,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             let outcome = match self.lend(start, end, items) {
                 Some(outcome) => {
                     self.pass_line_end(end);
-                    self.lend_more_data();
+                    if outcome == Outcome::Nothing {
+                        self.lend_more_data();
+                    }
                     outcome
                 }
                 None => {
@@ -289,8 +291,11 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         while self.rest().starts_with(DATA) {
             let start = self.position + DATA.len();
-            match self.line_end(start) {
-                Some(end) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(start, end) => {
+            let Some(end) = self.line_end(start) else {
+                return;
+            };
+            match self.valid.get(self.chunk, start, end) {
+                Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(text) => {
                     self.position = end + 1;
                 }
                 _ => return,
@@ -300,21 +305,18 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Takes a further line of data. `false`: it needs the line machine, and nothing was done.
     #[inline(always)]
-    fn lend_data(&mut self, start: usize, end: usize) -> bool {
+    fn lend_data(&mut self, text: &str) -> bool {
         let machine = &mut *self.machine;
-        let room = machine.storage.room(machine.held, Region::Text).bytes;
-        match self.valid.get(self.chunk, start, end) {
-            Some(text) if text.len() < room => {
-                machine.flush_data();
-                if let Some(first) = self.lent.data.take() {
-                    machine.storage.push(Region::Text, first);
-                }
-                machine.storage.push_line(text);
-                machine.held.data += 1 + text.len();
-                true
+        machine.flush_data();
+        let fits = text.len() < machine.storage.room(machine.held, Region::Text).bytes;
+        if fits {
+            if let Some(first) = self.lent.data.take() {
+                machine.storage.push(Region::Text, first);
             }
-            _ => false,
+            machine.storage.push_line(text);
+            machine.held.data += 1 + text.len();
         }
+        fits
     }
 
     /// The data of an event that is one `data` line and nothing else, whole in the chunk, with LF
@@ -328,7 +330,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let start = self.position;
         let line = self.chunk.get(start..)?.strip_prefix(DATA)?;
         let end = match line.strip_suffix(b"\n\n") {
-            // In practice one chunk is one event, and then it takes no mask to see that.
+            // In practice one chunk is one event, and then it is seen without a search.
             Some(value) if start == 0 && is_short_line(value) => DATA.len() + value.len(),
             _ => self.line_end(start)?,
         };
@@ -450,9 +452,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         match field {
             Field::Data if machine.has_data => {
-                return self
-                    .lend_data(end - value.len(), end)
-                    .then_some(Outcome::Nothing);
+                return self.lend_data(text).then_some(Outcome::Nothing);
             }
             Field::Data => {
                 machine.has_data = true;
