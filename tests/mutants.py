@@ -19,9 +19,11 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-# Some mutants run for ever, or ask for all memory: tests get ten times the processor time that they need, and no less than
+# Some mutants run for ever, or ask for all memory: tests get five times the processor time that they need, and no less than
 # this, in seconds.
-LEAST_SECONDS, MEMORY = 4, 1 << 30
+LEAST_SECONDS, MEMORY = 2, 1 << 30
+# How many mutants are tried at a time.
+WORKERS = int(os.environ.get("MUTANTS_WORKERS") or os.cpu_count())
 CHOICE = """
 extern crate std;
 /// Which mutant to be; 0: none.
@@ -157,7 +159,7 @@ def stages(programs):
     quick, slow = [], []
     for program in programs:
         listed = subprocess.run([program, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
-        quickly = []
+        quickly, together = [], 0.0
         for name in re.findall(r"^(.*): test$", listed, re.M):
             before = processor_time()
             if run(program, [name], 0, 1000) != 0:
@@ -165,14 +167,15 @@ def stages(programs):
             took = processor_time() - before
             if took < 0.03:
                 quickly.append(name)
+                together += took
             else:
                 slow.append((took, program, [name]))
         if quickly:
-            quick.append((0, program, quickly))
-    ordered = sorted(quick + slow)
+            quick.append((together, program, quickly))
+    ordered = sorted(quick) + sorted(slow)
     for took, _, names in ordered:
         print(f"{took:6.2f} s  {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}", flush=True)
-    return [(program, names, max(LEAST_SECONDS, math.ceil(10 * took))) for took, program, names in ordered]
+    return [(program, names, max(LEAST_SECONDS, math.ceil(5 * took))) for took, program, names in ordered]
 
 
 def outcome(mutant, tests):
@@ -200,7 +203,7 @@ def main():
     chosen = [m for m in chosen if m["number"] not in unviable]
     done = {m["name"]: "unviable" for m in mutants if m["number"] in unviable}
     done |= {m["name"]: "not tried" for m in left}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for mutant, how in zip(chosen, pool.map(lambda m: outcome(m, tests), chosen)):
             done[mutant["name"]] = how
             if how == "SURVIVES":
