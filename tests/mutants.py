@@ -128,7 +128,8 @@ def build(sources, functions):
         print(f"{len(unviable)} do not compile", flush=True)
     done, messages, stderr = cargo("test", "--lib", "--tests", "--no-run")
     if not done:
-        sys.exit("".join(m["message"]["rendered"] for m in messages if "message" in m) + stderr)
+        errors = [m["message"] for m in messages if "message" in m and m["message"]["level"] == "error"]
+        sys.exit("".join(error["rendered"] for error in errors) + stderr)
     return unviable, [m["executable"] for m in messages if m.get("executable")]
 
 

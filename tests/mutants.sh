@@ -23,7 +23,7 @@ declare -A tests=(
     [event_source]='conformance_connect event_source fuzz lives'
 )
 # What tests share: module and file.
-shared='bodies:bodies/mod.rs corpus:corpus.rs groups:groups.rs seeds:bodies/seeds.rs streams:streams.rs support:mod.rs'
+shared='bodies:bodies/mod.rs seeds:bodies/seeds.rs streams:streams.rs support:mod.rs'
 
 work=$(target_folder)/mutants
 tool=$work/cargo-mutants-$version
@@ -64,7 +64,8 @@ RUST
     } >"$folder/tests/all.rs"
     for name in "$@"; do
         # Last: tests of random input take as few cases as PROPTEST_CASES says.
-        sed -E '/^#\[path = "support/d; s/^mod (bodies|corpus|groups|seeds|streams|support);/use crate::\1;/
+        sed -E '/^#\[path = "support/d; s/^mod (bodies|seeds|streams|support);/use crate::\1;/
+            s/\ballocation_counter::measure\(/crate::measure(/
             s/^use allocation_counter::\{(.*), measure\}/use crate::measure;\nuse allocation_counter::{\1}/
             s/^    const (DECODER|DONE|REFUSED): /    let \1: /
             s/const \{ assert!\(REFUSED\) \};/assert!(REFUSED);/
