@@ -2,7 +2,8 @@
 
 cargo-mutants says which mutants there are. Here all of them go into one program: a function becomes a choice among its
 own body and its mutated ones, made by a number in the environment. What does not compile is taken out again. Then the tests
-run once for each number, those first that take the least time.
+run once for each number, those first that take the least time. The few mutants that are no choice at run time are built one
+by one.
 
     mutants.py LIST RESULTS FILE...     LIST: what `cargo mutants --list --json` says. FILE: where the mutants are looked for.
 """
@@ -133,6 +134,17 @@ def build(sources, functions):
     return unviable, [m["executable"] for m in messages if m.get("executable")]
 
 
+def build_alone(mutant, sources):
+    """Whether it compiles. The programs of tests are where they were."""
+    for path, source in sources.items():
+        text = source.text
+        if path == mutant["file"]:
+            left, right = source.span(mutant["span"])
+            text = text[:left] + mutant["replacement"] + " " + text[right:]
+        source.path.write_text(text + (CHOICE if path == "src/lib.rs" else ""))
+    return cargo("test", "--lib", "--tests", "--no-run")[0]
+
+
 def run(program, names, number, seconds):
     """Runs these tests; returns how it ended: 0 if they passed."""
 
@@ -203,13 +215,18 @@ def main():
     chosen = [m for path in sources for of in functions[path].values() for m in of]
     chosen = [m for m in chosen if m["number"] not in unviable]
     done = {m["name"]: "unviable" for m in mutants if m["number"] in unviable}
-    done |= {m["name"]: "not tried" for m in left}
+
+    def report(mutant, how):
+        done[mutant["name"]] = how
+        if how == "SURVIVES":
+            print(how, mutant["name"], flush=True)
+        Path(results).write_text("".join(f"{how}\t{name}\n" for name, how in done.items()))
+
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for mutant, how in zip(chosen, pool.map(lambda m: outcome(m, tests), chosen)):
-            done[mutant["name"]] = how
-            if how == "SURVIVES":
-                print(how, mutant["name"], flush=True)
-            Path(results).write_text("".join(f"{how}\t{name}\n" for name, how in done.items()))
+            report(mutant, how)
+    for mutant in left:
+        report(mutant, outcome(mutant, tests) if build_alone(mutant, sources) else "unviable")
     for path in files:
         count = Counter(how for name, how in done.items() if name.startswith(path + ":"))
         print(path, sum(count.values()), dict(count), flush=True)
