@@ -4,6 +4,7 @@
 #
 #   tests/mutants.sh [FILE...]   the mutants of src/, or of these files (src/gate.rs); those that survive are printed
 #   MUTANTS_WORKERS=1            so many at a time; as many as there are processors unless set
+#   MUTANTS_SECONDS=10           with tests that take up to so long; 2 unless set
 #
 # cargo-mutants makes the list. Built one by one, as it does, a thousand mutants would take a day of building; so
 # tests/mutants.py puts all mutants of some files into one build, in a copy of the tree.
