@@ -466,6 +466,22 @@ fn only_200_opens_the_connection() {
 }
 
 #[test]
+fn a_reason_says_what_happened() {
+    for (reason, text) in [
+        (Reason::Status(503), "status 503"),
+        (
+            Reason::ContentType,
+            "the content type is not text/event-stream",
+        ),
+        (Reason::EndOfBody, "the body ended"),
+        (Reason::Network, "network error"),
+        (Reason::Futile, "the request is futile"),
+    ] {
+        assert_eq!(reason.to_string(), text);
+    }
+}
+
+#[test]
 fn statuses_to_retry_are_retried_and_200_and_204_are_none() {
     let policy = RetryPolicy::new().statuses(&[200, 204, 429, 503]);
     for status in [429, 503] {

@@ -8,6 +8,7 @@
 
 mod support;
 
+use sse_proto::{Decoder, Fixed};
 use support::model::{Ask, Item, Limit, Model};
 use support::run::decoder;
 
@@ -18,6 +19,18 @@ fn data_as_long_as_the_limit_is_an_event_and_one_byte_more_is_an_error() {
     // The one space is no part of the value; a second one is.
     on_both(5, b"data: 12345\n\n{m|12345|}");
     on_both(5, b"data:  12345{!5}\n\n");
+}
+
+#[test]
+fn the_errors_say_which_limit_it_was() {
+    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 3 + 3 * 4], 4));
+    let error = decoder.feed(b"data:1234").next_event().unwrap_err();
+    assert_eq!(error.limit(), 3);
+    assert_eq!(error.to_string(), "event exceeds the limit of 3 bytes");
+    let error = decoder.set_last_event_id("12345").unwrap_err();
+    assert_eq!(error.limit(), 4);
+    let text = "last event id exceeds the limit of 4 bytes";
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]

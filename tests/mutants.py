@@ -2,7 +2,8 @@
 
 cargo-mutants says which mutants there are. Here all of them go into one program: a function becomes a choice among its
 own body and its mutated ones, made by a number in the environment. What does not compile is taken out again. Then the tests
-run once for each number, those first that take the least time.
+run once for each number, those first that take the least time. The few mutants that are no choice at run time are built one
+by one.
 
     mutants.py LIST RESULTS FILE...     LIST: what `cargo mutants --list --json` says. FILE: where the mutants are looked for.
 """
@@ -19,9 +20,13 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-# Some mutants run for ever, or ask for all memory: tests get ten times the processor time that they need, and no less than
+# Some mutants run for ever, or ask for all memory: tests get five times the processor time that they need, and no less than
 # this, in seconds.
-LEAST_SECONDS, MEMORY = 4, 1 << 30
+LEAST_SECONDS, MEMORY = 2, 1 << 30
+# Tests that take longer are left out, as every mutant that survives has to live through all of them.
+MOST_SECONDS = float(os.environ.get("MUTANTS_SECONDS") or 2)
+# How many mutants are tried at a time.
+WORKERS = int(os.environ.get("MUTANTS_WORKERS") or os.cpu_count())
 CHOICE = """
 extern crate std;
 /// Which mutant to be; 0: none.
@@ -126,8 +131,20 @@ def build(sources, functions):
         print(f"{len(unviable)} do not compile", flush=True)
     done, messages, stderr = cargo("test", "--lib", "--tests", "--no-run")
     if not done:
-        sys.exit("".join(m["message"]["rendered"] for m in messages if "message" in m) + stderr)
+        errors = [m["message"] for m in messages if "message" in m and m["message"]["level"] == "error"]
+        sys.exit("".join(error["rendered"] for error in errors) + stderr)
     return unviable, [m["executable"] for m in messages if m.get("executable")]
+
+
+def build_alone(mutant, sources):
+    """Whether it compiles. The programs of tests are where they were."""
+    for path, source in sources.items():
+        text = source.text
+        if path == mutant["file"]:
+            left, right = source.span(mutant["span"])
+            text = text[:left] + mutant["replacement"] + " " + text[right:]
+        source.path.write_text(text + (CHOICE if path == "src/lib.rs" else ""))
+    return cargo("test", "--lib", "--tests", "--no-run")[0]
 
 
 def run(program, names, number, seconds):
@@ -157,22 +174,26 @@ def stages(programs):
     quick, slow = [], []
     for program in programs:
         listed = subprocess.run([program, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout
-        quickly = []
+        quickly, together = [], 0.0
         for name in re.findall(r"^(.*): test$", listed, re.M):
             before = processor_time()
-            if run(program, [name], 0, 1000) != 0:
-                sys.exit(f"{name} fails without a mutant")
+            code = run(program, [name], 0, math.ceil(MOST_SECONDS) + 1)
             took = processor_time() - before
-            if took < 0.03:
+            if took > MOST_SECONDS:
+                print(f"         {name} takes too long and is left out", flush=True)
+            elif code:
+                sys.exit(f"{name} fails without a mutant")
+            elif took < 0.03:
                 quickly.append(name)
+                together += took
             else:
                 slow.append((took, program, [name]))
         if quickly:
-            quick.append((0, program, quickly))
-    ordered = sorted(quick + slow)
+            quick.append((together, program, quickly))
+    ordered = sorted(quick) + sorted(slow)
     for took, _, names in ordered:
         print(f"{took:6.2f} s  {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}", flush=True)
-    return [(program, names, max(LEAST_SECONDS, math.ceil(10 * took))) for took, program, names in ordered]
+    return [(program, names, max(LEAST_SECONDS, math.ceil(5 * took))) for took, program, names in ordered]
 
 
 def outcome(mutant, tests):
@@ -199,13 +220,18 @@ def main():
     chosen = [m for path in sources for of in functions[path].values() for m in of]
     chosen = [m for m in chosen if m["number"] not in unviable]
     done = {m["name"]: "unviable" for m in mutants if m["number"] in unviable}
-    done |= {m["name"]: "not tried" for m in left}
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+
+    def report(mutant, how):
+        done[mutant["name"]] = how
+        if how == "SURVIVES":
+            print(how, mutant["name"], flush=True)
+        Path(results).write_text("".join(f"{how}\t{name}\n" for name, how in done.items()))
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for mutant, how in zip(chosen, pool.map(lambda m: outcome(m, tests), chosen)):
-            done[mutant["name"]] = how
-            if how == "SURVIVES":
-                print(how, mutant["name"], flush=True)
-            Path(results).write_text("".join(f"{how}\t{name}\n" for name, how in done.items()))
+            report(mutant, how)
+    for mutant in left:
+        report(mutant, outcome(mutant, tests) if build_alone(mutant, sources) else "unviable")
     for path in files:
         count = Counter(how for name, how in done.items() if name.startswith(path + ":"))
         print(path, sum(count.values()), dict(count), flush=True)

@@ -227,35 +227,44 @@ fn no_field_can_inject_a_line() {
 fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
     let sizes = [16, 32, 64, 128, 256, 512].into_iter();
     let lengths = (0..=34).chain(sizes.flat_map(|size| size - 2..=size + 2));
+    let fills: [fn(usize) -> String; 2] = [|len| "x".repeat(len), beyond_ascii];
     for len in lengths {
         for position in 0..len {
             for byte in [b'\n', b'\r', b'\0', b'\t', 0x0B, 0x0C, 0x0E] {
-                let mut text = vec![b'x'; len];
-                text[position] = byte;
-                let text = String::from_utf8(text).unwrap();
+                for fill in fills {
+                    let care = char::from(byte).to_string();
+                    let text = [fill(position), care, fill(len - 1 - position)].concat();
 
-                let owned = Owned {
-                    data: Some(text.clone()),
-                    ..Owned::default()
-                };
-                assert_eq!(
-                    encode(slice::from_ref(&owned)),
-                    owned.naive(),
-                    "{byte} at {position} of {len}"
-                );
+                    let owned = Owned {
+                        data: Some(text.clone()),
+                        ..Owned::default()
+                    };
+                    let encoded = encode(slice::from_ref(&owned));
+                    assert_eq!(encoded, owned.naive(), "{byte} at {position} of {len}");
 
-                let found = |result: Result<Frame<'_>, sse_proto::InvalidField>| {
-                    result.err().map(|error| (error.position(), error.byte()))
-                };
-                let expected = Some((position, byte));
-                let is_line_end = matches!(byte, b'\n' | b'\r');
-                let event = found(Frame::new().event(&text));
-                assert_eq!(event, expected.filter(|_| is_line_end));
-                let id = found(Frame::new().id(&text));
-                assert_eq!(id, expected.filter(|_| is_line_end || byte == 0));
+                    let found = |result: Result<Frame<'_>, sse_proto::InvalidField>| {
+                        result.err().map(|error| (error.position(), error.byte()))
+                    };
+                    let expected = Some((position, byte));
+                    let is_line_end = matches!(byte, b'\n' | b'\r');
+                    let event = found(Frame::new().event(&text));
+                    assert_eq!(event, expected.filter(|_| is_line_end));
+                    let id = found(Frame::new().id(&text));
+                    assert_eq!(id, expected.filter(|_| is_line_end || byte == 0));
+                }
             }
         }
     }
+}
+
+/// A text of so many bytes, all beyond ASCII unless it is only one.
+fn beyond_ascii(len: usize) -> String {
+    let (first, rest) = match len {
+        1 => ("x", 0),
+        _ if len % 2 == 1 => ("\u{20AC}", len - 3),
+        _ => ("", len),
+    };
+    first.to_owned() + &"\u{E9}".repeat(rest / 2)
 }
 
 #[test]
