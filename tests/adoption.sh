@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The adapters in JavaScript and Python that conformance/README.md shows, taken from there as they stand, with the packages that
 # they name: the runner must get through with them. (The one in Rust is a doctest.) What the two packages fail is their affair.
+# Last, the programs of conformance/adapters are parsed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -38,3 +39,13 @@ PYTHON
 }
 adopt eventsource-parser 4.1.3 node "$work/node/adapter.mjs"
 adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
+
+# The adapters for the field, which only conformance/results.sh runs, and what writes their results: each is a program.
+adapters=conformance/adapters
+node --check $adapters/javascript/adapter.mjs
+for page in $adapters/report.html $adapters/browsers/page.html; do
+    awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' "$page" | node --check -
+done
+python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' $adapters/*.py $adapters/*/*.py
+python3 -m json.tool $adapters/faults.json >/dev/null
+bash -n conformance/results.sh

@@ -39,6 +39,7 @@ class Implementation:
         self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
         limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
         self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
+        self.suite = reports[0]["suite"]
         self.requests = sum(report["requests"] for report in reports)
         self.broken_off = [report["brokenOff"] for report in reports if report["brokenOff"]]
 
@@ -160,7 +161,7 @@ def markdown(implementations, groups, cases, faults):
     yield (
         f"{len(implementations)} implementations of `text/event-stream`, as published, through the {len(cases)} cases for decoders "
         f"without a limit ({must} of them `must`), each as written, whole, cut in two at every place, byte by byte, with empty pieces, and with CR and CRLF for "
-        f"LF: {requests:,} streams in all. A case is passed if the outcome is right in every way that it is asked. The adapters are in "
+        f"LF, by sse-conformance {implementations[0].suite}: {requests:,} streams in all. A case is passed if the outcome is right in every way that it is asked. The adapters are in "
         "[adapters/](adapters): the first error ends a stream, and ids that are handed out are remembered for the implementation.\n"
     )
     yield "## By group\n"

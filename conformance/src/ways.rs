@@ -5,7 +5,9 @@ use std::fmt;
 
 use crate::{
     capabilities::{Capabilities, Capability},
-    corpus::{Body, Case, CloseOn, Connect, Decode, Encoded, Frame, Item, Response, Storage},
+    corpus::{
+        Body, Case, CloseOn, Connect, Decode, Encoded, Frame, Item, Response, Storage, Verdict,
+    },
 };
 
 /// Inputs up to this length are cut everywhere, longer ones near the edges of steps and at a few places between.
@@ -111,6 +113,8 @@ pub(crate) enum Due {
         out: Vec<(usize, usize)>,
         last_event_id: Option<String>,
         comments: bool,
+        /// Whether a comment is due to the letter, or may lack one space in front.
+        exact_comments: bool,
         retry: bool,
     },
     Encode {
@@ -141,7 +145,7 @@ impl Case {
             return Box::new(std::iter::empty());
         }
         match &self.body {
-            Body::Decode(decode) => Box::new(decode_ways(decode, capabilities)),
+            Body::Decode(decode) => Box::new(decode_ways(decode, self.verdict, capabilities)),
             Body::Encode(encode) => Box::new(std::iter::once(Way {
                 feeding: Feeding::AsWritten,
                 empty_chunks: false,
@@ -151,7 +155,7 @@ impl Case {
                 }),
                 due: Due::Encode {
                     due: encode.due.clone(),
-                    may_refuse: self.verdict == crate::corpus::Verdict::May,
+                    may_refuse: self.verdict == Verdict::May,
                 },
             })),
             Body::Connect(connect) => Box::new(connect_ways(connect, capabilities)),
@@ -169,6 +173,7 @@ struct Plan {
 
 fn decode_ways<'c>(
     decode: &'c Decode,
+    verdict: Verdict,
     capabilities: &Capabilities,
 ) -> impl Iterator<Item = Way> + use<'c> {
     let capabilities = capabilities.clone();
@@ -185,7 +190,7 @@ fn decode_ways<'c>(
         let capabilities = capabilities.clone();
         plans
             .into_iter()
-            .map(move |plan| pieces.way(decode, plan, &capabilities))
+            .map(move |plan| pieces.way(decode, verdict, plan, &capabilities))
     })
 }
 
@@ -269,7 +274,13 @@ impl Pieces {
         cuts
     }
 
-    fn way(&self, decode: &Decode, plan: Plan, capabilities: &Capabilities) -> Way {
+    fn way(
+        &self,
+        decode: &Decode,
+        verdict: Verdict,
+        plan: Plan,
+        capabilities: &Capabilities,
+    ) -> Way {
         let len = self.input.len();
         let mut ends: Vec<usize> = match plan.feeding {
             Feeding::AsWritten => self.ends.iter().map(|(end, _)| *end).collect(),
@@ -323,6 +334,8 @@ impl Pieces {
                     .has(Capability::FinalId)
                     .then(|| decode.r#final.last_event_id.clone()),
                 comments: capabilities.has(Capability::Comments),
+                // A23: the standard does not say what the text of a comment is.
+                exact_comments: verdict == Verdict::May,
                 retry: capabilities.has(Capability::Retry),
             },
         }

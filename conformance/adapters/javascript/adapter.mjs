@@ -115,24 +115,44 @@ function reading(push, events) {
   let pieces;
   let lastEventId = "";
   let failure;
-  const body = new ReadableStream({ start: (controller) => (pieces = controller) });
+  let over = false;
+  // A piece is put in when one is asked for: in a queue of very many, Node.js would take more time than any decoder.
+  let asked;
+  let wanted = new Promise((resolve) => (asked = resolve));
+  const pull = (controller) => {
+    pieces = controller;
+    asked();
+  };
+  const body = new ReadableStream({ pull }, { highWaterMark: 0 });
   const done = (async () => {
     for await (const { event, data, id } of events(body)) {
       // fetch-event-stream makes numbers of some.
       lastEventId = String(id ?? lastEventId);
       push({ event: event || "message", data: data ?? "", lastEventId });
     }
-  })().catch((error) => (failure = error));
+  })()
+    .catch((error) => (failure = error))
+    .finally(() => {
+      over = true;
+      asked();
+    });
   const settle = async () => {
     // All that is resolved already runs before the next turn of the event loop.
     for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate);
     if (failure) throw failure;
   };
   return {
-    feed: (bytes) => pieces.enqueue(bytes),
+    async feed(bytes) {
+      await wanted;
+      if (failure) throw failure;
+      if (over) return;
+      wanted = new Promise((resolve) => (asked = resolve));
+      pieces.enqueue(bytes);
+    },
     settle,
     async end() {
-      pieces.close();
+      await wanted;
+      if (!over) pieces.close();
       await done;
       await settle();
     },

@@ -45,7 +45,7 @@ pub(crate) fn of(kind: Kind) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-const DECODE: [(&str, &str); 197] = [
+const DECODE: [(&str, &str); 196] = [
     ("all-leading-spaces-dropped", ""),
     ("blank-line-dispatches", ""),
     (
@@ -72,7 +72,6 @@ const DECODE: [(&str, &str); 197] = [
     ("comment-is-data", ""),
     ("comment-resets-the-data", ""),
     ("comment-resets-the-type", ""),
-    ("comment-without-its-space", ""),
     ("comments-not-handed-out", ""),
     ("cr-dropped", ""),
     (

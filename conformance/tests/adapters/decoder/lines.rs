@@ -104,8 +104,6 @@ impl Decoder {
                     }
                     return;
                 }
-            } else if char == ' ' && fault.is("comment-without-its-space") {
-                return;
             }
         }
         if kind == Kind::Unknown && fault.is("limit-unknown-fields-count") {
