@@ -130,6 +130,12 @@ pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
             None => block.len(),
         },
     };
+    find_line_end_from(text, start)
+}
+
+/// The same where lines are long enough that nothing is gained by a look in the caller.
+#[inline]
+pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
     match find_near(text, start) {
         Ok(end) => Some(end),
         Err(searched) if searched == text.len() => None,
@@ -233,8 +239,8 @@ fn first_low(bytes: &[u8]) -> Option<usize> {
 
 /// How often `byte` stands in `text`.
 pub(crate) fn count(text: &[u8], byte: u8) -> usize {
-    // So many at a time that the sum is a byte, too.
-    let blocks = text.chunks(255);
+    // So many at a time that the sum is a byte, too; and whole vectors.
+    let blocks = text.chunks(192);
     blocks
         .map(|block| usize::from(block.iter().map(|b| u8::from(*b == byte)).sum::<u8>()))
         .sum()

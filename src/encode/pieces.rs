@@ -247,7 +247,7 @@ impl<'a> Iterator for Lines<'a> {
 /// The first line of `text` and what stands behind its CR, LF or CRLF, if it has one.
 #[inline]
 fn split_line(text: &str) -> Option<(&str, &str)> {
-    let (line, end) = text.split_at_checked(gate::find_line_end(text.as_bytes())?)?;
+    let (line, end) = text.split_at_checked(gate::find_line_end_from(text.as_bytes(), 0)?)?;
     let rest = end.strip_prefix("\r\n").or_else(|| end.get(1..))?;
     Some((line, rest))
 }
