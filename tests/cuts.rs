@@ -141,3 +141,18 @@ fn a_line_that_ends_a_little_behind_what_was_validated_ahead_comes_out_whole() {
         }
     }
 }
+
+/// Line ends are looked for in steps that grow with the line, and a tab makes the search look closer.
+#[test]
+fn a_tab_in_a_long_line_hides_no_line_end() {
+    for before in [0, 17, 300, 530, 800, 1100, 1400] {
+        for behind in [0, 40, 530, 600, 1300] {
+            let (before, behind) = ("x".repeat(before), "y".repeat(behind));
+            let stream = format!("data:{before}\t{behind}\n\ndata:{behind}\t{before}\n\n");
+            for ask in [Ask::Items, Ask::Events] {
+                let model = Model::new(Limit::Heap(usize::MAX), ask);
+                assert_prompt(&model, &[stream.as_bytes()]);
+            }
+        }
+    }
+}
