@@ -4,7 +4,7 @@
 #   conformance/results.sh [NAME...]
 #
 # With names only these are run again; what was found out of the others is taken as it was. Installs what it needs below the target
-# folder, and the browsers with apt. Takes about an hour on two cores. Ends with 0 if every failure is explained in
+# folder, and the browsers with apt. Takes about half an hour on two cores. Ends with 0 if every failure is explained in
 # adapters/faults.json, and every fault there was seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -87,23 +87,21 @@ impl Decoder {
             return;
         }
         let at_start = !std::mem::replace(&mut self.value_started, true);
-        if at_start {
-            if kind != Kind::Comment {
-                let is_dropped = match char {
-                    ' ' if kind == Kind::Retry => !fault.is("retry-behind-a-space-ignored"),
-                    ' ' => !fault.is("space-kept"),
-                    '\t' => fault.is("tab-dropped"),
-                    '\u{A0}' | '\u{3000}' => fault.is("unicode-space-dropped"),
-                    _ => false,
-                };
-                if is_dropped {
-                    self.value_started = !fault.is("all-leading-spaces-dropped");
-                    if fault.is("limit-space-counts") {
-                        self.value_len += 1;
-                        self.check_limit();
-                    }
-                    return;
+        if at_start && kind != Kind::Comment {
+            let is_dropped = match char {
+                ' ' if kind == Kind::Retry => !fault.is("retry-behind-a-space-ignored"),
+                ' ' => !fault.is("space-kept"),
+                '\t' => fault.is("tab-dropped"),
+                '\u{A0}' | '\u{3000}' => fault.is("unicode-space-dropped"),
+                _ => false,
+            };
+            if is_dropped {
+                self.value_started = !fault.is("all-leading-spaces-dropped");
+                if fault.is("limit-space-counts") {
+                    self.value_len += 1;
+                    self.check_limit();
                 }
+                return;
             }
         }
         if kind == Kind::Unknown && fault.is("limit-unknown-fields-count") {
