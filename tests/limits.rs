@@ -34,6 +34,25 @@ fn the_errors_say_which_limit_it_was() {
 }
 
 #[test]
+fn where_two_regions_are_full_at_the_same_byte_the_error_names_the_text() {
+    // Beside two bytes of data there are four for the value of a line, as many as an event type may have.
+    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 6 + 3 * 4], 4));
+    let mut events = decoder.feed(b"data:ab\nevent:abcde");
+    assert_eq!(events.next_event().unwrap_err().limit(), 6);
+    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 6 + 3 * 4], 4));
+    let mut events = decoder.feed(b"data:a\nevent:abcde");
+    assert_eq!(events.next_event().unwrap_err().limit(), 4);
+}
+
+#[test]
+fn a_field_has_a_third_of_the_memory_at_most() {
+    let fixed = Fixed::with_field_len([0; 100], 34);
+    assert_eq!((fixed.field_len(), fixed.text_len()), (33, 1));
+    let fixed = Fixed::with_field_len([0; 100], usize::MAX);
+    assert_eq!((fixed.field_len(), fixed.text_len()), (33, 1));
+}
+
+#[test]
 fn the_event_behind_one_too_large_is_read() {
     on_both(
         3,
