@@ -156,3 +156,17 @@ fn a_tab_in_a_long_line_hides_no_line_end() {
         }
     }
 }
+
+/// The last character of a line is its own, whatever it would be at the start of one.
+#[test]
+fn lines_of_data_that_end_with_a_colon_bring_no_comment() {
+    for end in ["\n", "\r\n", "\r"] {
+        let lines = [
+            "data: a:", "data: b:", "data: c:", "data: ", "data: :", "", "",
+        ];
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[lines.join(end).as_bytes()]);
+        }
+    }
+}

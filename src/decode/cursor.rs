@@ -266,10 +266,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
     }
 
-    /// Between events: comments that nobody asked for, and blank lines.
+    /// Between events, and at the start of a line: comments that nobody asked for, and blank lines.
     #[inline(never)]
     fn pass_quiet_lines(&mut self) {
-        if SMALL || !self.machine.idle {
+        if SMALL {
             return;
         }
         while let Some(b':') = self.chunk.get(self.position) {
