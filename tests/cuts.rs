@@ -170,3 +170,22 @@ fn lines_of_data_that_end_with_a_colon_bring_no_comment() {
         }
     }
 }
+
+/// Long pieces from the middle of a line are appended at once, but not behind a character that they break.
+#[test]
+fn a_long_piece_behind_half_a_character_breaks_it() {
+    for len in [1, 200, 300, 3000] {
+        let piece = "x".repeat(len);
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            let chunks = [
+                b"data:\xE2\x82",
+                piece.as_bytes(),
+                b"\xE2",
+                piece.as_bytes(),
+                b"\n\n",
+            ];
+            assert_prompt(&model, &chunks);
+        }
+    }
+}
