@@ -53,6 +53,11 @@ fn a_field_has_a_third_of_the_memory_at_most() {
 }
 
 #[test]
+fn what_is_left_of_a_line_too_large_counts_nothing() {
+    on_both(10, b"data:xxxxxxxxxxx{!10}\xFFyyyyyyy\n:12345\n{:12345}\n");
+}
+
+#[test]
 fn the_event_behind_one_too_large_is_read() {
     on_both(
         3,

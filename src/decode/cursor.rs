@@ -474,7 +474,6 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             }
             Field::Comment => {
                 self.lent.comment = Some(text);
-                machine.show_comment();
                 return Some(Outcome::Comment);
             }
             Field::Retry => {}

@@ -391,11 +391,6 @@ impl<S: Storage> Machine<S> {
         self.storage.text_from(Region::Text, self.held.data)
     }
 
-    /// A comment is handed out without being stored.
-    pub(super) fn show_comment(&mut self) {
-        self.shown = Outcome::Comment;
-    }
-
     /// Reads a field name, or what is left of it; returns what follows the colon.
     fn field_name<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line == Line::Start {
