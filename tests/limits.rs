@@ -45,6 +45,17 @@ fn where_two_regions_are_full_at_the_same_byte_the_error_names_the_text() {
 }
 
 #[test]
+#[cfg(feature = "alloc")]
+fn the_default_limit_is_16_mebibytes() {
+    let data = "x".repeat(16 * 1024 * 1024);
+    let mut decoder = Decoder::new();
+    let stream = format!("data:{data}\n\ndata:{data}x");
+    let mut events = decoder.feed(stream.as_bytes());
+    assert_eq!(events.next_event().unwrap().unwrap().data, data);
+    assert_eq!(events.next_event().unwrap_err().limit(), 16 * 1024 * 1024);
+}
+
+#[test]
 fn a_field_has_a_third_of_the_memory_at_most() {
     let fixed = Fixed::with_field_len([0; 100], 34);
     assert_eq!((fixed.field_len(), fixed.text_len()), (33, 1));
