@@ -165,7 +165,7 @@ fn only() -> Result<(), Failed> {
     for (names, count) in [
         (&["bom-is-dropped"][..], 1),
         (&["wpt"], 38),
-        (&["limits"], 72),
+        (&["limits"], 73),
         (&["decode/data"], 25),
         (&["encode"], 108),
         (&["S10"], 2),
