@@ -1,5 +1,4 @@
-//! Line ends: whether there is one in a text, which the encoder asks, and where, which the decoder
-//! asks.
+//! Line ends: whether there is one in a text, and where.
 //!
 //! CR, LF and NUL are all below 0x0E, so one comparison finds that there is none; what has a tab or
 //! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
@@ -14,7 +13,8 @@ const VECTORS: bool = cfg!(any(
     target_feature = "simd128",
 ));
 
-/// Whether the size of the code counts for more than its speed: on chips without an operating system.
+/// Whether the size of the code counts for more than its speed: on chips without an operating
+/// system.
 pub(crate) const SMALL: bool = cfg!(all(target_os = "none", not(target_pointer_width = "64")));
 
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
@@ -92,8 +92,8 @@ const fn is_high_short(text: &[u8]) -> bool {
 /// One in each byte.
 const EACH: u64 = u64::from_ne_bytes([1; 8]);
 
-/// Not zero exactly if a byte of `word` is below 0x0E; the lowest bit that is set is in the first such
-/// byte.
+/// Not zero exactly if a byte of `word` is below 0x0E; the lowest bit that is set is in the first
+/// such byte.
 #[inline(always)]
 const fn low_bytes(word: u64) -> u64 {
     word.wrapping_sub(EACH * 0x0E) & !word & (EACH << 7)
@@ -120,22 +120,23 @@ pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
 /// are looked at in the caller.
 #[inline(always)]
 pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
-    if SMALL {
-        return text.iter().position(|&byte| is_line_end(byte));
-    }
     let start = match text.first_chunk::<16>() {
-        None => 0,
-        Some(block) => match first_line_end(block) {
+        Some(block) if !SMALL => match first_line_end(block) {
             Some(end) => return Some(end),
             None => block.len(),
         },
+        _ => 0,
     };
     find_line_end_from(text, start)
 }
 
-/// The same where lines are long enough that nothing is gained by a look in the caller.
+/// The same where the first `start` bytes are known to have none: 0 for lines so long that nothing
+/// is gained by a look in the caller.
 #[inline]
 pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
+    if SMALL {
+        return text.iter().position(|&byte| is_line_end(byte));
+    }
     match find_near(text, start) {
         Ok(end) => Some(end),
         Err(searched) if searched == text.len() => None,
@@ -143,8 +144,8 @@ pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The first one at `start` or behind it; or else, how far there is none, which is the whole text or
-/// so much that the line is taken for a long one.
+/// The first one at `start` or behind it; or else, how far there is none, which is the whole text
+/// or so much that the line is taken for a long one.
 #[inline(never)]
 fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
     const MANY: usize = 16;
