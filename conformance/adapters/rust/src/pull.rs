@@ -124,35 +124,39 @@ pub(crate) fn eventsrc(request: DecodeRequest) -> Decoded {
     with_id(decoded, frames.last_event_id())
 }
 
-/// It hands out blocks as they stand: one without data is no event.
+/// What a block is whose fields are handed out as they stand: one without data is no event.
+fn of_block(
+    name: Option<String>,
+    data: Option<String>,
+    id: Option<String>,
+    last_event_id: &mut String,
+) -> Option<Item> {
+    if let Some(id) = id {
+        *last_event_id = id;
+    }
+    let name = name.filter(|name| !name.is_empty());
+    Some(event(
+        name.unwrap_or("message".to_owned()),
+        data?,
+        last_event_id.as_str(),
+    ))
+}
+
 pub(crate) fn sse_stream(request: DecodeRequest) -> Decoded {
     let feed = Feed::default();
     let blocks = pin!(sse_stream::SseByteStream::new(feed.clone()));
     let mut last_event_id = String::new();
     feed.run(request.chunks, blocks, |block| {
-        last_event_id = block.id.unwrap_or_else(|| last_event_id.clone());
-        let name = block.event.filter(|name| !name.is_empty());
-        Some(event(
-            name.unwrap_or("message".to_owned()),
-            block.data?,
-            &last_event_id,
-        ))
+        of_block(block.event, block.data, block.id, &mut last_event_id)
     })
 }
 
-/// The same.
 pub(crate) fn sse_stream_0_2(request: DecodeRequest) -> Decoded {
     let feed = Feed::default();
     let blocks = sse_stream_0_2::SseStream::from_bytes_stream(feed.clone());
     let mut last_event_id = String::new();
     feed.run(request.chunks, pin!(blocks), |block| {
-        last_event_id = block.id.unwrap_or_else(|| last_event_id.clone());
-        let name = block.event.filter(|name| !name.is_empty());
-        Some(event(
-            name.unwrap_or("message".to_owned()),
-            block.data?,
-            &last_event_id,
-        ))
+        of_block(block.event, block.data, block.id, &mut last_event_id)
     })
 }
 
