@@ -3,7 +3,8 @@
 #
 #   fuzz/run.sh smoke                 each target for a few seconds, with its seeds; what CI does
 #   fuzz/run.sh SECONDS [TARGET...]   all targets, or these, each for so long; the corpus is kept in fuzz/corpus
-#   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach, and which not
+#   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach, and which not;
+#                                     fuzz/coverage.md says why
 #
 # FEATURES=memchr,simdutf8 in the environment: with these features of the crate.
 #
