@@ -229,7 +229,7 @@ impl<S: Storage> Decoder<S> {
         machine.settle();
         let ended = match machine.line {
             Line::StreamStart(_) | Line::AfterCr | Line::Start => Ok(Outcome::Nothing),
-            Line::Name | Line::Value(..) | Line::Ignored => machine.end_line(false),
+            Line::Head | Line::Value(..) | Line::Ignored => machine.end_line(false),
         };
         let event = machine.blank_line();
         machine.line = Line::StreamStart(0);

@@ -24,10 +24,10 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
         _ if SMALL => text.iter().all(|&byte| byte >= 0x0E),
         _ if !VECTORS => is_high(text),
         0..16 => is_high(text),
-        16..32 => has_high_ends::<16>(text),
-        32..64 => has_high_ends::<32>(text),
-        64..128 => has_high_ends::<64>(text),
-        128..256 => has_high_ends::<128>(text),
+        16..=32 => has_high_ends::<16>(text),
+        33..=64 => has_high_ends::<32>(text),
+        65..=128 => has_high_ends::<64>(text),
+        129..=256 => has_high_ends::<128>(text),
         _ => {
             text.chunks_exact(256).all(has_high_ends::<128>)
                 && text
@@ -125,6 +125,7 @@ pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
             Some(end) => return Some(end),
             None => block.len(),
         },
+        None if !SMALL => return first_line_end_short(text),
         _ => 0,
     };
     find_line_end_from(text, start)
@@ -208,6 +209,11 @@ fn no_line_end(text: &[u8]) -> usize {
 #[inline(always)]
 const fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
+}
+
+#[inline(never)]
+fn first_line_end_short(bytes: &[u8]) -> Option<usize> {
+    first_line_end(bytes)
 }
 
 /// The first one in up to sixteen bytes.

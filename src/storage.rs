@@ -22,8 +22,13 @@ pub(crate) mod sealed {
         /// Sets a piece of a `data` value aside, so that many small ones are decoded at once.
         /// `false`: nothing was done. Only what is certain to fit into `room` bytes as text is taken,
         /// and what was taken before is decoded before anything else happens to the line.
-        fn stage(&mut self, piece: &[u8], room: usize) -> bool;
-        fn has_staged(&self) -> bool;
+        /// With `join`, an LF stands before it.
+        fn stage(&mut self, join: bool, piece: &[u8], room: usize) -> bool;
+        /// How many bytes are set aside.
+        fn staged_len(&self) -> usize;
+        fn has_staged(&self) -> bool {
+            self.staged_len() > 0
+        }
         /// What is set aside; it is to be given back for its memory.
         fn take_staged(&mut self) -> Self::Staged;
         fn put_back(&mut self, staged: Self::Staged);
@@ -184,20 +189,24 @@ impl sealed::Memory for Heap {
     type Staged = Vec<u8>;
 
     #[inline]
-    fn stage(&mut self, piece: &[u8], room: usize) -> bool {
+    fn stage(&mut self, join: bool, piece: &[u8], room: usize) -> bool {
         const MOST: usize = 1024;
-        let len = self.staged.len() + piece.len();
+        let more = usize::from(join) + piece.len();
+        let len = self.staged.len() + more;
         // Decoded, a byte becomes three at most, and so does what a chunk before has left over.
-        let fits = len < MOST && len < room / 3;
+        let fits = len < MOST && 3 * (len + 1) <= room;
         if fits {
-            work::moved(piece.len());
+            work::moved(more);
             if self.staged.capacity() < len {
                 let additional = MOST.min(self.limit) - self.staged.len();
                 if self.staged.try_reserve_exact(additional).is_err() {
                     out_of_memory(additional);
                 }
             }
-            if self.staged.capacity() - self.staged.len() >= piece.len() {
+            if self.staged.capacity() - self.staged.len() >= more {
+                if join {
+                    self.staged.push(b'\n');
+                }
                 self.staged.extend_from_slice(piece);
             }
         }
@@ -205,8 +214,8 @@ impl sealed::Memory for Heap {
     }
 
     #[inline]
-    fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
+    fn staged_len(&self) -> usize {
+        self.staged.len()
     }
 
     fn take_staged(&mut self) -> Vec<u8> {
@@ -453,13 +462,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     type Staged = [u8; 0];
 
     #[inline]
-    fn stage(&mut self, _piece: &[u8], _room: usize) -> bool {
+    fn stage(&mut self, _join: bool, _piece: &[u8], _room: usize) -> bool {
         false
     }
 
     #[inline]
-    fn has_staged(&self) -> bool {
-        false
+    fn staged_len(&self) -> usize {
+        0
     }
 
     fn take_staged(&mut self) -> [u8; 0] {

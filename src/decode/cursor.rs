@@ -4,7 +4,7 @@
 //! line machine, which stores them. Invariant: whenever the cursor gives back control in the middle
 //! of an event, nothing is lent, all is stored (`spill`); so it may be dropped at any time.
 
-use super::line::{Digits, Field, Line, Machine, Outcome};
+use super::line::{Digits, Field, Line, Machine, Outcome, may_be_field, split};
 use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
 use crate::gate::{SMALL, find_line_end, is_one_line};
@@ -30,7 +30,6 @@ pub struct Events<'d, 'i, S> {
     chunk: &'i [u8],
     position: usize,
     valid: Valid<'i>,
-    lent: Lent<'i>,
 }
 
 /// Values that were whole in this chunk and are not stored.
@@ -49,7 +48,6 @@ impl<'d, 'i, S> Events<'d, 'i, S> {
             chunk,
             position: 0,
             valid: Valid::default(),
-            lent: Lent::default(),
         }
     }
 }
@@ -148,51 +146,27 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         whole
     }
 
-    /// Whether the chunk is a piece from the middle of one line.
-    #[inline]
-    fn continues_line(&self) -> bool {
-        !SMALL
-            && self.position == 0
-            && match self.machine.line {
-                Line::Name | Line::Ignored => true,
-                // That was tried before.
-                Line::Value(field, first) => field != Field::Data || first,
-                Line::StreamStart(_) | Line::AfterCr | Line::Start => false,
-            }
-            && is_piece(self.chunk)
-    }
-
-    fn continue_line<T>(&mut self, items: bool) -> Result<Option<T>, EventTooLarge> {
-        self.position = self.chunk.len();
-        self.machine.piece(self.chunk, Known::Nothing, items)?;
-        Ok(None)
-    }
-
     fn read_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        if self.continues_line() {
-            return self.continue_line(false);
-        }
         self.machine.settle();
         if let Some(data) = self.lone_data_line() {
             return Ok(Some(Event::lone(self.machine, data)));
         }
-        Ok(match self.step(false)? {
-            Outcome::Event => Some(Event::new(self.machine, &self.lent)),
+        let (outcome, lent) = self.step(false)?;
+        Ok(match outcome {
+            Outcome::Event => Some(Event::new(self.machine, &lent)),
             Outcome::Comment | Outcome::Retry | Outcome::Nothing => None,
         })
     }
 
     fn read_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
-        if self.continues_line() {
-            return self.continue_line(true);
-        }
         self.machine.settle();
         if let Some(data) = self.lone_data_line() {
             return Ok(Some(Item::Event(Event::lone(self.machine, data))));
         }
-        Ok(match self.step(true)? {
-            Outcome::Event => Some(Item::Event(Event::new(self.machine, &self.lent))),
-            Outcome::Comment => Some(Item::Comment(match self.lent.comment {
+        let (outcome, lent) = self.step(true)?;
+        Ok(match outcome {
+            Outcome::Event => Some(Item::Event(Event::new(self.machine, &lent))),
+            Outcome::Comment => Some(Item::Comment(match lent.comment {
                 Some(text) => text,
                 None => self.machine.comment(),
             })),
@@ -207,51 +181,62 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Reads on to the next thing to hand out, or to the end of the chunk (`Nothing`). Lends
     /// nothing itself, so that it may loop.
     #[inline]
-    fn step(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        self.lent = Lent::default();
+    fn step(&mut self, items: bool) -> Result<(Outcome, Lent<'i>), EventTooLarge> {
+        let mut lent = Lent::default();
         loop {
             if self.machine.line != Line::Start {
                 match self.resume(items)? {
-                    Outcome::Nothing if self.machine.line == Line::Start => {}
+                    Outcome::Nothing if self.machine.line == Line::Start => {
+                        if self.begins(items) {
+                            return Ok((Outcome::Nothing, lent));
+                        }
+                    }
                     outcome => {
-                        self.spill();
-                        return Ok(outcome);
+                        self.spill(&mut lent);
+                        return Ok((outcome, lent));
                     }
                 }
             }
             let start = self.position;
-            if let Some(b'\n' | b'\r') = self.chunk.get(start) {
-                self.pass_line_end(start);
-                if self.machine.blank_line() {
-                    return Ok(Outcome::Event);
+            match self.chunk.get(start) {
+                Some(b'\n' | b'\r') => {
+                    self.pass_line_end(start);
+                    if self.machine.blank_line() {
+                        return Ok((Outcome::Event, lent));
+                    }
+                    lent = Lent::default();
+                    if !items && self.chunk.get(self.position) == Some(&b':') {
+                        self.pass_quiet_lines();
+                    }
+                    continue;
                 }
-                self.lent = Lent::default();
-                if !items && self.chunk.get(self.position) == Some(&b':') {
-                    self.pass_quiet_lines();
+                Some(_) => {}
+                None => {
+                    self.spill(&mut lent);
+                    return Ok((Outcome::Nothing, lent));
                 }
-                continue;
             }
             self.machine.idle = false;
             let Some(end) = self.line_end(start) else {
-                self.spill();
+                self.spill(&mut lent);
                 self.position = self.chunk.len();
                 let piece = self.chunk.get(start..).unwrap_or_default();
-                if !piece.is_empty() {
+                if !self.is_short() || !self.machine.begin(piece, items) {
                     let known = self.valid.tail(self.chunk, start);
                     self.machine.piece(piece, known, items)?;
                 }
-                return Ok(Outcome::Nothing);
+                return Ok((Outcome::Nothing, lent));
             };
-            let outcome = match self.lend(start, end, items) {
+            let outcome = match self.lend(&mut lent, start, end, items) {
                 Some(outcome) => {
                     self.pass_line_end(end);
                     if outcome == Outcome::Nothing {
-                        self.lend_more_data();
+                        self.lend_more_data(&mut lent);
                     }
                     outcome
                 }
                 None => {
-                    self.spill();
+                    self.spill(&mut lent);
                     self.position = end;
                     let line = self.chunk.get(start..end).unwrap_or_default();
                     self.machine
@@ -260,10 +245,33 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 }
             };
             if outcome != Outcome::Nothing {
-                self.spill();
-                return Ok(outcome);
+                self.spill(&mut lent);
+                return Ok((outcome, lent));
             }
         }
+    }
+
+    /// Whether pieces of the chunk go straight to what the machine sets aside, and nothing is found out
+    /// about the chunk as a whole.
+    #[inline]
+    fn is_short(&self) -> bool {
+        const LONGEST: usize = 64;
+        !SMALL && self.chunk.len() <= LONGEST
+    }
+
+    /// Behind the end of a line that a chunk before began, takes what is left of the chunk if that is
+    /// the start of another one. `false`: it is not, and nothing was done.
+    #[inline]
+    fn begins(&mut self, items: bool) -> bool {
+        let rest = self.rest();
+        let begins = self.is_short()
+            && may_be_field(rest)
+            && is_piece(rest)
+            && self.machine.begin(rest, items);
+        if begins {
+            self.position = self.chunk.len();
+        }
+        begins
     }
 
     /// Between events, and at the start of a line: comments that nobody asked for, and blank lines.
@@ -285,7 +293,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Behind a `data` line: further ones that are whole in the chunk and end with LF.
     #[inline]
-    fn lend_more_data(&mut self) {
+    fn lend_more_data(&mut self, lent: &mut Lent<'i>) {
         if SMALL || !self.machine.has_data {
             return;
         }
@@ -295,7 +303,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 return;
             };
             match self.valid.get(self.chunk, start, end) {
-                Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(text) => {
+                Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(lent, text) => {
                     self.position = end + 1;
                 }
                 _ => return,
@@ -305,12 +313,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Takes a further line of data. `false`: it needs the line machine, and nothing was done.
     #[inline(always)]
-    fn lend_data(&mut self, text: &str) -> bool {
+    fn lend_data(&mut self, lent: &mut Lent<'i>, text: &str) -> bool {
         let machine = &mut *self.machine;
         machine.flush_data();
         let fits = text.len() < machine.storage.room(machine.held, Region::Text).bytes;
         if fits {
-            if let Some(first) = self.lent.data.take() {
+            if let Some(first) = lent.data.take() {
                 machine.storage.push(Region::Text, first);
             }
             machine.storage.push_line(text);
@@ -389,8 +397,14 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let end = self.line_end(start);
         self.position = end.unwrap_or(self.chunk.len());
         let piece = self.chunk.get(start..self.position).unwrap_or_default();
+        if let Some(end) = end {
+            if self.is_short() && self.machine.end(piece) {
+                self.pass_line_end(end);
+                return Ok(Outcome::Nothing);
+            }
+        }
         let known = match end {
-            Some(end) if self.chunk.len() > 64 && self.machine.incomplete.is_none() => {
+            Some(end) if !self.is_short() && self.machine.incomplete.is_none() => {
                 let text = self.valid.get(self.chunk, start, end);
                 text.map_or(Known::Faulty, Known::Text)
             }
@@ -425,7 +439,13 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Reads the whole line at `start..end` without storing it. `None`: this line needs the line
     /// machine, and nothing was done.
     #[inline]
-    fn lend(&mut self, start: usize, end: usize, items: bool) -> Option<Outcome> {
+    fn lend(
+        &mut self,
+        lent: &mut Lent<'i>,
+        start: usize,
+        end: usize,
+        items: bool,
+    ) -> Option<Outcome> {
         let line = self.chunk.get(start..end)?;
         let (field, value) = split(line);
         let Some(field) = field else {
@@ -452,28 +472,20 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         match field {
             Field::Data if machine.has_data => {
-                return self.lend_data(text).then_some(Outcome::Nothing);
+                return self.lend_data(lent, text).then_some(Outcome::Nothing);
             }
             Field::Data => {
                 machine.has_data = true;
                 machine.held.data = text.len();
-                self.lent.data = Some(text);
+                lent.data = Some(text);
             }
             Field::EventType => {
                 machine.held.event_type = text.len();
-                self.lent.event_type = Some(text);
+                lent.event_type = Some(text);
             }
-            Field::Id => {
-                work::scanned(text.len());
-                if !text.contains('\0') {
-                    machine.has_id = true;
-                    machine.held.pending_id = text.len();
-                    machine.storage.truncate(Region::PendingId, 0);
-                    machine.storage.push(Region::PendingId, text);
-                }
-            }
+            Field::Id => machine.store(field, text),
             Field::Comment => {
-                self.lent.comment = Some(text);
+                lent.comment = Some(text);
                 return Some(Outcome::Comment);
             }
             Field::Retry => {}
@@ -483,28 +495,28 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Stores what is lent from the chunk, as the chunk may be gone before the event is complete.
     #[inline]
-    fn spill(&mut self) {
-        if self.lent.data.is_some() || self.lent.event_type.is_some() {
-            self.store_lent();
+    fn spill(&mut self, lent: &mut Lent<'i>) {
+        if lent.data.is_some() || lent.event_type.is_some() {
+            self.store_lent(lent);
         }
     }
 
-    fn store_lent(&mut self) {
+    fn store_lent(&mut self, lent: &mut Lent<'i>) {
         let storage = &mut self.machine.storage;
-        if let Some(data) = self.lent.data.take() {
+        if let Some(data) = lent.data.take() {
             storage.push(Region::Text, data);
         }
-        if let Some(event_type) = self.lent.event_type.take() {
+        if let Some(event_type) = lent.event_type.take() {
             storage.truncate(Region::EventType, 0);
             storage.push(Region::EventType, event_type);
         }
     }
 }
 
-/// Whether there is certainly no line end in `chunk`.
-fn is_piece(chunk: &[u8]) -> bool {
-    work::scanned(chunk.len());
-    is_one_line(chunk)
+/// Whether there is certainly no line end in `rest`.
+fn is_piece(rest: &[u8]) -> bool {
+    work::scanned(rest.len());
+    is_one_line(rest)
 }
 
 /// Whether there is certainly no line end in `value`, as far as it is worth a guess.
@@ -513,23 +525,4 @@ fn is_short_line(value: &[u8]) -> bool {
     const LONGEST: usize = 4096;
     work::scanned(value.len().min(LONGEST));
     value.len() <= LONGEST && is_one_line(value)
-}
-
-/// The field of a whole line, `None` if it is unknown, and its value: "If value starts with a
-/// U+0020 SPACE character, remove it".
-#[inline]
-fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
-    let (field, rest) = match line {
-        [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
-        [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::EventType, rest),
-        [b'i', b'd', rest @ ..] => (Field::Id, rest),
-        [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Field::Retry, rest),
-        [b':', text @ ..] => return (Some(Field::Comment), text),
-        _ => return (None, &[]),
-    };
-    match rest {
-        [b':', b' ', value @ ..] | [b':', value @ ..] => (Some(field), value),
-        [] => (Some(field), &[]),
-        _ => (None, &[]),
-    }
 }

@@ -9,13 +9,14 @@ use super::{
     EventTooLarge,
     utf8::{Continued, Incomplete, Known, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
 };
-use crate::gate::is_one_line;
+use crate::gate::{SMALL, is_one_line};
 use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::mem;
 
 /// What the stream is in the middle of, between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum Line {
     /// The first line begins, and this many bytes of a byte order mark were seen.
     StreamStart(u8),
@@ -23,8 +24,8 @@ pub(super) enum Line {
     AfterCr,
     /// A line begins.
     Start,
-    /// In a field name, as much of it as [`Name`] holds.
-    Name,
+    /// In a line of which [`Head`] has all bytes so far: its name, or a short value too.
+    Head,
     /// In a value. `true`: nothing of it was seen yet, so one space may have to go.
     Value(Field, bool),
     /// In a line that has no effect, whatever comes.
@@ -66,33 +67,78 @@ impl Field {
     }
 }
 
-/// The first bytes of a field name; no field has more than five.
+/// The first bytes of a line that may be one of a field. Most lines that chunks cut are short enough to be read here as a
+/// whole, once they have ended.
 #[derive(Debug, Clone, Copy)]
-struct Name {
-    bytes: [u8; 5],
+struct Head {
+    bytes: [u8; Self::MOST],
     len: u8,
+    /// How many it may take for the line to be read as a whole.
+    most: u8,
 }
 
-impl Name {
+impl Head {
+    /// At least a name and its colon.
+    const MOST: usize = if SMALL { NAME_LEN + 1 } else { 32 };
+
     const EMPTY: Self = Self {
-        bytes: [0; 5],
+        bytes: [0; Self::MOST],
         len: 0,
+        most: 0,
     };
 
-    fn field(&self) -> Option<Field> {
-        Field::named(self.bytes.get(..usize::from(self.len)).unwrap_or_default())
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// `false`: the name is too long for any field.
-    fn push(&mut self, byte: u8) -> bool {
-        match self.bytes.get_mut(usize::from(self.len)) {
-            Some(free) => {
-                *free = byte;
-                self.len += 1;
-                true
-            }
-            None => false,
+    /// Appends what there is room for.
+    #[inline(always)]
+    fn push(&mut self, piece: &[u8]) {
+        let start = usize::from(self.len);
+        if let Some(free) = self.bytes.get_mut(start..start + piece.len()) {
+            work::moved(piece.len());
+            free.copy_from_slice(piece);
+            self.len += piece.len() as u8;
         }
+    }
+}
+
+/// No field has a longer name.
+const NAME_LEN: usize = 5;
+
+/// Whether a line with these bytes at its start may be one of a field, as far as its first byte says.
+#[inline]
+pub(super) fn may_be_field(line: &[u8]) -> bool {
+    matches!(line, [b'd' | b'e' | b'i' | b'r', ..])
+}
+
+/// What there is of the value of a line of data, once its first byte is known.
+#[inline]
+fn data_value(line: &[u8]) -> Option<&[u8]> {
+    match line {
+        [b'd', b'a', b't', b'a', b':', b' ', value @ ..] => Some(value),
+        [b'd', b'a', b't', b'a', b':', value @ ..] if !value.is_empty() => Some(value),
+        _ => None,
+    }
+}
+
+/// The field of a whole line, `None` if it is unknown, and its value: "If value starts with a
+/// U+0020 SPACE character, remove it".
+#[inline]
+pub(super) fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
+    let (field, rest) = match line {
+        [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
+        [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::EventType, rest),
+        [b'i', b'd', rest @ ..] => (Field::Id, rest),
+        [b'r', b'e', b't', b'r', b'y', rest @ ..] => (Field::Retry, rest),
+        [b':', text @ ..] => return (Some(Field::Comment), text),
+        _ => return (None, &[]),
+    };
+    match rest {
+        [b':', b' ', value @ ..] | [b':', value @ ..] => (Some(field), value),
+        [] => (Some(field), &[]),
+        _ => (None, &[]),
     }
 }
 
@@ -141,7 +187,7 @@ pub(super) enum Outcome {
 pub(super) struct Machine<S> {
     pub(super) storage: S,
     pub(super) line: Line,
-    name: Name,
+    head: Head,
     pub(super) incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
@@ -166,7 +212,7 @@ impl<S> Machine<S> {
         Self {
             storage,
             line: Line::StreamStart(0),
-            name: Name::EMPTY,
+            head: Head::EMPTY,
             incomplete: Incomplete::NONE,
             digits: Digits::NONE,
             held: Held::NOTHING,
@@ -191,56 +237,106 @@ impl<S: Storage> Machine<S> {
         known: Known<'_>,
         items: bool,
     ) -> Result<(), EventTooLarge> {
-        if matches!(self.line, Line::Start | Line::Name) {
-            piece = self.field_name(piece, items);
+        if matches!(self.line, Line::Start | Line::Head) {
+            piece = self.begin_line(piece, items);
         }
         self.ignore_unwanted(items);
-        if let Line::Value(field, first) = self.line {
-            if let (true, Some((&byte, rest))) = (first, piece.split_first()) {
-                self.line = Line::Value(field, false);
-                if byte == b' ' {
-                    piece = rest;
-                }
-            }
-            match field {
-                Field::Retry => self.digits.push(piece),
-                Field::Data if matches!(known, Known::Nothing) && self.stage(piece) => {}
-                _ => {
-                    self.decode_staged();
-                    self.decode(field, piece, known);
-                }
-            }
-        }
+        self.value(piece, known);
         self.overflow.take().map_or(Ok(()), Err)
     }
 
-    /// Takes a piece from the middle of a `data` value, or a byte of a field name, if that is cheap.
-    /// `false`: it is not, or `piece` is something else, and nothing was done.
+    /// Takes a piece from the middle of a line, or the start of one, if that is cheap. `false`: it is
+    /// not, or a line ends in `piece`, and nothing was done.
     #[inline]
     pub(super) fn go_on(&mut self, piece: &[u8]) -> bool {
-        if self.line != Line::Value(Field::Data, false) {
-            return self.line == Line::Name && self.continue_name(piece);
-        }
         match piece {
-            [b' '..=0xFF] if self.stage(piece) => true,
-            _ => self.continue_data(piece),
+            [b' '..=0xFF] if self.line == Line::Value(Field::Data, false) => {
+                self.stage(false, piece)
+            }
+            [byte] => self.continue_byte(*byte),
+            [.., b'\n'] => false,
+            _ => self.continue_line(piece),
         }
     }
 
     #[inline(never)]
-    fn continue_name(&mut self, piece: &[u8]) -> bool {
-        matches!(piece, [byte @ b'a'..=b'z'] if self.name.push(*byte))
+    fn continue_byte(&mut self, byte: u8) -> bool {
+        work::scanned(1);
+        match self.line {
+            _ if byte < b' ' => false,
+            Line::Head => self.extend_head(&[byte]),
+            Line::Ignored => true,
+            Line::Start if may_be_field(&[byte]) => {
+                self.settle();
+                self.idle = false;
+                self.begin_head();
+                self.extend_head(&[byte])
+            }
+            _ => false,
+        }
+    }
+
+    #[inline(never)]
+    fn continue_line(&mut self, piece: &[u8]) -> bool {
+        work::scanned(piece.len());
+        is_one_line(piece)
+            && if self.line == Line::Value(Field::Data, false) {
+                self.stage(false, piece) || self.continue_data(piece)
+            } else {
+                self.continue_head(piece)
+            }
+    }
+
+    #[inline(never)]
+    fn continue_head(&mut self, piece: &[u8]) -> bool {
+        match self.line {
+            Line::Head => self.extend_head(piece),
+            Line::Start if may_be_field(piece) => {
+                self.settle();
+                self.begin(piece, true)
+            }
+            line => line == Line::Ignored,
+        }
+    }
+
+    /// Takes a short piece from the start of a line, if that is cheap. `false`: it is not, and nothing
+    /// was done.
+    #[inline]
+    pub(super) fn begin(&mut self, piece: &[u8], items: bool) -> bool {
+        self.idle = false;
+        match piece {
+            _ if may_be_field(piece) => {
+                self.begin_data(piece) || {
+                    self.begin_head();
+                    self.extend_head(piece)
+                }
+            }
+            [b':', ..] if items => false,
+            _ => {
+                self.line = Line::Ignored;
+                true
+            }
+        }
+    }
+
+    /// Takes the last piece of a line, if that is cheap. `false`: it is not, and nothing was done.
+    #[inline]
+    pub(super) fn end(&mut self, piece: &[u8]) -> bool {
+        let taken = match self.line {
+            // What came before and is not set aside, the end of a text may have to go behind.
+            Line::Value(Field::Data, false) => {
+                self.stage(false, piece) && self.storage.has_staged()
+            }
+            line => line == Line::Ignored,
+        };
+        if taken {
+            self.line = Line::Start;
+        }
+        taken
     }
 
     #[inline(never)]
     fn continue_data(&mut self, piece: &[u8]) -> bool {
-        work::scanned(piece.len());
-        if !is_one_line(piece) {
-            return false;
-        }
-        if self.stage(piece) {
-            return true;
-        }
         self.decode_staged();
         if !self.incomplete.is_none() || !matches!(piece, [0..0x80] | [0..0x80, .., 0..0x80]) {
             return false;
@@ -249,10 +345,10 @@ impl<S: Storage> Machine<S> {
     }
 
     #[inline]
-    fn stage(&mut self, piece: &[u8]) -> bool {
-        const SMALL: usize = 256;
+    fn stage(&mut self, join: bool, piece: &[u8]) -> bool {
+        const MOST: usize = 256;
         let room = self.storage.room(self.held, Region::Text).bytes;
-        piece.len() <= SMALL && self.storage.stage(piece, room)
+        piece.len() <= MOST && self.storage.stage(join, piece, room)
     }
 
     /// Decodes what was set aside, up to the middle of a line.
@@ -274,8 +370,18 @@ impl<S: Storage> Machine<S> {
 
     #[inline(never)]
     fn flush_staged(&mut self) {
-        self.decode_staged();
-        self.end_text(Field::Data);
+        let staged = self.storage.take_staged();
+        match from_utf8(staged.as_ref()) {
+            Some(text) if self.incomplete.is_none() => {
+                self.storage.push(Region::Text, text);
+                self.held.data += text.len();
+            }
+            _ => {
+                self.decode(Field::Data, staged.as_ref(), Known::Nothing);
+                self.end_text(Field::Data);
+            }
+        }
+        self.storage.put_back(staged);
     }
 
     /// The text has ended: a sequence that breaks off is U+FFFD.
@@ -299,10 +405,8 @@ impl<S: Storage> Machine<S> {
 
     /// The line under way has ended; what it brings out is to be looked at before the next call.
     pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        if self.line == Line::Name {
-            // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value
-            // is empty.
-            self.begin_value(self.name.field(), items);
+        if self.line == Line::Head {
+            self.end_head(items);
         }
         self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
@@ -391,28 +495,136 @@ impl<S: Storage> Machine<S> {
         self.storage.text_from(Region::Text, self.held.data)
     }
 
-    /// Reads a field name, or what is left of it; returns what follows the colon.
-    fn field_name<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
+    /// Reads the start of a line, or more of it; returns what is left for the value.
+    fn begin_line<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line == Line::Start {
-            if let Some(value) = piece.strip_prefix(b"data:") {
-                self.begin_value(Some(Field::Data), items);
-                return value;
+            match piece {
+                [b'd', b'a', b't', b'a', b':', value @ ..] if !SMALL => {
+                    self.begin_value(Some(Field::Data), items);
+                    return value;
+                }
+                [b':', text @ ..] => {
+                    self.begin_value(Some(Field::Comment), items);
+                    return text;
+                }
+                _ if may_be_field(piece) => {
+                    self.begin_head();
+                    self.line = Line::Head;
+                }
+                _ => {
+                    self.line = Line::Ignored;
+                    return &[];
+                }
             }
-            self.name = Name::EMPTY;
         }
-        let mut bytes = piece.iter();
-        for &byte in &mut bytes {
-            if byte == b':' {
-                self.begin_value(self.name.field(), items);
-                break;
+        if self.extend_head(piece) {
+            return &[];
+        }
+        // The name alone, which has room.
+        let missing = (NAME_LEN + 1).saturating_sub(self.head.bytes().len());
+        let (name, rest) = piece.split_at_checked(missing).unwrap_or((piece, &[]));
+        self.head.push(name);
+        let head = self.head;
+        if head.bytes().iter().any(|&byte| byte == b':') {
+            self.open(head.bytes(), items);
+        } else if head.bytes().len() > NAME_LEN {
+            self.line = Line::Ignored;
+        }
+        rest
+    }
+
+    fn begin_head(&mut self) {
+        let whole = !SMALL && self.has_room_for(Head::MOST);
+        self.head.most = if whole { Head::MOST as u8 } else { 0 };
+        self.head.len = 0;
+    }
+
+    /// Takes a piece of a line that is to be read as a whole. `false`: it is too long for that, and
+    /// nothing was done.
+    #[inline(always)]
+    fn extend_head(&mut self, piece: &[u8]) -> bool {
+        let fits = !SMALL && self.head.bytes().len() + piece.len() <= usize::from(self.head.most);
+        if fits {
+            self.line = Line::Head;
+            self.head.push(piece);
+            // Data has no need for a head: it is set aside where the next piece follows.
+            if let Some(value) = data_value(self.head.bytes()) {
+                let room = self.storage.room(self.held, Region::Text).bytes;
+                if !self.skipping && self.storage.stage(self.has_data, value, room) {
+                    self.has_data = true;
+                    self.line = Line::Value(Field::Data, false);
+                }
             }
-            self.line = Line::Name;
-            if !self.name.push(byte) {
+        }
+        fits
+    }
+
+    /// Whether so many bytes of a line, behind what is set aside, are certain to fit as text. Decoded,
+    /// a byte becomes three at most.
+    #[inline]
+    fn has_room_for(&self, len: usize) -> bool {
+        let room = self.storage.room(self.held, Region::EventType).bytes;
+        self.storage.staged_len() + len < room / 3
+    }
+
+    /// The line, or as much as there is of it, is one of data if it begins so.
+    #[inline]
+    fn begin_data(&mut self, line: &[u8]) -> bool {
+        let Some(value) = data_value(line) else {
+            return false;
+        };
+        let staged = !self.skipping && self.stage(self.has_data, value);
+        if staged {
+            self.has_data = true;
+            self.line = Line::Value(Field::Data, false);
+        }
+        staged
+    }
+
+    /// The line has ended that the head has as a whole.
+    fn end_head(&mut self, items: bool) {
+        let head = self.head;
+        if !SMALL && !self.skipping && self.head.most > 0 {
+            let (field, value) = split(head.bytes());
+            if let (Some(field @ (Field::EventType | Field::Id)), Some(text)) =
+                (field, from_utf8(value))
+            {
+                self.store(field, text);
                 self.line = Line::Ignored;
-                break;
+                return;
             }
         }
-        bytes.as_slice()
+        self.open(head.bytes(), items);
+    }
+
+    /// Stores the whole value of an event type or an id, for which there is room.
+    #[inline]
+    pub(super) fn store(&mut self, field: Field, text: &str) {
+        let region = field.region();
+        if field == Field::Id {
+            // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
+            work::scanned(text.len());
+            if text.contains('\0') {
+                return;
+            }
+            self.has_id = true;
+            self.held.pending_id = text.len();
+        } else {
+            self.held.event_type = text.len();
+        }
+        self.storage.truncate(region, 0);
+        self.storage.push(region, text);
+    }
+
+    /// Begins the value of a line with these bytes at its start, its name among them. "Otherwise, the
+    /// string is not empty but does not contain a U+003A COLON": the value is empty.
+    fn open(&mut self, head: &[u8], items: bool) {
+        let colon = head.iter().position(|&byte| byte == b':');
+        let (name, value) = head
+            .split_at_checked(colon.unwrap_or(head.len()))
+            .unwrap_or_default();
+        self.begin_value(Field::named(name), items);
+        self.value(value.get(1..).unwrap_or_default(), Known::Nothing);
     }
 
     /// The name is complete.
@@ -429,12 +641,33 @@ impl<S: Storage> Machine<S> {
             self.flush_data();
         }
         if let Line::Value(Field::Data, _) = self.line {
-            if self.has_data && !self.stage(b"\n") {
+            if self.has_data && !self.stage(true, &[]) {
                 self.flush_data();
                 self.append(Field::Data, "\n");
             }
             // Unless the LF was too much.
             self.has_data = self.line != Line::Ignored;
+        }
+    }
+
+    /// Takes a piece of the value of the line under way, if it has one.
+    fn value(&mut self, mut piece: &[u8], known: Known<'_>) {
+        let Line::Value(field, first) = self.line else {
+            return;
+        };
+        if let (true, Some((&byte, rest))) = (first, piece.split_first()) {
+            self.line = Line::Value(field, false);
+            if byte == b' ' {
+                piece = rest;
+            }
+        }
+        match field {
+            Field::Retry => self.digits.push(piece),
+            Field::Data if matches!(known, Known::Nothing) && self.stage(false, piece) => {}
+            _ => {
+                self.decode_staged();
+                self.decode(field, piece, known);
+            }
         }
     }
 
