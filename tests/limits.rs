@@ -69,6 +69,11 @@ fn what_is_left_of_a_line_too_large_counts_nothing() {
 }
 
 #[test]
+fn faults_behind_half_a_character_that_was_too_large_count_nothing() {
+    on_both(10, b"data:123456789\xE4a{!10}\xFFb\n:1234567\n{:1234567}\n");
+}
+
+#[test]
 fn the_event_behind_one_too_large_is_read() {
     on_both(
         3,

@@ -263,6 +263,7 @@ impl<S: Storage> Machine<S> {
     fn continue_byte(&mut self, byte: u8) -> bool {
         work::scanned(1);
         match self.line {
+            _ if byte == b'\n' => self.end(&[]),
             _ if byte < b' ' => false,
             Line::Head => self.extend_head(&[byte]),
             Line::Ignored => true,
@@ -708,32 +709,39 @@ impl<S: Storage> Machine<S> {
     }
 
     fn decode_faulty(&mut self, field: Field, bytes: &[u8]) {
+        if self.line == Line::Ignored {
+            return;
+        }
         work::scanned(bytes.len());
+        let longest = bytes.len().saturating_mul(REPLACEMENT.len());
+        let fits = longest <= self.storage.room(self.held, field.region()).bytes;
+        let mut put = |text: &str| {
+            if fits {
+                self.push(field, text);
+            } else {
+                self.append(field, text);
+            }
+        };
         let mut rest = bytes;
         while let Some(chunk) = rest.utf8_chunks().next() {
-            self.append(field, chunk.valid());
+            put(chunk.valid());
             let invalid = chunk.invalid().len();
+            if invalid > 0 {
+                put(REPLACEMENT);
+            }
             rest = rest
                 .get(chunk.valid().len() + invalid..)
                 .unwrap_or_default();
-            let lone = rest
-                .windows(2)
-                .take_while(|pair| begins_nothing(pair))
-                .count();
-            if invalid > 0 {
-                self.append(field, REPLACEMENT);
-            }
-            self.append_replacements(field, lone);
+            let pairs = rest.windows(2);
+            let mut lone = pairs.take_while(|pair| begins_nothing(pair)).count();
             rest = rest.get(lone..).unwrap_or_default();
-        }
-    }
-
-    fn append_replacements(&mut self, field: Field, mut count: usize) {
-        while count > 0 {
-            let some = count.min(REPLACEMENTS.len() / REPLACEMENT.len());
-            let text = REPLACEMENTS.get(..some * REPLACEMENT.len());
-            self.append(field, text.unwrap_or_default());
-            count -= some;
+            while lone > 0 {
+                let some = lone.min(REPLACEMENTS.len() / REPLACEMENT.len());
+                put(REPLACEMENTS
+                    .get(..some * REPLACEMENT.len())
+                    .unwrap_or_default());
+                lone -= some;
+            }
         }
     }
 
@@ -749,6 +757,11 @@ impl<S: Storage> Machine<S> {
             self.ignore_line();
             return;
         }
+        self.push(field, text);
+    }
+
+    #[inline(always)]
+    fn push(&mut self, field: Field, text: &str) {
         self.storage.push(Region::Text, text);
         match field {
             Field::Data => self.held.data += text.len(),
