@@ -357,11 +357,8 @@ impl<'a> Frame<'a> {
     /// Whether comment and data have no line end, for certain.
     #[inline(always)]
     fn is_one_line(&self) -> bool {
-        let texts = [self.comment, self.data];
-        texts
-            .iter()
-            .flatten()
-            .all(|text| gate::is_one_line(text.as_bytes()))
+        let is_one_line = |text: &str| gate::is_one_line(text.as_bytes());
+        self.comment.is_none_or(is_one_line) && self.data.is_none_or(is_one_line)
     }
 
     /// Of a frame without data. The empty one is a blank line: see [`new`](Self::new).

@@ -29,10 +29,10 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
         65..=128 => has_high_ends::<64>(text),
         129..=256 => has_high_ends::<128>(text),
         _ => {
-            text.chunks_exact(256).all(has_high_ends::<128>)
-                && text
-                    .last_chunk()
-                    .is_some_and(|last: &[u8; 256]| has_high_ends::<128>(last))
+            let strides = text.chunks_exact(256);
+            let rest = strides.remainder().len().max(16);
+            strides.into_iter().all(has_high_ends::<128>)
+                && text.get(text.len() - rest..).is_some_and(is_one_line)
         }
     }
 }
@@ -61,9 +61,13 @@ fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
 /// The same question for short texts and in constants, in words of eight bytes.
 #[inline(always)]
 pub(crate) const fn is_high(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else {
+    let (Some(last), false) = (text.last_chunk(), SMALL) else {
         return is_high_short(text);
     };
+    if let (16..=32, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk())
+    {
+        return low_in(first) | low_in(last) == 0;
+    }
     let mut low = low_bytes(u64::from_le_bytes(*last));
     let mut rest = text;
     while let Some((word, behind)) = rest.split_first_chunk::<8>() {
@@ -75,7 +79,7 @@ pub(crate) const fn is_high(text: &[u8]) -> bool {
 
 #[inline(always)]
 const fn is_high_short(text: &[u8]) -> bool {
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+    if let (Some(first), Some(last), false) = (text.first_chunk(), text.last_chunk(), SMALL) {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         return low_bytes(first as u64 | (last as u64) << 32) == 0;
     }
@@ -97,6 +101,13 @@ const EACH: u64 = u64::from_ne_bytes([1; 8]);
 #[inline(always)]
 const fn low_bytes(word: u64) -> u64 {
     word.wrapping_sub(EACH * 0x0E) & !word & (EACH << 7)
+}
+
+/// Not zero exactly if a byte of `block` is below 0x0E.
+#[inline(always)]
+const fn low_in(block: &[u8; 16]) -> u64 {
+    let words = u128::from_le_bytes(*block);
+    low_bytes(words as u64) | low_bytes((words >> 64) as u64)
 }
 
 /// Where the first CR or LF of `text` stands, or, if `nul` says so, the first NUL; and which it is.
@@ -176,6 +187,57 @@ fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
             rest = behind;
         }
     }
+}
+
+/// Hands the place of each CR and LF of `text` to `found`, in order.
+///
+/// Blocks follow one another wherever lines end: no search waits for the end of another one.
+#[inline(always)]
+pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize)) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let start = text.len() - rest.len();
+        let mut low = match rest.split_first_chunk() {
+            Some((block, behind)) => {
+                rest = behind;
+                if has_high_ends::<16>(block) {
+                    continue;
+                }
+                low_bits(block)
+            }
+            None => {
+                let mut block = [u8::MAX; 32];
+                if let Some(block) = block.get_mut(..rest.len()) {
+                    block.copy_from_slice(rest);
+                }
+                rest = &[];
+                low_bits(&block)
+            }
+        };
+        while low != 0 {
+            let place = start + low.trailing_zeros() as usize;
+            low &= low - 1;
+            if text.get(place).is_some_and(|&byte| is_line_end(byte)) {
+                found(place);
+            }
+        }
+    }
+}
+
+/// A bit for each byte below 0x0E.
+#[inline(always)]
+fn low_bits(block: &[u8; 32]) -> u32 {
+    let mut bits = 0;
+    let mut rest = &block[..];
+    while let Some((behind, word)) = rest.split_last_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let high = ((word & !(EACH << 7)) + EACH * (0x80 - 0x0E)) | word;
+        // Brings bit 7 of each byte into the last byte, that of the first one lowest.
+        let gathered = (!high >> 7 & EACH).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits = bits << 8 | gathered as u32;
+        rest = behind;
+    }
+    bits
 }
 
 /// The first one behind `searched`, in a long line.

@@ -203,10 +203,10 @@ impl sealed::Memory for Heap {
                     out_of_memory(additional);
                 }
             }
-            if self.staged.capacity() - self.staged.len() >= more {
-                if join {
-                    self.staged.push(b'\n');
-                }
+            if join && self.staged.capacity() > self.staged.len() {
+                self.staged.push(b'\n');
+            }
+            if self.staged.capacity() - self.staged.len() >= piece.len() {
                 self.staged.extend_from_slice(piece);
             }
         }

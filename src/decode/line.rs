@@ -92,7 +92,11 @@ impl Head {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// Appends what there is room for.
+    fn colon(&self) -> Option<usize> {
+        self.bytes().iter().position(|&byte| byte == b':')
+    }
+
+    /// Appends `piece`, if there is room for it.
     #[inline(always)]
     fn push(&mut self, piece: &[u8]) {
         let start = usize::from(self.len);
@@ -526,10 +530,10 @@ impl<S: Storage> Machine<S> {
         let (name, rest) = piece.split_at_checked(missing).unwrap_or((piece, &[]));
         self.head.push(name);
         let head = self.head;
-        if head.bytes().iter().any(|&byte| byte == b':') {
-            self.open(head.bytes(), items);
-        } else if head.bytes().len() > NAME_LEN {
-            self.line = Line::Ignored;
+        match head.colon() {
+            Some(colon) => self.open(head.bytes(), colon, items),
+            None if head.bytes().len() > NAME_LEN => self.line = Line::Ignored,
+            None => {}
         }
         rest
     }
@@ -595,7 +599,9 @@ impl<S: Storage> Machine<S> {
                 return;
             }
         }
-        self.open(head.bytes(), items);
+        // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
+        let colon = head.colon().unwrap_or(head.bytes().len());
+        self.open(head.bytes(), colon, items);
     }
 
     /// Stores the whole value of an event type or an id, for which there is room.
@@ -617,13 +623,9 @@ impl<S: Storage> Machine<S> {
         self.storage.push(region, text);
     }
 
-    /// Begins the value of a line with these bytes at its start, its name among them. "Otherwise, the
-    /// string is not empty but does not contain a U+003A COLON": the value is empty.
-    fn open(&mut self, head: &[u8], items: bool) {
-        let colon = head.iter().position(|&byte| byte == b':');
-        let (name, value) = head
-            .split_at_checked(colon.unwrap_or(head.len()))
-            .unwrap_or_default();
+    /// Begins the value of a line that starts with `head`, whose name ends at `colon`.
+    fn open(&mut self, head: &[u8], colon: usize, items: bool) {
+        let (name, value) = head.split_at_checked(colon).unwrap_or_default();
         self.begin_value(Field::named(name), items);
         self.value(value.get(1..).unwrap_or_default(), Known::Nothing);
     }
@@ -714,7 +716,7 @@ impl<S: Storage> Machine<S> {
         }
         work::scanned(bytes.len());
         let longest = bytes.len().saturating_mul(REPLACEMENT.len());
-        let fits = longest <= self.storage.room(self.held, field.region()).bytes;
+        let fits = !SMALL && longest <= self.storage.room(self.held, field.region()).bytes;
         let mut put = |text: &str| {
             if fits {
                 self.push(field, text);
@@ -732,16 +734,17 @@ impl<S: Storage> Machine<S> {
             rest = rest
                 .get(chunk.valid().len() + invalid..)
                 .unwrap_or_default();
-            let pairs = rest.windows(2);
-            let mut lone = pairs.take_while(|pair| begins_nothing(pair)).count();
-            rest = rest.get(lone..).unwrap_or_default();
-            while lone > 0 {
-                let some = lone.min(REPLACEMENTS.len() / REPLACEMENT.len());
-                put(REPLACEMENTS
-                    .get(..some * REPLACEMENT.len())
-                    .unwrap_or_default());
-                lone -= some;
+            if SMALL {
+                continue;
             }
+            let pairs = rest.windows(2);
+            let lone = pairs.take_while(|pair| begins_nothing(pair)).count();
+            let (faults, behind) = rest.split_at_checked(lone).unwrap_or_default();
+            for some in faults.chunks(REPLACEMENTS.len() / REPLACEMENT.len()) {
+                let text = REPLACEMENTS.get(..some.len() * REPLACEMENT.len());
+                put(text.unwrap_or_default());
+            }
+            rest = behind;
         }
     }
 

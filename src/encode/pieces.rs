@@ -50,6 +50,7 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
             put(data);
             put(DATA[2]);
         }
+        Some(data) if gate::SMALL => each_line(Lines::Many(data), DATA, &mut put),
         Some(data) => each_data_line(data, &mut put),
         None if frame.needs_blank_line() => put(BLANK_LINE),
         None => {}
@@ -59,14 +60,18 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
 /// Apart from [`each_line`], so that the names are constants here too.
 #[inline(never)]
 fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
-    let mut rest = data;
+    let mut start = 0;
     put(DATA[0]);
-    while let Some((line, behind)) = split_line(rest) {
-        put(line);
-        put(DATA[1]);
-        rest = behind;
-    }
-    put(rest);
+    gate::each_line_end(data.as_bytes(), |end| {
+        // The LF of a CRLF: its CR has ended the line.
+        let is_second = end == start && end > 0 && data.get(end - 1..=end) == Some("\r\n");
+        if !is_second {
+            put(data.get(start..end).unwrap_or_default());
+            put(DATA[1]);
+        }
+        start = end + 1;
+    });
+    put(data.get(start..).unwrap_or_default());
     put(DATA[2]);
 }
 
