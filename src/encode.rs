@@ -288,7 +288,7 @@ impl<'a> Frame<'a> {
         let Some(mut room) = out.get_mut(..needed) else {
             return Err(BufferTooSmall { needed });
         };
-        pieces::each(self, one_line, |piece| {
+        pieces::each(self, one_line, move |piece| {
             if let Some((target, rest)) = mem::take(&mut room).split_at_mut_checked(piece.len()) {
                 target.copy_from_slice(piece.as_bytes());
                 room = rest;
@@ -385,7 +385,7 @@ impl<'a> Frame<'a> {
     }
 
     #[inline(never)]
-    fn lines_len(&self) -> usize {
+    fn lines_len(self) -> usize {
         if let (None, Some(data)) = (self.comment, self.data) {
             // An LF is written as what stands between two lines; a CR may be half of a line end.
             if gate::count(data.as_bytes(), b'\r') == 0 {
@@ -396,7 +396,7 @@ impl<'a> Frame<'a> {
             }
         }
         let mut len = 0_usize;
-        pieces::each(self, false, |piece| len = len.saturating_add(piece.len()));
+        pieces::each(&self, false, |piece| len = len.saturating_add(piece.len()));
         len
     }
 }

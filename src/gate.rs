@@ -224,17 +224,16 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize)) {
     }
 }
 
-/// A bit for each byte below 0x0E.
+/// A bit for each byte below 0x0E, and maybe for others behind the first one.
 #[inline(always)]
 fn low_bits(block: &[u8; 32]) -> u32 {
+    /// Brings the highest bit of each byte of a word into its last byte, that of the first one lowest.
+    const GATHER: u64 = 0x0002_0408_1020_4081;
     let mut bits = 0;
     let mut rest = &block[..];
     while let Some((behind, word)) = rest.split_last_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let high = ((word & !(EACH << 7)) + EACH * (0x80 - 0x0E)) | word;
-        // Brings bit 7 of each byte into the last byte, that of the first one lowest.
-        let gathered = (!high >> 7 & EACH).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits = bits << 8 | gathered as u32;
+        let low = low_bytes(u64::from_le_bytes(*word));
+        bits = bits << 8 | (low.wrapping_mul(GATHER) >> 56) as u32;
         rest = behind;
     }
     bits

@@ -4,7 +4,7 @@
 //! line ends are constants. Both take them from the same table.
 
 use super::Frame;
-use crate::gate;
+use crate::gate::{self, SMALL};
 use core::iter::FusedIterator;
 use core::num::NonZeroU64;
 
@@ -28,9 +28,44 @@ const BLANK_LINE: &str = "\n";
 /// where they stand, and the event at the blank line.
 #[inline(always)]
 pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
-    if let Some(comment) = frame.comment {
-        each_line(Lines::new(comment, one_line), COMMENT, &mut put);
+    if SMALL || !one_line || frame.comment.is_some() || frame.retry.is_some() {
+        each_of_any(*frame, one_line, put);
+        return;
     }
+    // Whatever `put` holds stays in registers here: nothing is called that is given it.
+    each_name(frame, &mut put);
+    each_end(frame, &mut put);
+}
+
+/// The frame as a value: so the caller needs it in memory only if it comes here.
+#[inline(never)]
+fn each_of_any<'a>(frame: Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
+    each_before_data(&frame, one_line, &mut put);
+    match frame.data {
+        Some(data) if !one_line && SMALL => each_line(Lines::Many(data), DATA, &mut put),
+        Some(data) if !one_line => each_data_line(data, &mut put),
+        _ => each_end(&frame, &mut put),
+    }
+}
+
+/// What stands before the name of the data.
+#[inline(always)]
+pub(super) fn each_before_data<'a>(
+    frame: &Frame<'a>,
+    one_line: bool,
+    put: &mut impl FnMut(&'a str),
+) {
+    if let Some(comment) = frame.comment {
+        each_line(Lines::new(comment, one_line), COMMENT, put);
+    }
+    each_name(frame, put);
+    if let Some(retry) = frame.retry {
+        each_line(Lines::digits(retry), RETRY, put);
+    }
+}
+
+#[inline(always)]
+fn each_name<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
     if !frame.event.is_empty() {
         put(EVENT[0]);
         put(frame.event);
@@ -41,17 +76,17 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
         put(id);
         put(ID[2]);
     }
-    if let Some(retry) = frame.retry {
-        each_line(Lines::digits(retry), RETRY, &mut put);
-    }
+}
+
+/// Data of one line, or what a frame without data ends with.
+#[inline(always)]
+fn each_end<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
     match frame.data {
-        Some(data) if one_line => {
+        Some(data) => {
             put(DATA[0]);
             put(data);
             put(DATA[2]);
         }
-        Some(data) if gate::SMALL => each_line(Lines::Many(data), DATA, &mut put),
-        Some(data) => each_data_line(data, &mut put),
         None if frame.needs_blank_line() => put(BLANK_LINE),
         None => {}
     }

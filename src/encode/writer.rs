@@ -150,24 +150,19 @@ impl<W: Write> Encoder<W> {
     /// ```
     pub fn begin(&mut self, head: Frame<'_>) -> Result<EventWriter<'_, W>, fmt::Error> {
         self.open()?;
-        let data = head.data.unwrap_or_default();
-        // Up to the name of the data: no text within a line can be taken for its end.
-        let empty = Frame {
-            data: Some(""),
-            ..head
-        };
         let mut result = Ok(());
-        pieces::each(&empty, empty.is_one_line(), |piece| {
-            if result.is_ok() && piece != DATA[2] {
+        pieces::each_before_data(&head, false, &mut |piece| {
+            if result.is_ok() {
                 result = self.put(piece);
             }
         });
         result?;
+        self.put(DATA[0])?;
         let mut event = EventWriter {
             encoder: self,
             after_cr: false,
         };
-        event.write_str(data)?;
+        event.write_str(head.data.unwrap_or_default())?;
         Ok(event)
     }
 
@@ -274,7 +269,10 @@ impl<W: Write> Write for EventWriter<'_, W> {
             _ => text,
         };
         self.after_cr = *last == b'\r';
-        let mut lines = Lines::new(rest, gate::is_one_line(rest.as_bytes()));
+        if gate::is_one_line(rest.as_bytes()) {
+            return self.encoder.put(rest);
+        }
+        let mut lines = Lines::Many(rest);
         self.encoder.put(lines.next().unwrap_or_default())?;
         lines.try_for_each(|line| {
             self.encoder.put(DATA[1])?;
