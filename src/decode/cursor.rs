@@ -302,7 +302,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             let Some(end) = self.line_end(start) else {
                 return;
             };
-            match self.valid.get(self.chunk, start, end) {
+            match self
+                .valid
+                .get(self.chunk, start, end, &mut self.machine.faults)
+            {
                 Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(lent, text) => {
                     self.position = end + 1;
                 }
@@ -345,7 +348,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         if !self.chunk.get(end..)?.starts_with(b"\n\n") {
             return None;
         }
-        let data = self.valid.get(self.chunk, start + DATA.len(), end)?;
+        let data = self.valid.get(
+            self.chunk,
+            start + DATA.len(),
+            end,
+            &mut self.machine.faults,
+        )?;
         if data.len() > self.machine.storage.room(Held::NOTHING, Region::Text).bytes {
             return None;
         }
@@ -405,7 +413,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         let known = match end {
             Some(end) if !self.is_short() && self.machine.incomplete.is_none() => {
-                let text = self.valid.get(self.chunk, start, end);
+                let text = self
+                    .valid
+                    .get(self.chunk, start, end, &mut self.machine.faults);
                 text.map_or(Known::Faulty, Known::Text)
             }
             _ => Known::Nothing,
@@ -465,7 +475,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         if machine.skipping {
             return None;
         }
-        let text = self.valid.get(self.chunk, end - value.len(), end)?;
+        let text = self
+            .valid
+            .get(self.chunk, end - value.len(), end, &mut machine.faults)?;
         let room = machine.storage.room(machine.held, field.region()).bytes;
         if text.len() > room {
             return None;

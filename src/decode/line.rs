@@ -7,7 +7,7 @@
 
 use super::{
     EventTooLarge,
-    utf8::{Continued, Incomplete, Known, REPLACEMENT, REPLACEMENTS, begins_nothing, from_utf8},
+    utf8::{Continued, Faults, Incomplete, Known, REPLACEMENT, REPLACEMENTS, begins_nothing},
 };
 use crate::gate::{SMALL, is_one_line};
 use crate::storage::{Held, Region, Storage};
@@ -192,6 +192,7 @@ pub(super) struct Machine<S> {
     pub(super) storage: S,
     pub(super) line: Line,
     head: Head,
+    pub(super) faults: Faults,
     pub(super) incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
@@ -217,6 +218,7 @@ impl<S> Machine<S> {
             storage,
             line: Line::StreamStart(0),
             head: Head::EMPTY,
+            faults: Faults::NONE,
             incomplete: Incomplete::NONE,
             digits: Digits::NONE,
             held: Held::NOTHING,
@@ -346,7 +348,8 @@ impl<S: Storage> Machine<S> {
         if !self.incomplete.is_none() || !matches!(piece, [0..0x80] | [0..0x80, .., 0..0x80]) {
             return false;
         }
-        from_utf8(piece).is_some_and(|text| self.extend_data(text))
+        let text = self.faults.find(piece);
+        text.is_ok_and(|text| self.extend_data(text))
     }
 
     #[inline]
@@ -376,8 +379,8 @@ impl<S: Storage> Machine<S> {
     #[inline(never)]
     fn flush_staged(&mut self) {
         let staged = self.storage.take_staged();
-        match from_utf8(staged.as_ref()) {
-            Some(text) if self.incomplete.is_none() => {
+        match self.faults.find(staged.as_ref()) {
+            Ok(text) if self.incomplete.is_none() => {
                 self.storage.push(Region::Text, text);
                 self.held.data += text.len();
             }
@@ -591,8 +594,8 @@ impl<S: Storage> Machine<S> {
         let head = self.head;
         if !SMALL && !self.skipping && self.head.most > 0 {
             let (field, value) = split(head.bytes());
-            if let (Some(field @ (Field::EventType | Field::Id)), Some(text)) =
-                (field, from_utf8(value))
+            if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
+                (field, self.faults.find(value))
             {
                 self.store(field, text);
                 self.line = Line::Ignored;
@@ -695,7 +698,7 @@ impl<S: Storage> Machine<S> {
         }
         let (bytes, incomplete) = Incomplete::split_from(bytes);
         let text = match known {
-            Known::Nothing => from_utf8(bytes),
+            Known::Nothing => self.faults.find(bytes).ok(),
             // What is left of it: a name and a colon may be gone.
             Known::Text(text) => text.get(text.len().wrapping_sub(bytes.len())..),
             Known::Faulty => None,

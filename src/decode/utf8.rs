@@ -54,15 +54,21 @@ impl<'i> Valid<'i> {
     /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No sequence may
     /// cross either end.
     #[inline]
-    pub(super) fn get(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
+    pub(super) fn get(
+        &mut self,
+        chunk: &'i [u8],
+        start: usize,
+        end: usize,
+        faults: &mut Faults,
+    ) -> Option<&'i str> {
         if SMALL {
-            return from_utf8(chunk.get(start..end)?);
+            return faults.find(chunk.get(start..end)?).ok();
         }
         // Before the window, the subtraction wraps and the range is out of bounds.
         let known = start.wrapping_sub(self.start)..end.wrapping_sub(self.start);
         match self.window.get(known) {
             Some(text) => Some(text),
-            None => self.validate(chunk, start, end),
+            None => self.validate(chunk, start, end, faults),
         }
     }
 
@@ -91,30 +97,40 @@ impl<'i> Valid<'i> {
     }
 
     #[inline(never)]
-    fn validate(&mut self, chunk: &'i [u8], start: usize, end: usize) -> Option<&'i str> {
+    fn validate(
+        &mut self,
+        chunk: &'i [u8],
+        start: usize,
+        end: usize,
+        faults: &mut Faults,
+    ) -> Option<&'i str> {
         if self.is_faulty(start, end) {
             return None;
         }
         let ahead = chunk.len().min(start.saturating_add(WINDOW));
-        if start >= self.faulty_until && end <= ahead && end - start < LONG && ahead - start > SHORT
+        if start >= self.faulty_until
+            && end <= ahead
+            && end - start < LONG
+            && ahead - start > SHORT
+            && !faults.are_likely
         {
             self.start = aligned(chunk, start);
             // A character that the end of the window cuts is no fault.
             let (bytes, _) = Incomplete::split_from(chunk.get(self.start..ahead)?);
-            match valid(bytes) {
+            match faults.find(bytes) {
                 Ok(text) => self.window = text,
                 Err(len) => {
                     self.faulty_until = ahead;
                     self.behind_fault = self.start + len + 1;
                     self.window = "";
                     if !self.is_faulty(start, end) {
-                        self.window = from_utf8(bytes.get(..len)?)?;
+                        self.window = str::from_utf8(bytes.get(..len)?).ok()?;
                     }
                 }
             }
             return self.window.get(start - self.start..end - self.start);
         }
-        match valid(chunk.get(start..end)?) {
+        match faults.find(chunk.get(start..end)?) {
             Ok(text) => Some(text),
             Err(len) => {
                 self.behind_fault = start + len + 1;
@@ -124,23 +140,30 @@ impl<'i> Valid<'i> {
     }
 }
 
-/// `bytes` as text, if they are valid.
-#[inline]
-pub(super) fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    valid(bytes).ok()
+/// Whether there are faults in the stream, so far as the text that was looked at last had any. Next to
+/// one there are others: then nothing is validated ahead, and fast validation does not pay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults {
+    are_likely: bool,
 }
 
-/// `bytes` as text, or how many of them are valid.
-#[inline]
-fn valid(bytes: &[u8]) -> Result<&str, usize> {
-    work::scanned(bytes.len());
-    #[cfg(feature = "simdutf8")]
-    if bytes.len() >= 64 {
-        if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
-            return Ok(text);
+impl Faults {
+    pub(super) const NONE: Self = Self { are_likely: false };
+
+    /// `bytes` as text, or how many of them are valid.
+    #[inline]
+    pub(super) fn find<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, usize> {
+        work::scanned(bytes.len());
+        #[cfg(feature = "simdutf8")]
+        if bytes.len() >= 64 && !self.are_likely {
+            let text = simdutf8::compat::from_utf8(bytes);
+            self.are_likely = text.is_err();
+            return text.map_err(|error| error.valid_up_to());
         }
+        let text = str::from_utf8(bytes);
+        self.are_likely = text.is_err();
+        text.map_err(|error| error.valid_up_to())
     }
-    str::from_utf8(bytes).map_err(|error| error.valid_up_to())
 }
 
 /// Where to start validation so that `start` is included: up to seven bytes before it, where memory
