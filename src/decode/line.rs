@@ -647,7 +647,8 @@ impl<S: Storage> Machine<S> {
             self.flush_data();
         }
         if let Line::Value(Field::Data, _) = self.line {
-            if self.has_data && !self.stage(true, &[]) {
+            let staged = self.storage.has_staged() && self.stage(true, &[]);
+            if self.has_data && !staged {
                 self.flush_data();
                 self.append(Field::Data, "\n");
             }
