@@ -1,9 +1,11 @@
 //! The decoder: bytes in, in any pieces; events out, lent from the chunk where they can be.
 //!
 //! Here is what users see; the work is done by the cursor over one chunk (`cursor`), with its
-//! validation (`utf8`), and by the line machine (`line`) for what outlives a chunk.
+//! validation (`utf8`), and by the line machine (`line`) for what outlives a chunk. What a line says
+//! they both ask of `field`.
 
 mod cursor;
+mod field;
 mod line;
 mod utf8;
 

@@ -4,7 +4,8 @@
 //! line machine, which stores them. Invariant: whenever the cursor gives back control in the middle
 //! of an event, nothing is lent, all is stored (`spill`); so it may be dropped at any time.
 
-use super::line::{Digits, Field, Line, Machine, Outcome, may_be_field, split};
+use super::field::{Digits, Field, may_be_field, split};
+use super::line::{Line, Machine, Outcome};
 use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
 use crate::gate::{SMALL, find_line_end, is_one_line};
