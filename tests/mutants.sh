@@ -15,7 +15,7 @@ version=27.1.0
 
 declare -A files=(
     [encode]='src/encode.rs src/encode/*.rs src/gate.rs src/grow.rs src/owned.rs'
-    [decode]='src/storage.rs src/decode.rs src/decode/*.rs'
+    [decode]='src/storage.rs src/decode.rs src/decode/*.rs src/decode/line/*.rs'
     [event_source]='src/event_source.rs src/event_source/*.rs'
 )
 declare -A tests=(

@@ -43,13 +43,15 @@ impl Field {
 /// No field has a longer name.
 pub(super) const NAME_LEN: usize = 5;
 
-/// Whether a line that starts with these bytes may be one of a field, as far as the first of them says.
+/// Whether a line that starts with these bytes may be one of a field, as far as the first of them
+/// says. Comments are none.
 #[inline]
 pub(super) fn may_be_field(line: &[u8]) -> bool {
     matches!(line, [b'd' | b'e' | b'i' | b'r', ..])
 }
 
-/// What there is of the value of a line of data, once its first byte is known: a space may have to go.
+/// What there is of the value of a line of data, once its first byte is known: a space may have to
+/// go.
 #[inline]
 pub(super) fn data_value(line: &[u8]) -> Option<&[u8]> {
     match line {

@@ -1,9 +1,10 @@
 //! The line machine: the standard's field rules over pieces of lines, and the event under way.
 //!
 //! It knows nothing of chunks: a line comes in any number of pieces ([`Machine::piece`]) and ends
-//! once ([`Machine::end_line`]). What it is given it decodes and stores. The cursor above it lends
-//! whole lines from the chunk instead, and then does the same bookkeeping here: `held` counts
-//! stored and lent text alike, so that the limit does not depend on which way was taken.
+//! once ([`Machine::end_line`]). What it is given it decodes and stores; short pieces are set aside
+//! first (`aside`). The cursor above it lends whole lines from the chunk instead, and then does the
+//! same bookkeeping here: `held` counts stored and lent text alike, so that the limit does not
+//! depend on which way was taken.
 
 mod aside;
 
@@ -17,7 +18,8 @@ use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::mem;
 
-/// What the stream is in the middle of, between two bytes.
+/// What the stream is in the middle of, between two bytes. It is asked at every piece: a tag of its
+/// own costs less than one that hides in `Field`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Line {
@@ -27,7 +29,7 @@ pub(super) enum Line {
     AfterCr,
     /// A line begins.
     Start,
-    /// In a line of which [`Head`] has all bytes so far: its name, or a short value too.
+    /// In a line of which the [`Head`] has all bytes so far.
     Head,
     /// In a value. `true`: nothing of it was seen yet, so one space may have to go.
     Value(Field, bool),

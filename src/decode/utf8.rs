@@ -140,8 +140,8 @@ impl<'i> Valid<'i> {
     }
 }
 
-/// Whether there are faults in the stream, so far as the text that was looked at last had any. Next to
-/// one there are others: then nothing is validated ahead, and fast validation does not pay.
+/// Looks for faults, and remembers whether the last text had one. Where there is one there are more:
+/// then nothing is validated ahead, and what is fast on valid text only would be in vain.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Faults {
     are_likely: bool,

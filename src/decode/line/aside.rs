@@ -14,7 +14,8 @@ use crate::work;
 
 impl<S: Storage> Machine<S> {
     /// Takes the next piece of the stream, if that is cheap: it goes on with a line or begins one, and
-    /// ends none (but for an LF that is all of it). `false`: it is not, and nothing was done.
+    /// ends none (but for an LF that is all of it). `false`: it is not, and nothing was done that
+    /// would not be done anyway.
     #[inline]
     pub(in crate::decode) fn go_on(&mut self, piece: &[u8]) -> bool {
         match piece {
@@ -114,8 +115,8 @@ impl<S: Storage> Machine<S> {
         taken
     }
 
-    /// Sets the value of a line of data aside that starts with `line`, where its next piece will follow.
-    /// `false`: it is none, or there is no room, and nothing was done.
+    /// Sets the value of a line of data aside that starts with `line`, where its next piece will
+    /// follow. `false`: it is none, or there is no room, and nothing was done.
     #[inline(always)]
     fn begin_data(&mut self, line: &[u8]) -> bool {
         let Some(value) = data_value(line) else {
