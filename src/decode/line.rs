@@ -175,13 +175,14 @@ impl<S: Storage> Machine<S> {
     /// Drops what was handed out last.
     #[inline]
     pub(super) fn settle(&mut self) {
-        match self.shown {
-            Outcome::Event => {
-                self.drop_event();
-                self.idle = self.line == Line::Start;
-            }
-            Outcome::Comment => self.drop_value(),
-            Outcome::Nothing | Outcome::Retry => return,
+        if self.shown == Outcome::Nothing {
+            return;
+        }
+        if self.shown == Outcome::Event {
+            self.drop_event();
+            self.idle = self.line == Line::Start;
+        } else {
+            self.drop_value();
         }
         self.shown = Outcome::Nothing;
     }
