@@ -189,14 +189,15 @@ fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
     }
 }
 
-/// Hands the place of each CR and LF of `text` to `found`, in order.
+/// Hands the place of each CR and LF of `text` to `found`, in order, as long as it says `true`.
 ///
 /// Blocks follow one another wherever lines end: no search waits for the end of another one.
 #[inline(always)]
-pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize)) {
+pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
     let mut rest = text;
     while !rest.is_empty() {
         let start = text.len() - rest.len();
+        work::scanned(rest.len().min(32));
         let mut low = match rest.split_first_chunk() {
             Some((block, behind)) => {
                 rest = behind;
@@ -217,8 +218,8 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize)) {
         while low != 0 {
             let place = start + low.trailing_zeros() as usize;
             low &= low - 1;
-            if text.get(place).is_some_and(|&byte| is_line_end(byte)) {
-                found(place);
+            if text.get(place).is_some_and(|&byte| is_line_end(byte)) && !found(place) {
+                return;
             }
         }
     }

@@ -8,7 +8,7 @@ use super::field::{Digits, Field, may_be_field, split};
 use super::line::{Line, Machine, Outcome};
 use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
-use crate::gate::{SMALL, find_line_end, is_one_line};
+use crate::gate::{SMALL, each_line_end, find_line_end, is_one_line};
 use crate::storage::{Held, Region, Storage};
 use crate::work;
 use core::time::Duration;
@@ -295,24 +295,22 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Behind a `data` line: further ones that are whole in the chunk and end with LF.
     #[inline]
     fn lend_more_data(&mut self, lent: &mut Lent<'i>) {
-        if SMALL || !self.machine.has_data {
+        let rest = self.rest();
+        if SMALL || !self.machine.has_data || !rest.starts_with(DATA) {
             return;
         }
-        while self.rest().starts_with(DATA) {
-            let start = self.position + DATA.len();
-            let Some(end) = self.line_end(start) else {
-                return;
-            };
-            match self
-                .valid
-                .get(self.chunk, start, end, &mut self.machine.faults)
-            {
+        let before = self.position;
+        each_line_end(rest, |end| {
+            let (start, end) = (self.position + DATA.len(), before + end);
+            let faults = &mut self.machine.faults;
+            match self.valid.get(self.chunk, start, end, faults) {
                 Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(lent, text) => {
                     self.position = end + 1;
+                    self.rest().starts_with(DATA)
                 }
-                _ => return,
+                _ => false,
             }
-        }
+        });
     }
 
     /// Takes a further line of data. `false`: it needs the line machine, and nothing was done.

@@ -105,6 +105,7 @@ fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
             put(DATA[1]);
         }
         start = end + 1;
+        true
     });
     put(data.get(start..).unwrap_or_default());
     put(DATA[2]);
