@@ -388,9 +388,9 @@ impl<'a> Frame<'a> {
     fn lines_len(self) -> usize {
         if let (None, Some(data)) = (self.comment, self.data) {
             // An LF is written as what stands between two lines; a CR may be half of a line end.
-            if gate::count(data.as_bytes(), b'\r') == 0 {
+            if let Some(count) = gate::count_lf(data.as_bytes()) {
                 let more = pieces::DATA[1].len() - 1;
-                return gate::count(data.as_bytes(), b'\n')
+                return count
                     .saturating_mul(more)
                     .saturating_add(self.one_line_len());
             }

@@ -201,7 +201,7 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
         let mut low = match rest.split_first_chunk() {
             Some((block, behind)) => {
                 rest = behind;
-                if has_high_ends::<16>(block) {
+                if VECTORS && has_high_ends::<16>(block) {
                     continue;
                 }
                 low_bits(block)
@@ -306,13 +306,22 @@ fn first_low(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// How often `byte` stands in `text`.
-pub(crate) fn count(text: &[u8], byte: u8) -> usize {
+/// How many LFs there are in `text`; `None` if it has a CR, too.
+pub(crate) fn count_lf(text: &[u8]) -> Option<usize> {
+    let mut count = 0;
     // So many at a time that the sum is a byte, too; and whole vectors.
-    let blocks = text.chunks(192);
-    blocks
-        .map(|block| usize::from(block.iter().map(|b| u8::from(*b == byte)).sum::<u8>()))
-        .sum()
+    for block in text.chunks(192) {
+        let (mut lf, mut cr) = (0, 0);
+        for byte in block {
+            lf += u8::from(*byte == b'\n');
+            cr |= u8::from(*byte == b'\r');
+        }
+        if cr != 0 {
+            return None;
+        }
+        count += usize::from(lf);
+    }
+    Some(count)
 }
 
 #[cfg(test)]
