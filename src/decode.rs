@@ -118,6 +118,7 @@ impl<S: Storage> Decoder<S> {
     /// assert_eq!(events.next_event(), Ok(None));
     /// # }
     /// ```
+    #[inline]
     pub fn feed<'d, 'i>(&'d mut self, chunk: &'i [u8]) -> Events<'d, 'i, S> {
         Events::new(&mut self.machine, chunk)
     }
