@@ -207,7 +207,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                         return Ok((Outcome::Event, lent));
                     }
                     lent = Lent::default();
-                    if !items && self.chunk.get(self.position) == Some(&b':') {
+                    if !SMALL && !items && self.chunk.get(self.position) == Some(&b':') {
                         self.pass_quiet_lines();
                         if self.is_read() {
                             return Ok((Outcome::Nothing, lent));
@@ -282,9 +282,6 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Between events, and at the start of a line: comments that nobody asked for, and blank lines.
     #[inline(never)]
     fn pass_quiet_lines(&mut self) {
-        if SMALL {
-            return;
-        }
         while let Some(b':') = self.chunk.get(self.position) {
             match self.line_end(self.position) {
                 Some(end) if self.chunk.get(end) == Some(&b'\n') => self.position = end + 1,
