@@ -15,8 +15,8 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// The field of this name. "Field names must be compared literally, with no case folding
-    /// performed."
+    /// The field of this name, which is not empty: what that makes a comment is its colon. "Field names
+    /// must be compared literally, with no case folding performed."
     #[inline]
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -24,7 +24,6 @@ impl Field {
             b"event" => Some(Self::EventType),
             b"id" => Some(Self::Id),
             b"retry" => Some(Self::Retry),
-            b"" => Some(Self::Comment),
             _ => None,
         }
     }
