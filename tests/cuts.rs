@@ -171,6 +171,18 @@ fn lines_of_data_that_end_with_a_colon_bring_no_comment() {
     }
 }
 
+/// A long piece is decoded at once, up to a character that it cuts; what is set aside behind it belongs to that.
+#[test]
+fn a_short_piece_behind_a_long_one_breaks_its_last_character() {
+    let long = [b"data:".as_slice(), &[b'x'; 3000], b"\xE2\x82"].concat();
+    for short in [b"\xAC".as_slice(), b"y", b"yyyyyyyyyyyyyyyyyyyy"] {
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[&long, short, b"\n\n"]);
+        }
+    }
+}
+
 /// Long pieces from the middle of a line are appended at once, but not behind a character that they break.
 #[test]
 fn a_long_piece_behind_half_a_character_breaks_it() {

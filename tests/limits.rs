@@ -74,6 +74,15 @@ fn faults_behind_half_a_character_that_was_too_large_count_nothing() {
 }
 
 #[test]
+fn the_type_of_an_event_too_large_counts_nothing_in_whatever_pieces_it_comes() {
+    let limit = 120;
+    let (long, comment) = ("x".repeat(limit), "z".repeat(limit));
+    let marked = format!("data:{long}x{{!{limit}}}\nevent:y\n:{comment}\n{{:{comment}}}");
+    on(heap(limit), marked.as_bytes());
+    on(fixed(limit, 100), marked.as_bytes());
+}
+
+#[test]
 fn the_event_behind_one_too_large_is_read() {
     on_both(
         3,

@@ -169,7 +169,7 @@ impl<S: Storage> Machine<S> {
     /// The line has ended that the head holds as a whole: reads it, or begins its value.
     pub(super) fn end_head(&mut self, items: bool) {
         let head = self.head;
-        if !SMALL && !self.skipping && self.head.most > 0 {
+        if !SMALL && !self.skipping {
             let (field, value) = split(head.bytes());
             if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
                 (field, self.faults.find(value))
