@@ -223,6 +223,29 @@ fn no_field_can_inject_a_line() {
     }
 }
 
+/// Texts are looked at in words: two faults must not cancel each other out.
+#[test]
+fn two_line_ends_are_found_wherever_they_stand_to_each_other() {
+    for len in 2..=40 {
+        for (first, second) in
+            (0..len).flat_map(|first| (0..first).map(move |second| (second, first)))
+        {
+            let mut text = vec![b'x'; len];
+            text[first] = b'\n';
+            text[second] = b'\n';
+            let text = String::from_utf8(text).unwrap();
+
+            let error = Frame::new().event(&text).unwrap_err();
+            assert_eq!((error.position(), error.byte()), (first, b'\n'), "{text:?}");
+            let lines = text.replace('\n', "\ndata: ");
+            assert_eq!(
+                Frame::message(&text).to_string(),
+                format!("data: {lines}\n\n")
+            );
+        }
+    }
+}
+
 #[test]
 fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
     let sizes = [16, 32, 64, 128, 256, 512].into_iter();
