@@ -92,7 +92,7 @@ pub fn all(len: usize) -> Vec<Stream> {
         ),
         stream(
             "crlf",
-            "CRLF, type, id, comments",
+            "CRLF, types, ids",
             len,
             &mut random,
             |event, random| {
