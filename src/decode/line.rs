@@ -124,8 +124,7 @@ impl<S: Storage> Machine<S> {
     fn extend_data(&mut self, text: &str) -> bool {
         let fits = text.len() <= self.storage.room(self.held, Region::Text).bytes;
         if fits {
-            self.storage.push(Region::Text, text);
-            self.held.data += text.len();
+            self.push(Field::Data, text);
         }
         fits
     }
