@@ -3,7 +3,7 @@
 //! Without an argument it lists all cases, each with the bytes it reads or writes; with the name of one it runs that one.
 //! `benches/instructions.sh` is who calls it.
 
-use sse_proto_benches::{all, decode, frames};
+use sse_proto_benches::{all, decode, decode_rest, frames};
 use std::hint::black_box;
 
 /// Length of each stream: two events of the longest kind.
@@ -11,6 +11,8 @@ const LEN: usize = 1 << 16;
 
 /// The chunk sizes and the writers whose instructions are counted.
 const CHUNKS: [&str; 6] = ["1", "16", "64", "event", "1400", "16384"];
+const RESTS: [&str; 3] = ["llm", "tiny", "cjk"];
+const LONG_CHUNKS: [&str; 2] = ["1400", "16384"];
 const WRITERS: [&str; 2] = ["vec", "slice"];
 
 fn main() {
@@ -34,6 +36,19 @@ fn main() {
                     format!("decode/{}/{label}", stream.name),
                     bytes.len(),
                     &mut || assert_eq!(decode(black_box(bytes), size), stream.answer),
+                );
+            }
+        }
+    }
+    // What a cursor has left is fed again after each event.
+    for stream in all(LEN) {
+        let bytes = &stream.bytes[..];
+        for (label, size) in stream.chunks() {
+            if RESTS.contains(&stream.name) && LONG_CHUNKS.contains(&label) {
+                case(
+                    format!("decode-rest/{}/{label}", stream.name),
+                    bytes.len(),
+                    &mut || assert_eq!(decode_rest(black_box(bytes), size), stream.answer),
                 );
             }
         }

@@ -20,6 +20,7 @@ pub(crate) const SMALL: bool = cfg!(all(target_os = "none", not(target_pointer_w
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
 #[inline]
 pub(crate) fn is_one_line(text: &[u8]) -> bool {
+    work::scanned(text.len() % 256);
     match text.len() {
         _ if SMALL => text.iter().all(|&byte| byte >= 0x0E),
         _ if !VECTORS => is_high(text),
@@ -31,7 +32,11 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
         _ => {
             let strides = text.chunks_exact(256);
             let rest = strides.remainder().len().max(16);
-            strides.into_iter().all(has_high_ends::<128>)
+            let is_high = |stride: &[u8]| {
+                work::scanned(stride.len());
+                has_high_ends::<128>(stride)
+            };
+            strides.into_iter().all(is_high)
                 && text.get(text.len() - rest..).is_some_and(is_one_line)
         }
     }

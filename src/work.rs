@@ -106,6 +106,15 @@ mod tests {
             ("blank lines", fill(b"", b"\n", b"")),
             ("blank lines, CRLF", fill(b"", b"\r\n", b"")),
             ("tiny events", fill(b"", b"data\n\n", b"")),
+            ("short events", fill(b"", b"data: 0123456789\n\n", b"")),
+            (
+                "short events of three-byte characters",
+                fill(b"", "data: 日本語日本語\n\n".as_bytes(), b""),
+            ),
+            (
+                "events of a type and an id",
+                fill(b"", "event: délta\nid: 日本\ndata: x\n\n".as_bytes(), b""),
+            ),
             ("ids", fill(b"", b"id: 0123456789\n\n", b"")),
             ("long data, then types and ids that take turns", {
                 let data = fill(b"data:", b"x", b"\n");
@@ -175,12 +184,38 @@ mod tests {
         }
     }
 
+    /// The same with a cursor for every `count` items: what each leaves is fed again.
+    #[cfg(feature = "alloc")]
+    fn read_again(mut decoder: Decoder, stream: &[u8], size: usize, count: usize) {
+        for mut chunk in stream.chunks(size) {
+            let mut is_read = false;
+            while !is_read {
+                let mut events = decoder.feed(chunk);
+                for _ in 0..count {
+                    is_read = is_read || events.next_event() == Ok(None);
+                }
+                chunk = events.rest();
+            }
+        }
+    }
+
     #[test]
     #[cfg(feature = "alloc")]
     fn on_the_heap_no_byte_is_scanned_or_moved_more_than_a_few_times() {
         for limit in [65_536, usize::MAX] {
             let (scanned, moved) =
                 most(|stream, size| read(Decoder::with_max_event_len(limit), stream, size));
+            assert!(scanned <= 10.0, "{scanned}");
+            assert!(moved <= 5.0, "{moved}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn where_the_rest_is_fed_again_no_byte_is_scanned_or_moved_more_than_a_few_times() {
+        for count in [1, 2, 3, 64] {
+            let (scanned, moved) =
+                most(|stream, size| read_again(Decoder::new(), stream, size, count));
             assert!(scanned <= 10.0, "{scanned}");
             assert!(moved <= 5.0, "{moved}");
         }

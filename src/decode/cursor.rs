@@ -10,7 +10,6 @@ use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
 use crate::gate::{SMALL, each_line_end, find_line_end, is_one_line};
 use crate::storage::{Held, Region, Storage};
-use crate::work;
 use core::time::Duration;
 
 /// What most lines begin with.
@@ -75,7 +74,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     // Always: with chunks of a byte, and with events of a few, a call more is a tenth of all work.
     #[inline(always)]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        if self.is_read() || self.goes_on() {
+        if self.is_at_end() || self.goes_on() {
             return Ok(None);
         }
         self.read_event()
@@ -106,7 +105,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// ```
     #[inline(always)]
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
-        if self.is_read() || self.goes_on() {
+        if self.is_at_end() || self.goes_on() {
             return Ok(None);
         }
         self.read_item()
@@ -129,6 +128,16 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn is_read(&self) -> bool {
         self.position == self.chunk.len()
+    }
+
+    /// Whether the chunk is read; then whatever was found out ahead was of use.
+    #[inline(always)]
+    fn is_at_end(&mut self) -> bool {
+        let is_read = self.is_read();
+        if is_read {
+            self.machine.lookahead.is_unread = false;
+        }
+        is_read
     }
 
     /// Where the line that begins at `start`, or the rest of one, ends in this chunk.
@@ -156,7 +165,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let (outcome, lent) = self.step(false)?;
         Ok(match outcome {
             Outcome::Event => Some(Event::new(self.machine, &lent)),
-            Outcome::Comment | Outcome::Retry | Outcome::Nothing => None,
+            Outcome::Comment | Outcome::Retry | Outcome::Nothing => {
+                self.machine.lookahead.is_unread = false;
+                None
+            }
         })
     }
 
@@ -176,7 +188,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 .machine
                 .reconnection_time
                 .map(|time| Item::Retry(Duration::from_millis(time))),
-            Outcome::Nothing => None,
+            Outcome::Nothing => {
+                self.machine.lookahead.is_unread = false;
+                None
+            }
         })
     }
 
@@ -310,8 +325,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let before = self.position;
         each_line_end(rest.get(..FAR).unwrap_or(rest), |end| {
             let (start, end) = (self.position + DATA.len(), before + end);
-            let faults = &mut self.machine.faults;
-            match self.valid.get(self.chunk, start, end, faults) {
+            let lookahead = &mut self.machine.lookahead;
+            match self.valid.get(self.chunk, start, end, lookahead) {
                 Some(text) if self.chunk.get(end) == Some(&b'\n') && self.lend_data(lent, text) => {
                     self.position = end + 1;
                     self.rest().starts_with(DATA)
@@ -349,7 +364,11 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let line = self.chunk.get(start..)?.strip_prefix(DATA)?;
         let end = match line.strip_suffix(b"\n\n") {
             // In practice one chunk is one event, and then it is seen without a search.
-            Some(value) if start == 0 && is_short_line(value) => DATA.len() + value.len(),
+            Some(value)
+                if start == 0 && !self.machine.lookahead.is_unread && is_short_line(value) =>
+            {
+                DATA.len() + value.len()
+            }
             _ => self.line_end(start)?,
         };
         if !self.chunk.get(end..)?.starts_with(b"\n\n") {
@@ -359,7 +378,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             self.chunk,
             start + DATA.len(),
             end,
-            &mut self.machine.faults,
+            &mut self.machine.lookahead,
         )?;
         if data.len() > self.machine.storage.room(Held::NOTHING, Region::Text).bytes {
             return None;
@@ -422,7 +441,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             Some(end) if !self.is_short() && self.machine.incomplete.is_none() => {
                 let text = self
                     .valid
-                    .get(self.chunk, start, end, &mut self.machine.faults);
+                    .get(self.chunk, start, end, &mut self.machine.lookahead);
                 text.map_or(Known::Faulty, Known::Text)
             }
             _ => Known::Nothing,
@@ -484,7 +503,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         let text = self
             .valid
-            .get(self.chunk, end - value.len(), end, &mut machine.faults)?;
+            .get(self.chunk, end - value.len(), end, &mut machine.lookahead)?;
         let room = machine.storage.room(machine.held, field.region()).bytes;
         if text.len() > room {
             return None;
@@ -534,7 +553,6 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
 /// Whether there is certainly no line end in `rest`.
 fn is_piece(rest: &[u8]) -> bool {
-    work::scanned(rest.len());
     is_one_line(rest)
 }
 
@@ -542,6 +560,5 @@ fn is_piece(rest: &[u8]) -> bool {
 #[inline]
 fn is_short_line(value: &[u8]) -> bool {
     const LONGEST: usize = 4096;
-    work::scanned(value.len().min(LONGEST));
     value.len() <= LONGEST && is_one_line(value)
 }

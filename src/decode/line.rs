@@ -11,7 +11,7 @@ mod aside;
 use super::EventTooLarge;
 use super::field::{Digits, Field, Head, NAME_LEN, may_be_field};
 use super::utf8::{
-    Continued, Faults, Incomplete, Known, REPLACEMENT, REPLACEMENTS, begins_nothing,
+    Continued, Incomplete, Known, Lookahead, REPLACEMENT, REPLACEMENTS, begins_nothing,
 };
 use crate::gate::SMALL;
 use crate::storage::{Held, Region, Storage};
@@ -52,7 +52,7 @@ pub(super) struct Machine<S> {
     pub(super) storage: S,
     pub(super) line: Line,
     head: Head,
-    pub(super) faults: Faults,
+    pub(super) lookahead: Lookahead,
     pub(super) incomplete: Incomplete,
     digits: Digits,
     pub(super) held: Held,
@@ -78,7 +78,7 @@ impl<S> Machine<S> {
             storage,
             line: Line::StreamStart(0),
             head: Head::EMPTY,
-            faults: Faults::NONE,
+            lookahead: Lookahead::NEW,
             incomplete: Incomplete::NONE,
             digits: Digits::NONE,
             held: Held::NOTHING,
@@ -352,7 +352,7 @@ impl<S: Storage> Machine<S> {
         }
         let (bytes, incomplete) = Incomplete::split_from(bytes);
         let text = match known {
-            Known::Nothing => self.faults.find(bytes).ok(),
+            Known::Nothing => self.lookahead.find(bytes).ok(),
             // What is left of it: a name and a colon may be gone.
             Known::Text(text) => text.get(text.len().wrapping_sub(bytes.len())..),
             Known::Faulty => None,

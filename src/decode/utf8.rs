@@ -59,16 +59,16 @@ impl<'i> Valid<'i> {
         chunk: &'i [u8],
         start: usize,
         end: usize,
-        faults: &mut Faults,
+        lookahead: &mut Lookahead,
     ) -> Option<&'i str> {
         if SMALL {
-            return faults.find(chunk.get(start..end)?).ok();
+            return lookahead.find(chunk.get(start..end)?).ok();
         }
         // Before the window, the subtraction wraps and the range is out of bounds.
         let known = start.wrapping_sub(self.start)..end.wrapping_sub(self.start);
         match self.window.get(known) {
             Some(text) => Some(text),
-            None => self.validate(chunk, start, end, faults),
+            None => self.validate(chunk, start, end, lookahead),
         }
     }
 
@@ -102,22 +102,29 @@ impl<'i> Valid<'i> {
         chunk: &'i [u8],
         start: usize,
         end: usize,
-        faults: &mut Faults,
+        lookahead: &mut Lookahead,
     ) -> Option<&'i str> {
         if self.is_faulty(start, end) {
             return None;
         }
-        let ahead = chunk.len().min(start.saturating_add(WINDOW));
+        let mut ahead = chunk.len().min(start.saturating_add(WINDOW));
         if start >= self.faulty_until
             && end <= ahead
             && end - start < LONG
             && ahead - start > SHORT
-            && !faults.are_likely
+            && !lookahead.fault_is_likely
         {
+            // Further than the blank line that ends this event.
+            if ahead > end + 2 {
+                if lookahead.is_unread {
+                    ahead = ahead.min(2 * start).max(end);
+                }
+                lookahead.is_unread = true;
+            }
             self.start = aligned(chunk, start);
             // A character that the end of the window cuts is no fault.
             let (bytes, _) = Incomplete::split_from(chunk.get(self.start..ahead)?);
-            match faults.find(bytes) {
+            match lookahead.find(bytes) {
                 Ok(text) => self.window = text,
                 Err(len) => {
                     self.faulty_until = ahead;
@@ -130,7 +137,7 @@ impl<'i> Valid<'i> {
             }
             return self.window.get(start - self.start..end - self.start);
         }
-        match faults.find(chunk.get(start..end)?) {
+        match lookahead.find(chunk.get(start..end)?) {
             Ok(text) => Some(text),
             Err(len) => {
                 self.behind_fault = start + len + 1;
@@ -140,28 +147,36 @@ impl<'i> Valid<'i> {
     }
 }
 
-/// Looks for faults, and remembers whether the last text had one. Where there is one there are more:
-/// then nothing is validated ahead, and what is fast on valid text only would be in vain.
+/// Validates text, and remembers across chunks whether it is worth doing so ahead of what is read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Faults {
-    are_likely: bool,
+pub(super) struct Lookahead {
+    /// The last text had a fault. Where there is one there are more: nothing is validated ahead, and
+    /// what is fast on valid text only is not tried.
+    fault_is_likely: bool,
+    /// A cursor looked further ahead than it has read. If it is dropped there and what it left is fed
+    /// again, whatever the next cursor finds out may be in vain too: it looks no further ahead than it
+    /// has come.
+    pub(super) is_unread: bool,
 }
 
-impl Faults {
-    pub(super) const NONE: Self = Self { are_likely: false };
+impl Lookahead {
+    pub(super) const NEW: Self = Self {
+        fault_is_likely: false,
+        is_unread: false,
+    };
 
     /// `bytes` as text, or how many of them are valid.
     #[inline]
     pub(super) fn find<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, usize> {
         work::scanned(bytes.len());
         #[cfg(feature = "simdutf8")]
-        if bytes.len() >= 64 && !self.are_likely {
+        if bytes.len() >= 64 && !self.fault_is_likely {
             let text = simdutf8::compat::from_utf8(bytes);
-            self.are_likely = text.is_err();
+            self.fault_is_likely = text.is_err();
             return text.map_err(|error| error.valid_up_to());
         }
         let text = str::from_utf8(bytes);
-        self.are_likely = text.is_err();
+        self.fault_is_likely = text.is_err();
         text.map_err(|error| error.valid_up_to())
     }
 }

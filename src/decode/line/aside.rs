@@ -50,8 +50,8 @@ impl<S: Storage> Machine<S> {
 
     #[inline(never)]
     fn continue_line(&mut self, piece: &[u8]) -> bool {
-        work::scanned(piece.len());
-        is_one_line(piece)
+        !self.lookahead.is_unread
+            && is_one_line(piece)
             && if self.line == Line::Value(Field::Data, false) {
                 self.stage(false, piece) || self.continue_data(piece)
             } else {
@@ -77,7 +77,7 @@ impl<S: Storage> Machine<S> {
         if !self.incomplete.is_none() || !matches!(piece, [0..0x80] | [0..0x80, .., 0..0x80]) {
             return false;
         }
-        let text = self.faults.find(piece);
+        let text = self.lookahead.find(piece);
         text.is_ok_and(|text| self.extend_data(text))
     }
 
@@ -174,7 +174,7 @@ impl<S: Storage> Machine<S> {
         if !SMALL && !self.skipping {
             let (field, value) = split(head.bytes());
             if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
-                (field, self.faults.find(value))
+                (field, self.lookahead.find(value))
             {
                 self.store(field, text);
                 self.line = Line::Ignored;
@@ -213,7 +213,7 @@ impl<S: Storage> Machine<S> {
     #[inline(never)]
     fn flush_staged(&mut self) {
         let staged = self.storage.take_staged();
-        match self.faults.find(staged.as_ref()) {
+        match self.lookahead.find(staged.as_ref()) {
             Ok(text) if self.incomplete.is_none() => {
                 self.push(Field::Data, text);
             }
