@@ -1,10 +1,10 @@
-//! Examples that check themselves, run to their end.
+//! Examples, run to their end.
 
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 /// What the example prints.
 fn run(name: &str) -> String {
@@ -16,11 +16,34 @@ fn run(name: &str) -> String {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn a_chat_is_shown_to_its_end_and_as_far_as_it_came() {
-    let printed = run("chat");
-    let (whole, rest) = printed.split_once("\n\n").unwrap();
-    assert!(whole.starts_with("Three lanterns") && whole.ends_with('\u{3002}'));
-    assert!(rest.contains("tide [..]\n\n(The rest is lost: network error.)"));
+fn decode_prints_the_demo() {
+    let printed = run("decode");
+    assert!(printed.starts_with("start  (id 1)\n    {\"model\":"));
+    assert!(printed.contains("\ntool  (id 9)\n    {\n      \"call\": \"look_up_tide\",\n"));
+    assert!(printed.ends_with("\nmessage  (id 11)\n    [DONE]\n"));
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn decode_reads_a_file_or_standard_input_past_an_event_that_is_too_large() {
+    let too_large = "x".repeat(16 << 20);
+    let stream = format!("data: a\ndata: \x1B[2J\n\ndata: {too_large}!\n\nid: 7\ndata: b\n\n");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode.sse");
+    fs::write(&path, &stream).unwrap();
+
+    for (argument, input) in [("-".as_ref(), stream.as_bytes()), (path.as_os_str(), b"")] {
+        let mut decode = Command::new(program::build("decode"));
+        let output = program::run(decode.arg(argument), input);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "message\n    a\n    \u{FFFD}[2J\nmessage  (id 7)\n    b\n"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "decode: event exceeds the limit of 16777216 bytes\n"
+        );
+        assert!(output.status.success());
+    }
 }
 
 #[test]

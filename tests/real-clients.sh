@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real clients, on loopback: curl, httpx-sse, the npm package eventsource and headless Chromium must see what
-# examples/live-server.rs was told to send. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
+# the example live-server was told to send. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
 # words: only checks with one of them in the name are run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ source tests/support/install.sh
 need "command -v chromium" chromium
 
 target=$(target_folder)
-cargo build --quiet --example live-server
+cargo build --quiet -p sse-proto-stream --example live-server
 
 work=$target/real-clients
 mkdir -p "$work"

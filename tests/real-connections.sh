@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real servers, on loopback: what examples/tokio-client and `sse-cat URL` hear must be what these sent, each event
+# Real servers, on loopback: what the example tokio-client and `sse-cat URL` hear must be what these sent, each event
 # once, whatever becomes of the connections. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
 # words: only checks with one of them in the name are run.
 set -euo pipefail
@@ -8,11 +8,14 @@ source tests/support/install.sh
 need "command -v openssl" openssl
 
 target=$(target_folder)
-cargo build --quiet --example live-server --example sse-cat --example tokio-client
+cargo build --quiet -p sse-cat
+cargo build --quiet -p sse-proto-stream --example live-server --example tokio-client
 
 work=$target/real-connections
 mkdir -p "$work"
 python_env tests/real-connections/requirements.txt "$work/venv"
 node_env tests/real-connections/package.json "$work/node" "$work/venv"
 
-exec "$work/venv/bin/python" tests/real-connections/check.py "$target/debug/examples" "$work/node/node_modules" "$@"
+exec "$work/venv/bin/python" tests/real-connections/check.py \
+    "$target/debug/examples/live-server" "$target/debug/examples/tokio-client" "$target/debug/sse-cat" \
+    "$work/node/node_modules" "$@"

@@ -6,11 +6,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
 
 target=$(target_folder)
-cargo build --quiet --example sse-cat
+cargo build --quiet -p sse-cat
 
 work=$target/real-server
 mkdir -p "$work"
 python_env tests/real-server/requirements.txt "$work/venv"
 node_env tests/real-server/package.json "$work/node" "$work/venv"
 
-exec "$work/venv/bin/python" tests/real-server/check.py "$target/debug/examples/sse-cat" "$work/node/node_modules"
+exec "$work/venv/bin/python" tests/real-server/check.py "$target/debug/sse-cat" "$work/node/node_modules"

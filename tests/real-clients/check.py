@@ -1,4 +1,4 @@
-"""Holds what real clients see against what examples/live-server.rs was told to send. Started by ../real-clients.sh.
+"""Holds what real clients see against what the example live-server was told to send. Started by ../real-clients.sh.
 
 Arguments: the program live-server; the folder of the node_modules with eventsource; then words, to run only the
 checks with one of them in the name.
@@ -203,7 +203,7 @@ def page_that_reports():
     threading.Thread(target=reports.serve_forever, daemon=True).start()
     script = f"const TYPES = {json.dumps(TYPES)}, REPORT = 'http://127.0.0.1:{reports.server_port}/';"
     script = f"<script>{script}\n{(HERE / 'report.js').read_text()}</script>"
-    page = (HERE / "../../examples/data/live.html").read_text()
+    page = (HERE / "../../crates/stream/examples/data/live.html").read_text()
     assert page.count('<meta charset="utf-8">') == 1
     with tempfile.NamedTemporaryFile("w", suffix=".html") as file:
         file.write(page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{script}'))

@@ -1,7 +1,7 @@
 """Holds what the clients hear against what real servers sent. Started by ../real-connections.sh.
 
-Arguments: the folder of the examples; the folder of the node_modules with better-sse; then words, to run only the
-checks with one of them in the name.
+Arguments: the programs live-server, tokio-client and sse-cat; the folder of the node_modules with better-sse; then
+words, to run only the checks with one of them in the name.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from checks import equal, run_checks
 from sent import STORY, TEXT, arrives, numbered_arrive
 
 HERE = Path(__file__).parent
-EXAMPLES, NODE_MODULES, *WORDS = sys.argv[1:]
+LIVE_SERVER, TOKIO_CLIENT, SSE_CAT, NODE_MODULES, *WORDS = sys.argv[1:]
 PATIENCE = 20  # seconds for one thing to happen; only a failing check takes them
 CHECKS = []
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
@@ -116,7 +116,7 @@ class Client(Program):
         args += ["--last-event-id", last_event_id] if last_event_id else []
         for header in headers:
             args += ["--header", header]
-        super().__init__(Path(EXAMPLES) / self.name, url, *args, stderr=PIPE)
+        super().__init__(self.program, url, *args, stderr=PIPE)
         self.heard, self.signals, self.complaints = queue.Queue(), queue.Queue(), []
         self.readers = []
         for pipe, understand in ((self.process.stdout, self.stdout), (self.process.stderr, self.stderr)):
@@ -155,6 +155,7 @@ class Client(Program):
 
 class Tokio(Client):
     name = "tokio-client"
+    program = TOKIO_CLIENT
     ARGS = ()
     INTERRUPTED = 0
 
@@ -174,6 +175,7 @@ class Tokio(Client):
 
 class SseCat(Client):
     name = "sse-cat"
+    program = SSE_CAT
     ARGS = ("--json",)
     INTERRUPTED = 130
 
@@ -386,7 +388,7 @@ def the_live_server_started_anew_tells_of_the_gap(client, _):
 class LiveServer(Server):
     def __init__(self, run="run", listen="127.0.0.1:0"):
         args = ("--listen", listen, "--run", run, "--retry", "0.1", "--demo", "0")
-        super().__init__(Path(EXAMPLES) / "live-server", *args)
+        super().__init__(LIVE_SERVER, *args)
         self.run, self.sent = run, 0
 
     def publish(self):
@@ -619,7 +621,7 @@ def ctrl_c_ends_it_at_once_and_whatever_it_does(client, server):
 @check()
 def a_reader_that_goes_away_ends_it(client, server):
     plan = server.plan({"steps": [{"data": "tick"}, {"wait": 0.05}] * 1000})
-    with Program(Path(EXAMPLES) / client.name, plan.url, *client.ARGS, stderr=PIPE) as program:
+    with Program(client.program, plan.url, *client.ARGS, stderr=PIPE) as program:
         program.process.stdout.readline()
         program.process.stdout.close()
         equal(program.process.wait(timeout=PATIENCE), 0)

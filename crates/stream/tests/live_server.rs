@@ -1,7 +1,6 @@
 //! `examples/live-server.rs` with many clients at once, each with a decoder of its own, and killed.
-#![cfg(feature = "alloc")]
 
-#[path = "support/program.rs"]
+#[path = "../../../tests/support/program.rs"]
 #[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 

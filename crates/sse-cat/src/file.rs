@@ -16,7 +16,7 @@ use crate::{
 use sse_proto::Item;
 
 /// A stream in the shape of an LLM API.
-const DEMO: &[u8] = include_bytes!("../data/llm-chat.sse");
+const DEMO: &[u8] = include_bytes!("demo.sse");
 
 /// Decodes the input and prints what is in it.
 pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {

@@ -1,7 +1,7 @@
 //! `sse-cat` prints the events of a stream as they arrive.
 //!
 //! ```text
-//! $ cargo run --example sse-cat                                  # a demo stream that comes with it
+//! $ sse-cat                                                      # a demo stream that comes with it
 //! $ sse-cat https://example.com/events                           # a live stream, as a browser reads it
 //! $ sse-cat -H 'Authorization: Bearer ..' --data @question.json https://example.com/v1/chat
 //! $ sse-cat --json --chunk 1 recorded.sse                        # any cutting gives the same events

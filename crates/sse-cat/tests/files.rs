@@ -1,7 +1,7 @@
-//! `examples/sse-cat` on files, as its user meets it: the real program in a child process.
-#![cfg(feature = "alloc")]
+//! `sse-cat` on files, as its user meets it: the real program in a child process.
 
-#[path = "support/program.rs"]
+#[path = "../../../tests/support/program.rs"]
+#[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 
 use std::{
@@ -9,17 +9,16 @@ use std::{
     io::{Read, Write},
     path::PathBuf,
     process::{Command, Output, Stdio},
-    sync::LazyLock,
 };
 
 use program::Talk;
 use serde_json::{Value, json};
 
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("sse-cat"));
-const DEMO: &[u8] = include_bytes!("../examples/data/llm-chat.sse");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
+const DEMO: &[u8] = include_bytes!("../src/demo.sse");
 
 fn sse_cat(args: &[&str]) -> Command {
-    let mut command = Command::new(&*PROGRAM);
+    let mut command = Command::new(PROGRAM);
     command.args(args);
     command
 }
@@ -65,6 +64,13 @@ fn without_arguments_the_demo_is_shown() {
     assert_eq!(text(&output.stdout), printed(&[], DEMO));
     assert!(text(&output.stdout).starts_with("start  (id 1)\n    {\"model\":"));
     assert!(text(&output.stdout).ends_with("message  (id 11)\n    [DONE]\n"));
+}
+
+#[test]
+fn the_demo_is_that_of_sse_proto() {
+    // A package cannot include a file of another one.
+    let original = include_bytes!("../../../examples/data/llm-chat.sse");
+    assert_eq!(DEMO, original);
 }
 
 #[test]

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# examples/live-server.rs under many clients at once, while it is killed and started again: tests/load.sh [CLIENTS] [SECONDS]
+# The example live-server under many clients at once, while it is killed and started again: load.sh [CLIENTS] [SECONDS]
 # 2000 clients and 60 seconds unless told otherwise; a kill every 10 seconds, and two at least. Each client checks every event.
 # PROFILE=dev builds without optimisation, which is quicker than a load of a few clients would be slower.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
 
 clients=${1:-2000} seconds=${2:-60} profile=${PROFILE:-release}
 kills=$((seconds / 10 - 1))
 target=$(target_folder)
-cargo build --quiet --profile "$profile" --example live-server --example load
+cargo build --quiet --profile "$profile" -p sse-proto-stream --example live-server --example load
 examples=$target/${profile/dev/debug}/examples
 
 # A socket for each client on both sides, which are two processes, and some files.

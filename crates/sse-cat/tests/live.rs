@@ -1,8 +1,7 @@
-//! `examples/sse-cat` on a URL: the real program in a child process, and servers that do what each
+//! `sse-cat` on a URL: the real program in a child process, and servers that do what each
 //! test says, byte for byte.
-#![cfg(feature = "alloc")]
 
-#[path = "support/program.rs"]
+#[path = "../../../tests/support/program.rs"]
 #[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 
@@ -12,17 +11,14 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command},
-    sync::{
-        LazyLock,
-        mpsc::{self, Receiver},
-    },
+    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
 
 use program::PATIENCE;
 
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("sse-cat"));
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
 
 /// The head of a response whose body ends with the connection.
 const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
@@ -595,7 +591,7 @@ impl Drop for Cat {
 }
 
 fn sse_cat(args: &[&str]) -> Command {
-    let mut command = Command::new(&*PROGRAM);
+    let mut command = Command::new(PROGRAM);
     command.args(args);
     for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
         command.env_remove(name).env_remove(name.to_lowercase());
