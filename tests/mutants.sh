@@ -43,9 +43,8 @@ copy() {
     cp -r tests/support "$folder/tests"
     # There is no choice in a constant. The lengths stay, as cargo-mutants counts columns.
     find "$folder/src" -name '*.rs' -exec sed -i -E 's/\bconst fn\b/      fn/' {} +
-    # No packages beside it, no examples, and of the libraries only those that these tests use.
-    sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d; /^(axum|base64|clap|ctrlc|futures-util|reqwest|rustls|tokio|ureq) =/d' \
-        Cargo.toml >"$folder/Cargo.toml"
+    # No packages beside it, and no examples.
+    sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d' Cargo.toml >"$folder/Cargo.toml"
     {
         cat <<'RUST'
 //! The tests as one program.
