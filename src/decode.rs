@@ -253,6 +253,7 @@ impl<S: Storage> Decoder<S> {
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Event<'e> {
     /// The event type; `message` if the stream names none. Never empty.

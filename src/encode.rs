@@ -10,6 +10,7 @@
 mod pieces;
 mod writer;
 
+use crate::Event;
 use crate::gate;
 #[cfg(feature = "alloc")]
 use crate::grow;
@@ -228,6 +229,23 @@ impl<'a> Frame<'a> {
         self
     }
 
+    /// The same without its id: no `id` line is written.
+    ///
+    /// For proxies that have just sent an event with the same id: see the conversion of an [`Event`]
+    /// into a frame.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert_eq!(Frame::message("x").id("7")?.without_id(), Frame::message("x"));
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn without_id(mut self) -> Self {
+        self.id = None;
+        self
+    }
+
     /// The text of the frame, piece by piece: for vectored writes, and for output of any other
     /// kind.
     ///
@@ -398,6 +416,54 @@ impl<'a> Frame<'a> {
         let mut len = 0_usize;
         pieces::each(&self, false, |piece| len = len.saturating_add(piece.len()));
         len
+    }
+}
+
+/// The frame that decodes to exactly this event, whatever was sent before it: for proxies and
+/// recorders.
+///
+/// It always has an `id` line, as [`last_event_id`](Event::last_event_id) may be inherited from an
+/// earlier event or have been reset. A proxy that forwards a stream from its beginning can leave the
+/// line out where the id is still that of the event before, with
+/// [`without_id`](Frame::without_id):
+///
+/// ```
+/// use sse_proto::{Decoder, Frame, InvalidField};
+///
+/// let stream = "id: 7\ndata: a\n\nevent: add\ndata: b\n\nid\ndata: c\n\n";
+/// let mut forwarded = String::new();
+/// let mut sent_id = String::new();
+///
+/// let mut decoder = Decoder::new();
+/// let mut events = decoder.feed(stream.as_bytes());
+/// while let Some(event) = events.next_event().unwrap() {
+///     let mut frame = Frame::try_from(event)?;
+///     if event.last_event_id == sent_id {
+///         frame = frame.without_id();
+///     }
+///     frame.encode_to_string(&mut forwarded);
+///     sent_id = event.last_event_id.to_owned();
+/// }
+/// assert_eq!(
+///     forwarded,
+///     "id: 7\ndata: a\n\nevent: add\ndata: b\n\nid: \ndata: c\n\n"
+/// );
+/// # Ok::<(), InvalidField>(())
+/// ```
+///
+/// # Errors
+///
+/// [`InvalidField`] if the type or the id cannot be written. No stream has such ones; an id given to
+/// [`Decoder::set_last_event_id`](crate::Decoder::set_last_event_id) may be one.
+impl<'a> TryFrom<Event<'a>> for Frame<'a> {
+    type Error = InvalidField;
+
+    fn try_from(event: Event<'a>) -> Result<Self, InvalidField> {
+        let frame = Self::message(event.data).id(event.last_event_id)?;
+        match event.event_type {
+            "message" => Ok(frame),
+            event_type => frame.event(event_type),
+        }
     }
 }
 

@@ -77,14 +77,20 @@ pub(crate) fn append(buffer: &mut impl Buffer, text: &str) {
     }
 }
 
-/// A copy of `text`, in memory of just its size.
-pub(crate) fn owned(text: &str) -> String {
-    let mut copy = String::new();
-    if copy.try_reserve_exact(text.len()).is_err() {
-        out_of_memory(text.len());
+/// The texts one after another, in memory of just their size.
+#[inline]
+pub(crate) fn concat(texts: [&str; 3]) -> String {
+    let len = texts
+        .iter()
+        .fold(0, |len: usize, text| len.saturating_add(text.len()));
+    let mut all = String::new();
+    if all.try_reserve_exact(len).is_err() {
+        out_of_memory(len);
     }
-    append(&mut copy, text);
-    copy
+    for text in texts {
+        append(&mut all, text);
+    }
+    all
 }
 
 #[cold]

@@ -9,6 +9,8 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod decode;
 mod encode;
@@ -18,6 +20,8 @@ mod gate;
 mod grow;
 #[cfg(feature = "alloc")]
 mod owned;
+#[cfg(feature = "std")]
+mod reader;
 mod storage;
 mod work;
 
@@ -32,5 +36,7 @@ pub use event_source::{
     ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait,
 };
 #[cfg(feature = "alloc")]
-pub use owned::OwnedEvent;
+pub use owned::{OwnedEvent, OwnedEvents, decode_all};
+#[cfg(feature = "std")]
+pub use reader::{ReadError, Reader};
 pub use storage::{Fixed, Heap, Storage};

@@ -81,7 +81,9 @@ pub(super) fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
 
 /// The value of a `retry` line. "If the field value consists of only ASCII digits": as a number,
 /// which saturates.
+// Packed: the decoder is smaller by a word.
 #[derive(Debug, Clone, Copy)]
+#[repr(packed)]
 pub(super) struct Digits {
     number: u64,
     /// Whether there were only digits; `None` before the first byte.

@@ -140,6 +140,7 @@ impl<'i> Valid<'i> {
         match lookahead.find(chunk.get(start..end)?) {
             Ok(text) => Some(text),
             Err(len) => {
+                lookahead.is_unread = true;
                 self.behind_fault = start + len + 1;
                 None
             }

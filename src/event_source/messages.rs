@@ -149,7 +149,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
 /// let message = messages.next_message().unwrap().unwrap();
 /// assert_eq!(message.origin, "http://a.example");
 /// let kept = OwnedEvent::from(Event::from(message));
-/// assert_eq!((kept.event_type, kept.data), ("e".to_owned(), "x".to_owned()));
+/// assert_eq!((kept.event_type(), kept.data()), ("e", "x"));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

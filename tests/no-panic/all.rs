@@ -37,6 +37,7 @@ pub fn decode<S: Storage>(decoder: &mut Decoder<S>) -> usize {
     }
     while let Ok(Some(event)) = events.next_event() {
         sum += event.last_event_id.len();
+        sum += usize::from(Frame::try_from(event).is_ok());
     }
     sum += events.rest().len() + decoder.last_event_id().len();
     sum += usize::from(decoder.reconnection_time().is_some());

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
 use core::ptr::null_mut;
-use sse_proto::{Decoder, EventSource, Frame, OwnedEvent};
+use sse_proto::{Decoder, EventSource, Frame, OwnedEvent, decode_all};
 
 /// It has memory, or has none: nobody knows.
 struct Allocator;
@@ -35,8 +35,14 @@ fn heap() -> usize {
     let mut decoder = Decoder::with_max_event_len(black_box(100));
     let mut sum = all::decode(&mut decoder) + all::connect(decoder);
     if let Ok(Some(event)) = Decoder::new().finish() {
-        sum += OwnedEvent::from(event).data.len();
+        let event = OwnedEvent::from(event);
+        sum += event.event_type().len() + event.last_event_id().len();
+        sum += event.as_event().data.len() + event.into_data().len();
     }
+    for event in Decoder::new().feed(all::text().as_bytes()).owned() {
+        sum += usize::from(event.is_ok());
+    }
+    sum += decode_all(all::text().as_bytes()).count();
     sum += usize::from(EventSource::new(all::text()).is_ok());
     let frame = all::frame().unwrap_or(Frame::heartbeat());
     let (mut vec, mut string) = (black_box(Vec::new()), black_box(String::new()));
