@@ -16,6 +16,7 @@ use core::time::Duration;
 use mime::ContentType;
 
 pub use messages::{Message, Messages, StreamItem};
+pub use mime::is_event_stream;
 pub use origin::{InvalidUrl, Origin};
 pub use request::{Credentials, Request};
 pub use retry::{RetryPolicy, Wait};

@@ -33,7 +33,7 @@ pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{
     Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
-    ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait,
+    ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait, is_event_stream,
 };
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedEvent, OwnedEvents, decode_all};

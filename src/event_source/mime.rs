@@ -21,6 +21,32 @@ pub(super) struct ContentType {
     accepted: bool,
 }
 
+/// Whether a response with these `Content-Type` lines is an event stream, as browsers decide: by the
+/// essence of the MIME type, whatever its parameters are.
+///
+/// The algorithm is Fetch's "extract a MIME type": the last valid type of all lines counts. Without a
+/// line there is none.
+///
+/// [`EventSource::handle_response`](crate::EventSource::handle_response) asks the same; this is for
+/// clients that do not reconnect.
+///
+/// ```
+/// use sse_proto::is_event_stream;
+///
+/// assert!(is_event_stream(["text/event-stream"]));
+/// assert!(is_event_stream(["Text/Event-Stream; charset=utf-8"]));
+/// assert!(is_event_stream(["application/json, text/event-stream"]));
+/// assert!(!is_event_stream(["application/json"]));
+/// assert!(!is_event_stream([""; 0]));
+/// ```
+pub fn is_event_stream<V: AsRef<[u8]>>(content_type: impl IntoIterator<Item = V>) -> bool {
+    let mut all = ContentType::new();
+    for line in content_type {
+        all.line(line.as_ref());
+    }
+    all.end()
+}
+
 /// Inside a quoted string a comma does not end the element.
 #[derive(Debug, Clone, Copy)]
 enum Quoted {

@@ -7,7 +7,7 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 use sse_proto::{
     Action, Decoder, Disconnect, Encoder, EventSource, Fixed, Frame, Item, Origin, Reason,
-    RetryPolicy, Storage, StreamItem,
+    RetryPolicy, Storage, StreamItem, is_event_stream,
 };
 
 #[panic_handler]
@@ -144,7 +144,7 @@ pub fn connect<S: Storage>(decoder: Decoder<S>) -> usize {
 fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
     let headers = [("Content-Type", text()), ("Retry-After", text())];
     let signal = source.handle_response(black_box(200), black_box(Some(text())), headers);
-    let mut sum = usize::from(signal.is_some());
+    let mut sum = usize::from(signal.is_some()) + usize::from(is_event_stream([text()]));
     let mut messages = source.feed(text().as_bytes());
     while let Ok(Some(message)) = messages.next_message() {
         sum += message.data.len() + usize::from(message.origin == text());

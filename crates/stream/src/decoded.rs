@@ -1,0 +1,349 @@
+//! What all streams of this crate are: a source of byte chunks, a decoder, and the items that were decoded
+//! ahead.
+//!
+//! A cursor borrows from the decoder and the chunk, so it cannot be kept between two polls. A chunk is
+//! decoded in batches instead: the first item is handed out at once, the others of its batch wait in a
+//! queue, and the rest of the chunk is decoded later. So the queue is small whatever a chunk holds.
+//!
+//! Invariant: the source is polled only when the queue is empty and the last chunk is decoded.
+
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    ops::ControlFlow,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_core::TryStream;
+use pin_project_lite::pin_project;
+use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, OwnedEvent};
+
+use crate::Error;
+
+/// A batch ends when this many items wait in the queue, ..
+const MAX_QUEUED: usize = 63;
+
+/// .. or when their text is this long: each of them may have inherited a long id.
+const MAX_QUEUED_LEN: usize = 4096;
+
+/// What is decoded: events alone, or comments and `retry` lines as well.
+pub(crate) trait Decode: Sized {
+    fn next(events: &mut Events<'_, '_, Heap>) -> Result<Option<Self>, EventTooLarge>;
+    fn from_event(event: OwnedEvent) -> Self;
+    fn as_event(&self) -> Option<&OwnedEvent>;
+    /// Length of its text in bytes.
+    fn text_len(&self) -> usize;
+}
+
+impl Decode for OwnedEvent {
+    #[inline(always)]
+    fn next(events: &mut Events<'_, '_, Heap>) -> Result<Option<Self>, EventTooLarge> {
+        Ok(events.next_event()?.map(Self::from))
+    }
+
+    fn from_event(event: OwnedEvent) -> Self {
+        event
+    }
+
+    #[inline]
+    fn as_event(&self) -> Option<&OwnedEvent> {
+        Some(self)
+    }
+
+    #[inline]
+    fn text_len(&self) -> usize {
+        self.data().len() + self.event_type().len() + self.last_event_id().len()
+    }
+}
+
+pin_project! {
+    pub(crate) struct Decoded<S, T>
+    where
+        S: TryStream,
+    {
+        #[pin]
+        source: S,
+        state: State<S::Ok, T>,
+    }
+}
+
+struct State<C, T> {
+    decoder: Decoder,
+    /// What is left of the last chunk begins here.
+    rest: Option<(C, usize)>,
+    queue: VecDeque<Result<T, EventTooLarge>>,
+    /// As of the last event that was handed out; of use only while others are in the queue.
+    last_event_id: String,
+    marker: Option<Cow<'static, str>>,
+    finish_at_end: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    Reading,
+    /// The source has ended, and the end is still to be told.
+    AtEnd,
+    Ended,
+}
+
+impl<S: TryStream, T> Decoded<S, T> {
+    pub(crate) fn new(source: S, decoder: Decoder) -> Self {
+        Self {
+            source,
+            state: State {
+                decoder,
+                rest: None,
+                queue: VecDeque::new(),
+                last_event_id: String::new(),
+                marker: None,
+                finish_at_end: false,
+                phase: Phase::Reading,
+            },
+        }
+    }
+
+    /// The same source and options, for items of another kind. To be called before the first poll.
+    pub(crate) fn with_items<U>(self) -> Decoded<S, U> {
+        let State {
+            decoder,
+            marker,
+            finish_at_end,
+            ..
+        } = self.state;
+        let mut other = Decoded::new(self.source, decoder);
+        other.state.marker = marker;
+        other.state.finish_at_end = finish_at_end;
+        other
+    }
+
+    pub(crate) fn until(&mut self, marker: Cow<'static, str>) {
+        self.state.marker = Some(marker);
+    }
+
+    pub(crate) fn finish_at_end(&mut self, yes: bool) {
+        self.state.finish_at_end = yes;
+    }
+
+    pub(crate) fn last_event_id(&self) -> &str {
+        if self.state.queue.is_empty() {
+            self.state.decoder.last_event_id()
+        } else {
+            &self.state.last_event_id
+        }
+    }
+
+    pub(crate) fn reconnection_time(&self) -> Option<Duration> {
+        self.state.decoder.reconnection_time()
+    }
+
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.state.phase == Phase::Ended
+    }
+
+    pub(crate) fn into_inner(self) -> S {
+        self.source
+    }
+}
+
+impl<S: TryStream<Ok: AsRef<[u8]>>, T: Decode> Decoded<S, T> {
+    #[inline]
+    pub(crate) fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<T, Error<S::Error>>>> {
+        let this = self.project();
+        let (mut source, state) = (this.source, this.state);
+        if let Some(item) = state.next_queued() {
+            return Poll::Ready(state.hand_out(item));
+        }
+        loop {
+            if state.phase != Phase::Reading {
+                return Poll::Ready(state.end());
+            }
+            let (chunk, start) = match state.rest.take() {
+                Some(rest) => rest,
+                None => match ready!(source.as_mut().try_poll_next(context)) {
+                    Some(Ok(chunk)) => (chunk, 0),
+                    Some(Err(error)) => {
+                        state.phase = Phase::Ended;
+                        return Poll::Ready(Some(Err(Error::Source(error))));
+                    }
+                    None => {
+                        state.phase = Phase::AtEnd;
+                        match state.finish() {
+                            Some(item) => return Poll::Ready(state.hand_out(item)),
+                            None => continue,
+                        }
+                    }
+                },
+            };
+            if let Some(item) = state.decode(chunk, start) {
+                return Poll::Ready(state.hand_out(item));
+            }
+        }
+    }
+}
+
+impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
+    /// Decodes a batch of items; returns the first one and puts the others into the queue.
+    #[inline]
+    fn decode(&mut self, chunk: C, start: usize) -> Option<Result<T, EventTooLarge>> {
+        let bytes = chunk.as_ref().get(start..).unwrap_or_default();
+        let mut events = self.decoder.feed(bytes);
+        let first = T::next(&mut events).transpose()?;
+        // Nothing is decoded ahead of an item that has no last event ID to remember.
+        let is_event = first.as_ref().is_ok_and(|item| item.as_event().is_some());
+        let mut len = 0;
+        while is_event && self.queue.len() < MAX_QUEUED && len < MAX_QUEUED_LEN {
+            let Some(item) = T::next(&mut events).transpose() else {
+                return Some(first);
+            };
+            len += item.as_ref().map_or(0, T::text_len);
+            self.queue.push_back(item);
+        }
+        let left = events.rest().len();
+        if left > 0 {
+            let start = chunk.as_ref().len() - left;
+            self.rest = Some((chunk, start));
+        }
+        Some(first)
+    }
+
+    /// The source has ended: the event that it has cut short, if that is asked for.
+    fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
+        if !self.finish_at_end {
+            return None;
+        }
+        let event = self.decoder.finish().transpose()?;
+        Some(event.map(|event: Event<'_>| T::from_event(event.into())))
+    }
+}
+
+impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
+    /// Lends each event to `each`, until it breaks or the stream ends.
+    pub(crate) fn poll_each<B>(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        each: &mut impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
+    ) -> Poll<Result<Option<B>, Error<S::Error>>> {
+        let this = self.project();
+        let (mut source, state) = (this.source, this.state);
+        while let Some(item) = state.next_queued() {
+            let flow = match state.hand_out::<S::Error>(item) {
+                Some(Ok(event)) => each(Ok(event.as_event())),
+                Some(Err(Error::TooLarge(error))) => each(Err(error)),
+                _ => ControlFlow::Continue(()),
+            };
+            if let ControlFlow::Break(value) = flow {
+                return Poll::Ready(Ok(Some(value)));
+            }
+        }
+        loop {
+            if state.phase != Phase::Reading {
+                return Poll::Ready(match state.end() {
+                    Some(Err(error)) => Err(error),
+                    _ => Ok(None),
+                });
+            }
+            let flow = match state.rest.take() {
+                Some((chunk, start)) => state.lend(chunk, start, each),
+                None => match ready!(source.as_mut().try_poll_next(context)) {
+                    Some(Ok(chunk)) => state.lend(chunk, 0, each),
+                    Some(Err(error)) => {
+                        state.phase = Phase::Ended;
+                        return Poll::Ready(Err(Error::Source(error)));
+                    }
+                    None => {
+                        state.phase = Phase::AtEnd;
+                        match state.finish() {
+                            Some(Ok(event)) if state.is_marker(event.data()) => continue,
+                            Some(event) => each(event.as_ref().map(OwnedEvent::as_event).map_err(|error| *error)),
+                            None => continue,
+                        }
+                    }
+                },
+            };
+            if let ControlFlow::Break(value) = flow {
+                return Poll::Ready(Ok(Some(value)));
+            }
+        }
+    }
+}
+
+impl<C: AsRef<[u8]>> State<C, OwnedEvent> {
+    #[inline]
+    fn lend<B>(
+        &mut self,
+        chunk: C,
+        start: usize,
+        each: &mut impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        let bytes = chunk.as_ref().get(start..).unwrap_or_default();
+        let mut events = self.decoder.feed(bytes);
+        let marker = self.marker.as_deref();
+        while let Some(event) = events.next_event().transpose() {
+            if marker.is_some() && event.as_ref().ok().map(|event| event.data) == marker {
+                self.phase = Phase::Ended;
+                break;
+            }
+            if let ControlFlow::Break(value) = each(event) {
+                let left = events.rest().len();
+                if left > 0 {
+                    let start = chunk.as_ref().len() - left;
+                    self.rest = Some((chunk, start));
+                }
+                return ControlFlow::Break(value);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl<C, T: Decode> State<C, T> {
+    #[inline]
+    fn next_queued(&mut self) -> Option<Result<T, EventTooLarge>> {
+        // What was decoded after the end marker is not handed out.
+        match self.phase {
+            Phase::Ended => None,
+            _ => self.queue.pop_front(),
+        }
+    }
+
+    #[inline]
+    fn hand_out<E>(&mut self, item: Result<T, EventTooLarge>) -> Option<Result<T, Error<E>>> {
+        let item = match item {
+            Ok(item) => item,
+            Err(error) => return Some(Err(Error::TooLarge(error))),
+        };
+        if let Some(event) = item.as_event() {
+            if !self.queue.is_empty() && self.last_event_id != event.last_event_id() {
+                self.last_event_id.clear();
+                self.last_event_id.push_str(event.last_event_id());
+            }
+            if self.is_marker(event.data()) {
+                return None;
+            }
+        }
+        Some(Ok(item))
+    }
+
+    /// Whether this data ends the stream; then it has ended.
+    #[inline]
+    fn is_marker(&mut self, data: &str) -> bool {
+        let is_marker = self.marker.as_deref() == Some(data);
+        if is_marker {
+            self.phase = Phase::Ended;
+            self.rest = None;
+        }
+        is_marker
+    }
+
+    fn end<E>(&mut self) -> Option<Result<T, Error<E>>> {
+        let is_told = self.phase == Phase::Ended || self.marker.is_none();
+        self.phase = Phase::Ended;
+        (!is_told).then_some(Err(Error::Incomplete))
+    }
+}

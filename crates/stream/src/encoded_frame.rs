@@ -1,0 +1,51 @@
+//! A frame as it is sent, to many.
+
+use bytes::Bytes;
+use sse_proto::Frame;
+
+/// A frame as it is sent: encoded once, and cloned for each client by a reference count.
+///
+/// ```
+/// use sse_proto::Frame;
+/// use sse_proto_stream::EncodedFrame;
+///
+/// let frame = EncodedFrame::from(Frame::message("hello").event("greeting")?);
+/// let for_another_client = frame.clone();
+/// assert_eq!(for_another_client.as_bytes(), b"event: greeting\ndata: hello\n\n");
+/// # Ok::<(), sse_proto::InvalidField>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EncodedFrame(Bytes);
+
+impl EncodedFrame {
+    /// An empty comment, two bytes long: see [`Frame::heartbeat`].
+    ///
+    /// ```
+    /// assert_eq!(sse_proto_stream::EncodedFrame::HEARTBEAT.as_bytes(), b":\n");
+    /// ```
+    pub const HEARTBEAT: Self = Self(Bytes::from_static(b":\n"));
+
+    /// The frame as it is written.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same, by value and without a copy.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+impl From<Frame<'_>> for EncodedFrame {
+    fn from(frame: Frame<'_>) -> Self {
+        let mut bytes = Vec::with_capacity(frame.encoded_len());
+        frame.encode_to_vec(&mut bytes);
+        Self(bytes.into())
+    }
+}
+
+impl AsRef<[u8]> for EncodedFrame {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a stream has no event, this time.
+
+use std::fmt;
+
+use sse_proto::EventTooLarge;
+
+/// Why a stream has no event, this time.
+///
+/// After `TooLarge` and `Json` the stream goes on; the others end it.
+///
+/// ```
+/// use sse_proto_stream::Error;
+///
+/// let error: Error<std::io::Error> = Error::Incomplete;
+/// assert_eq!(error.to_string(), "stream ended before its end marker");
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The source of bytes failed: a network error, say.
+    Source(E),
+    /// An event, or a comment, was larger than the limit of the decoder. It was skipped, and the stream
+    /// goes on after it.
+    TooLarge(EventTooLarge),
+    /// The stream ended before the event that `until` waits for: it was cut.
+    Incomplete,
+    /// The data of an event is not the JSON that was expected. The stream goes on after it.
+    #[cfg(feature = "json")]
+    Json(JsonError),
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => write!(f, "source of the stream failed: {error}"),
+            Self::TooLarge(error) => error.fmt(f),
+            Self::Incomplete => f.write_str("stream ended before its end marker"),
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The source of an error of the source of bytes is that error itself.
+impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Source(error) => Some(error),
+            Self::TooLarge(_) | Self::Incomplete => None,
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.source(),
+        }
+    }
+}
+
+/// The data of an event is not the JSON that was expected. (Feature `json`.)
+///
+/// It keeps the event: APIs send errors in another form than results.
+#[cfg(feature = "json")]
+#[derive(Debug)]
+pub struct JsonError {
+    error: serde_json::Error,
+    event: sse_proto::OwnedEvent,
+}
+
+#[cfg(feature = "json")]
+impl JsonError {
+    pub(crate) fn new(error: serde_json::Error, event: sse_proto::OwnedEvent) -> Self {
+        Self { error, event }
+    }
+
+    /// The event whose data it is.
+    pub fn event(&self) -> &sse_proto::OwnedEvent {
+        &self.event
+    }
+
+    /// The event whose data it is, by value.
+    pub fn into_event(self) -> sse_proto::OwnedEvent {
+        self.event
+    }
+}
+
+#[cfg(feature = "json")]
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "data is not the expected JSON: {}", self.error)
+    }
+}
+
+#[cfg(feature = "json")]
+impl std::error::Error for JsonError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}

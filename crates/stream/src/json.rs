@@ -1,0 +1,85 @@
+//! The data of events as values, from JSON.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::{FusedStream, Stream, TryStream};
+use pin_project_lite::pin_project;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, EventStream, JsonError};
+
+pin_project! {
+    /// The data of each event as a `T`, made by [`EventStream::json`]. (Feature `json`.)
+    ///
+    /// Data that is no such JSON is an [`Error::Json`] with its event, and the stream goes on. Events of
+    /// all types are read alike; where types differ, `T` can be an enum, or
+    /// [`OwnedEvent::data`](sse_proto::OwnedEvent::data) goes to `serde_json::from_str` by hand.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct JsonStream<S, T>
+    where
+        S: TryStream,
+    {
+        #[pin]
+        events: EventStream<S>,
+        of: PhantomData<fn() -> T>,
+    }
+}
+
+impl<S: TryStream, T> JsonStream<S, T> {
+    pub(crate) fn new(events: EventStream<S>) -> Self {
+        Self {
+            events,
+            of: PhantomData,
+        }
+    }
+
+    /// The stream of events below, for its last event ID and reconnection time.
+    pub fn get_ref(&self) -> &EventStream<S> {
+        &self.events
+    }
+
+    /// The stream of events below. It goes on with the next event.
+    pub fn into_inner(self) -> EventStream<S> {
+        self.events
+    }
+}
+
+impl<S, T> Stream for JsonStream<S, T>
+where
+    S: TryStream<Ok: AsRef<[u8]>>,
+    T: DeserializeOwned,
+{
+    type Item = Result<T, Error<S::Error>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let event = ready!(self.project().events.poll_next(context));
+        Poll::Ready(event.map(|event| {
+            let event = event?;
+            serde_json::from_str(event.data())
+                .map_err(|error| Error::Json(JsonError::new(error, event)))
+        }))
+    }
+}
+
+impl<S, T> FusedStream for JsonStream<S, T>
+where
+    S: TryStream<Ok: AsRef<[u8]>>,
+    T: DeserializeOwned,
+{
+    fn is_terminated(&self) -> bool {
+        self.events.is_terminated()
+    }
+}
+
+impl<S: TryStream, T> fmt::Debug for JsonStream<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonStream")
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
