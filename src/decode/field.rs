@@ -83,7 +83,7 @@ pub(super) fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
 /// which saturates.
 // Packed: the decoder is smaller by a word.
 #[derive(Debug, Clone, Copy)]
-#[repr(packed)]
+#[repr(C, packed)]
 pub(super) struct Digits {
     number: u64,
     /// Whether there were only digits; `None` before the first byte.

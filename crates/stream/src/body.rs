@@ -63,7 +63,6 @@ impl<B: Body> EventStream<BodyStream<B>> {
     /// assert_eq!(refused.status(), 429);
     /// # });
     /// ```
-    #[expect(clippy::result_large_err, reason = "what is no event stream is handed back whole")]
     pub fn from_response(response: Response<B>) -> Result<Self, Response<B>> {
         if has_events(&response) {
             Ok(Self::from_body(response.into_body()))
@@ -84,7 +83,6 @@ impl<B: Body> ItemStream<BodyStream<B>> {
     /// # Errors
     ///
     /// Anything else is handed back untouched.
-    #[expect(clippy::result_large_err, reason = "what is no event stream is handed back whole")]
     pub fn from_response(response: Response<B>) -> Result<Self, Response<B>> {
         EventStream::from_response(response).map(EventStream::items)
     }
@@ -116,7 +114,7 @@ pin_project! {
     {
         #[pin]
         body: B,
-        /// Data in several pieces, of which some were handed out.
+        // Data in several pieces, of which some were handed out.
         pieces: Option<B::Data>,
     }
 }

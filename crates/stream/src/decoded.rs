@@ -260,7 +260,12 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
                         state.phase = Phase::AtEnd;
                         match state.finish() {
                             Some(Ok(event)) if state.is_marker(event.data()) => continue,
-                            Some(event) => each(event.as_ref().map(OwnedEvent::as_event).map_err(|error| *error)),
+                            Some(event) => each(
+                                event
+                                    .as_ref()
+                                    .map(OwnedEvent::as_event)
+                                    .map_err(|error| *error),
+                            ),
                             None => continue,
                         }
                     }

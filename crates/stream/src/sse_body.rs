@@ -46,7 +46,7 @@ pin_project! {
         #[pin]
         frames: S,
         heartbeat: Option<Heartbeat<F>>,
-        /// The tick under way.
+        // The tick under way.
         #[pin]
         tick: Option<T>,
         #[pin]
@@ -232,7 +232,10 @@ impl<S: fmt::Debug, F, T, D> fmt::Debug for SseBody<S, F, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseBody")
             .field("frames", &self.frames)
-            .field("heartbeat", &self.heartbeat.as_ref().map(|heartbeat| 2 * heartbeat.tick))
+            .field(
+                "heartbeat",
+                &self.heartbeat.as_ref().map(|heartbeat| 2 * heartbeat.tick),
+            )
             .field("is_ended", &self.is_ended)
             .finish_non_exhaustive()
     }
