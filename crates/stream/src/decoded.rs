@@ -74,8 +74,9 @@ struct State<C, T> {
     /// What is left of the last chunk begins here.
     rest: Option<(C, usize)>,
     queue: VecDeque<Result<T, EventTooLarge>>,
-    /// As of the last event that was handed out; of use only while others are in the queue.
+    /// As of the last event that was handed out, if the decoder is ahead of it.
     last_event_id: String,
+    is_ahead: bool,
     marker: Option<Cow<'static, str>>,
     finish_at_end: bool,
     phase: Phase,
@@ -98,6 +99,7 @@ impl<S: TryStream, T> Decoded<S, T> {
                 rest: None,
                 queue: VecDeque::new(),
                 last_event_id: String::new(),
+                is_ahead: false,
                 marker: None,
                 finish_at_end: false,
                 phase: Phase::Reading,
@@ -128,10 +130,10 @@ impl<S: TryStream, T> Decoded<S, T> {
     }
 
     pub(crate) fn last_event_id(&self) -> &str {
-        if self.state.queue.is_empty() {
-            self.state.decoder.last_event_id()
-        } else {
+        if self.state.is_ahead {
             &self.state.last_event_id
+        } else {
+            self.state.decoder.last_event_id()
         }
     }
 
@@ -163,6 +165,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>, T: Decode> Decoded<S, T> {
             if state.phase != Phase::Reading {
                 return Poll::Ready(state.end());
             }
+            state.is_ahead = false;
             let (chunk, start) = match state.rest.take() {
                 Some(rest) => rest,
                 None => match ready!(source.as_mut().try_poll_next(context)) {
@@ -248,6 +251,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
                     _ => Ok(None),
                 });
             }
+            state.is_ahead = false;
             let flow = match state.rest.take() {
                 Some((chunk, start)) => state.lend(chunk, start, each),
                 None => match ready!(source.as_mut().try_poll_next(context)) {
@@ -324,7 +328,8 @@ impl<C, T: Decode> State<C, T> {
             Err(error) => return Some(Err(Error::TooLarge(error))),
         };
         if let Some(event) = item.as_event() {
-            if !self.queue.is_empty() && self.last_event_id != event.last_event_id() {
+            self.is_ahead = event.last_event_id() != self.decoder.last_event_id();
+            if self.is_ahead {
                 self.last_event_id.clear();
                 self.last_event_id.push_str(event.last_event_id());
             }

@@ -1,0 +1,191 @@
+//! Bodies made of frames, in virtual time.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::Body;
+use sse_proto::Frame;
+use sse_proto_stream::{EncodedFrame, SseBody};
+
+/// Frames that a test puts in.
+#[derive(Clone, Default)]
+struct Frames(Rc<RefCell<Vec<Option<Result<EncodedFrame, &'static str>>>>>);
+
+impl Frames {
+    fn put(&self, data: &str) {
+        self.0
+            .borrow_mut()
+            .insert(0, Some(Ok(Frame::message(data).into())));
+    }
+
+    fn fail(&self, error: &'static str) {
+        self.0.borrow_mut().insert(0, Some(Err(error)));
+    }
+
+    fn end(&self) {
+        self.0.borrow_mut().insert(0, None);
+    }
+}
+
+impl Stream for Frames {
+    type Item = Result<EncodedFrame, &'static str>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.borrow_mut().pop().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// A clock in milliseconds, and how many timers it has made.
+#[derive(Clone, Default)]
+struct Clock {
+    now: Rc<Cell<u64>>,
+    timers: Rc<Cell<u64>>,
+}
+
+impl Clock {
+    fn sleep(&self, time: Duration) -> impl Future + use<> {
+        self.timers.set(self.timers.get() + 1);
+        let now = self.now.clone();
+        let due = now.get() + u64::try_from(time.as_millis()).unwrap();
+        std::future::poll_fn(move |_| {
+            if now.get() >= due {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    }
+}
+
+/// What the body has now.
+fn poll<B: Body<Data = Bytes, Error = &'static str>>(
+    body: Pin<&mut B>,
+) -> Poll<Option<Result<Bytes, &'static str>>> {
+    let frame = body.poll_frame(&mut Context::from_waker(Waker::noop()));
+    frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.into_data().unwrap())))
+}
+
+fn text(text: &'static str) -> Poll<Option<Result<Bytes, &'static str>>> {
+    Poll::Ready(Some(Ok(Bytes::from_static(text.as_bytes()))))
+}
+
+#[test]
+fn a_heartbeat_comes_after_silence_of_half_to_all_of_the_time() {
+    let (frames, clock) = (Frames::default(), Clock::default());
+    let sleep = |time| clock.sleep(time);
+    let mut body = pin!(SseBody::new(frames.clone()).heartbeat(Duration::from_secs(10), sleep));
+    let mut last_sent = 0;
+    let mut beats = 0;
+    for now in 0..100_000 {
+        clock.now.set(now);
+        // Bursts and breaks.
+        if now < 40_000 && now % 777 == 0 || now == 52_345 || now == 71_000 {
+            frames.put("x");
+            assert_eq!(poll(body.as_mut()), text("data: x\n\n"));
+            last_sent = now;
+        }
+        loop {
+            let beat = poll(body.as_mut());
+            if beat.is_pending() {
+                break;
+            }
+            assert_eq!(beat, text(":\n"));
+            assert!((5_000..=10_000).contains(&(now - last_sent)), "at {now}");
+            last_sent = now;
+            beats += 1;
+        }
+        assert!(now - last_sent <= 10_000, "silent at {now}");
+    }
+    assert!((4..=9).contains(&beats), "{beats}");
+    // Frames cost no timer.
+    assert_eq!(clock.timers.get(), 100_000 / 5_000);
+}
+
+#[test]
+fn an_end_comes_at_once_between_two_frames_and_stays() {
+    let (frames, end) = (Frames::default(), Rc::new(Cell::new(false)));
+    let is_over = end.clone();
+    let over = std::future::poll_fn(move |_| {
+        if is_over.get() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    });
+    let mut body = pin!(SseBody::new(frames.clone()).until(over));
+    frames.put("a");
+    frames.put("b");
+    assert_eq!(poll(body.as_mut()), text("data: a\n\n"));
+    assert!(!body.is_end_stream());
+    end.set(true);
+    assert_eq!(poll(body.as_mut()), Poll::Ready(None));
+    assert!(body.is_end_stream());
+    assert_eq!(poll(body.as_mut()), Poll::Ready(None));
+}
+
+#[test]
+fn the_end_of_the_frames_is_the_end_and_an_error_breaks_off() {
+    let frames = Frames::default();
+    let mut body = pin!(SseBody::new(frames.clone()));
+    frames.put("a");
+    frames.end();
+    assert_eq!(poll(body.as_mut()), text("data: a\n\n"));
+    assert_eq!(poll(body.as_mut()), Poll::Ready(None));
+    frames.put("late");
+    assert_eq!(poll(body.as_mut()), Poll::Ready(None));
+
+    let frames = Frames::default();
+    let mut body = pin!(SseBody::new(frames.clone()));
+    frames.fail("store is gone");
+    assert_eq!(poll(body.as_mut()), Poll::Ready(Some(Err("store is gone"))));
+    assert_eq!(poll(body.as_mut()), Poll::Ready(None));
+}
+
+#[test]
+fn options_can_be_set_in_any_order() {
+    let clock = Clock::default();
+    let second = Duration::from_secs(1);
+    let silent = || Frames::default();
+    let sleep = || {
+        let clock = clock.clone();
+        move |time| clock.sleep(time)
+    };
+    let body = SseBody::new(silent()).until(std::future::pending::<()>());
+    let mut body = pin!(body.heartbeat(second, sleep()));
+    let other = SseBody::new(silent()).heartbeat(second, sleep());
+    let mut other = pin!(other.until(std::future::pending::<()>()));
+    assert!(poll(body.as_mut()).is_pending() && poll(other.as_mut()).is_pending());
+    clock.now.set(1000);
+    assert_eq!(poll(body.as_mut()), text(":\n"));
+    assert_eq!(poll(other.as_mut()), text(":\n"));
+}
+
+#[test]
+fn a_response_has_the_headers_that_clients_and_proxies_need() {
+    let response = SseBody::new(Frames::default()).into_response();
+    assert_eq!(response.status(), 200);
+    let headers = response.headers();
+    assert_eq!(headers["content-type"], "text/event-stream");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["x-accel-buffering"], "no");
+    assert_eq!(headers.len(), 3);
+}
+
+#[test]
+fn a_frame_is_encoded_once_and_shared() {
+    let frame = EncodedFrame::from(Frame::message("two\nlines"));
+    assert_eq!(frame.as_bytes(), b"data: two\ndata: lines\n\n");
+    let mut clones = Vec::with_capacity(100);
+    let first = frame.clone(); // from here on it is counted
+    let info = allocation_counter::measure(|| clones.extend((0..100).map(|_| frame.clone())));
+    assert_eq!(info.count_total, 0);
+    assert_eq!(first.into_bytes().as_ptr(), clones[7].as_bytes().as_ptr());
+}

@@ -1,0 +1,214 @@
+//! The decode cases of the conformance corpus, through streams and bodies: after each chunk exactly what is due, and
+//! no more than that is taken from the source.
+
+mod support;
+
+use std::{
+    future::Future as _,
+    ops::ControlFlow,
+    pin::{Pin, pin},
+    task::{Context, Waker},
+};
+
+use sse_conformance::{
+    Answer, Body, Capabilities, Capability, Case, DecodeAnswer, DecodeRequest, Item, Request,
+    Storage, TooLarge, cases,
+};
+use sse_proto::{Decoder, Event};
+use sse_proto_stream::{BodyStream, Error, EventStream, ItemStream, OwnedItem};
+use support::{Feed, Step, drain};
+
+#[test]
+fn an_item_stream_passes_every_case() {
+    assert_all_pass(true, |request| {
+        let feed = Feed::default();
+        let mut items = ItemStream::with_decoder(feed.clone(), decoder(request));
+        let chunks = each_chunk(request, &feed, || {
+            drain(&mut items).0.into_iter().map(item).collect()
+        });
+        (chunks, items.last_event_id().to_owned())
+    });
+}
+
+#[test]
+fn an_event_stream_passes_every_case() {
+    assert_all_pass(false, |request| {
+        let feed = Feed::default();
+        let mut events = EventStream::with_decoder(feed.clone(), decoder(request));
+        let chunks = each_chunk(request, &feed, || {
+            drain(&mut events).0.into_iter().map(event).collect()
+        });
+        (chunks, events.last_event_id().to_owned())
+    });
+}
+
+#[test]
+fn a_body_in_pieces_passes_every_case() {
+    assert_all_pass(false, |request| {
+        let feed = Feed::default();
+        let body = BodyStream::new(feed.clone());
+        let mut events = EventStream::with_decoder(body, decoder(request));
+        let chunks = each_chunk(request, &feed, || {
+            feed.put(Step::Trailers);
+            drain(&mut events).0.into_iter().map(event).collect()
+        });
+        (chunks, events.last_event_id().to_owned())
+    });
+}
+
+#[test]
+fn lent_events_pass_every_case_although_each_chunk_drops_the_future() {
+    assert_all_pass(false, |request| {
+        let feed = Feed::default();
+        let mut events = EventStream::with_decoder(feed.clone(), decoder(request));
+        let chunks = each_chunk(request, &feed, || lent(&mut events));
+        (chunks, events.last_event_id().to_owned())
+    });
+}
+
+#[test]
+fn lent_and_owned_events_in_turns_pass_every_case() {
+    assert_all_pass(false, |request| {
+        let feed = Feed::default();
+        let mut events = EventStream::with_decoder(feed.clone(), decoder(request));
+        let chunks = each_chunk(request, &feed, || {
+            let first = support::poll(&mut events);
+            let mut items = Vec::new();
+            if let std::task::Poll::Ready(Some(first)) = first {
+                items.push(event(first));
+            }
+            items.extend(lent(&mut events));
+            items
+        });
+        (chunks, events.last_event_id().to_owned())
+    });
+}
+
+/// What is lent until the stream is pending.
+fn lent(events: &mut EventStream<Feed>) -> Vec<Item> {
+    let mut items = Vec::new();
+    let each = |event: Result<Event<'_>, _>| {
+        items.push(match event {
+            Ok(event) => lent_event(event),
+            Err(_) => too_large(),
+        });
+        ControlFlow::<()>::Continue(())
+    };
+    {
+        let reading = pin!(Pin::new(events).for_each_event(each));
+        let poll = reading.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(poll.is_pending());
+    }
+    items
+}
+
+/// Puts in chunk after chunk, and takes what comes of each.
+fn each_chunk(
+    request: &DecodeRequest,
+    feed: &Feed,
+    mut take: impl FnMut() -> Vec<Item>,
+) -> Vec<Vec<Item>> {
+    let chunks = request.chunks.iter();
+    chunks
+        .map(|chunk| {
+            feed.put(Step::Chunk(chunk.clone()));
+            take()
+        })
+        .collect()
+}
+
+fn decoder(request: &DecodeRequest) -> Decoder {
+    let mut decoder = request
+        .limit
+        .map_or_else(Decoder::new, Decoder::with_max_event_len);
+    if let Some(id) = &request.last_event_id {
+        decoder
+            .set_last_event_id(id)
+            .expect("the heap takes every id");
+    }
+    decoder
+}
+
+fn assert_all_pass(
+    has_items: bool,
+    mut run: impl FnMut(&DecodeRequest) -> (Vec<Vec<Item>>, String),
+) {
+    let mut asked = 0;
+    let mut failures = Vec::new();
+    for case in cases() {
+        let is_for = match &case.body {
+            // One of megabytes takes as long as all others together, and tells the decoder's fault only.
+            Body::Decode(decode) => {
+                decode.storage != Some(Storage::Fixed) && !case.has_flag("linear")
+            }
+            _ => false,
+        };
+        if is_for {
+            asked += 1;
+            failures.extend(check(case, has_items, &mut run).err());
+        }
+    }
+    assert!(asked > 400, "{asked} cases");
+    assert!(
+        failures.is_empty(),
+        "{} failures\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+fn check(
+    case: &Case,
+    has_items: bool,
+    run: &mut impl FnMut(&DecodeRequest) -> (Vec<Vec<Item>>, String),
+) -> Result<(), String> {
+    let mut offered = Capabilities::all();
+    if !has_items {
+        offered = offered
+            .without(Capability::Comments)
+            .without(Capability::Retry);
+    }
+    for way in case.ways(&offered) {
+        let Request::Decode(request) = &way.request else {
+            unreachable!("the case is for decoders");
+        };
+        let (chunks, last_event_id) = run(request);
+        let answer = Answer::Decode(DecodeAnswer {
+            chunks,
+            last_event_id: Some(last_event_id),
+        });
+        way.judge(&answer)
+            .map_err(|mismatch| format!("{} fed {way}: {mismatch}", case.id))?;
+    }
+    Ok(())
+}
+
+fn event(event: Result<sse_proto::OwnedEvent, Error<&'static str>>) -> Item {
+    item(event.map(OwnedItem::Event))
+}
+
+fn item(item: Result<OwnedItem, Error<&'static str>>) -> Item {
+    match item {
+        Ok(OwnedItem::Event(event)) => lent_event(event.as_event()),
+        Ok(OwnedItem::Comment(comment)) => Item::Comment { comment },
+        Ok(OwnedItem::Retry(time)) => Item::Retry {
+            retry: time.as_millis().try_into().expect("u64 milliseconds"),
+        },
+        Err(Error::TooLarge(_)) => too_large(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lent_event(event: Event<'_>) -> Item {
+    Item::Event {
+        event: event.event_type.to_owned(),
+        data: event.data.to_owned(),
+        last_event_id: event.last_event_id.to_owned(),
+    }
+}
+
+fn too_large() -> Item {
+    Item::Error {
+        error: TooLarge::EventTooLarge,
+    }
+}
