@@ -19,6 +19,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// `cargo test --test one` alone does not build examples, and a path put together by hand may lead to a stale one.
 pub(crate) fn build(name: &str) -> PathBuf {
+    build_with(name, "")
+}
+
+/// The same with these features of the package.
+pub(crate) fn build_with(name: &str, features: &str) -> PathBuf {
     // <target>/[<triple>/]<debug or profile>/deps/<this test>
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let test = std::env::current_exe().unwrap();
@@ -35,6 +40,8 @@ pub(crate) fn build(name: &str) -> PathBuf {
             "--message-format=json",
             "--example",
             name,
+            "--features",
+            features,
         ])
         .args([
             "--manifest-path",

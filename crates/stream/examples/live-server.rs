@@ -30,7 +30,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -41,7 +41,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use clap::Parser;
 use futures_util::stream;
 use serde::Deserialize;
-use sse_proto::{Decoder, Frame};
+use sse_proto::{Frame, decode_all};
+use sse_proto_stream::{EncodedFrame, SseBody};
 use tokio::{net::TcpListener, sync::watch, time};
 
 /// Streams events to any number of clients.
@@ -164,7 +165,7 @@ struct Log {
     run: String,
     /// The oldest event that is kept, or the next one to come.
     first: u64,
-    events: VecDeque<Bytes>,
+    events: VecDeque<EncodedFrame>,
     /// The length of all events together.
     bytes: usize,
     max_bytes: usize,
@@ -192,23 +193,19 @@ impl Log {
     /// Goes on with the run that a file holds, if it does, and keeps the events there from now on.
     fn restore(&mut self, path: &Path) -> io::Result<()> {
         let stored = match fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Bytes::new(),
-            stored => stored?.into(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            stored => stored?,
         };
-        let mut decoder = Decoder::with_max_event_len(usize::MAX);
-        let mut events = decoder.feed(&stored);
-        let mut start = 0;
         // If the server was stopped while it wrote, the last event lacks its end: it does not come.
-        while let Some(event) = events.next_event().map_err(io::Error::other)? {
+        for event in decode_all(&stored) {
+            let event = event.as_event();
             let (run, number) =
                 (event.last_event_id.rsplit_once('-')).ok_or(ErrorKind::InvalidData)?;
-            if start == 0 {
+            if self.events.is_empty() {
                 self.run = run.to_owned();
                 self.first = number.parse().map_err(io::Error::other)?;
             }
-            let end = stored.len() - events.rest().len();
-            self.keep(stored.slice(start..end));
-            start = end;
+            self.keep(Frame::try_from(event).map_err(io::Error::other)?.into());
         }
         // The new file takes the place of the old one in whole or not at all.
         let mut new = path.as_os_str().to_owned();
@@ -216,7 +213,7 @@ impl Log {
         let mut file = File::create(&new)?;
         self.events
             .iter()
-            .try_for_each(|event| file.write_all(event))?;
+            .try_for_each(|event| file.write_all(event.as_bytes()))?;
         fs::rename(new, path)?;
         self.file = Some(file);
         Ok(())
@@ -227,11 +224,11 @@ impl Log {
         let refused = |error| io::Error::new(ErrorKind::InvalidInput, error);
         let id = self.id(self.end());
         let frame = Frame::message(data).event(event).map_err(refused)?;
-        let event = encode(frame.id(&id).map_err(refused)?);
+        let event = EncodedFrame::from(frame.id(&id).map_err(refused)?);
         // Written before it is sent: what a client has seen outlives the server, if not a power cut.
         if let Some(file) = &mut self.file {
             let end = file.stream_position()?;
-            if let Err(error) = file.write_all(&event) {
+            if let Err(error) = file.write_all(event.as_bytes()) {
                 file.set_len(end)?;
                 file.seek(SeekFrom::Start(end))?;
                 return Err(error);
@@ -241,14 +238,14 @@ impl Log {
         Ok(id)
     }
 
-    fn keep(&mut self, event: Bytes) {
-        self.bytes += event.len();
+    fn keep(&mut self, event: EncodedFrame) {
+        self.bytes += event.as_bytes().len();
         self.events.push_back(event);
         while self.bytes > self.max_bytes {
             let Some(oldest) = self.events.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.len();
+            self.bytes -= oldest.as_bytes().len();
             self.first += 1;
         }
     }
@@ -262,7 +259,7 @@ impl Log {
         self.first + self.events.len() as u64
     }
 
-    fn get(&self, number: u64) -> Option<Bytes> {
+    fn get(&self, number: u64) -> Option<EncodedFrame> {
         let index = number.checked_sub(self.first)?;
         self.events.get(usize::try_from(index).ok()?).cloned()
     }
@@ -277,12 +274,6 @@ impl Log {
             .ok()?;
         (number < self.end()).then_some(number + 1)
     }
-}
-
-fn encode(frame: Frame<'_>) -> Bytes {
-    let mut bytes = Vec::with_capacity(frame.encoded_len());
-    frame.encode_to_vec(&mut bytes);
-    bytes.into()
 }
 
 /// `GET /events`: the stream.
@@ -309,19 +300,14 @@ async fn events(State(server): State<Arc<Server>>, headers: HeaderMap) -> Respon
         log,
         next,
         drops,
-        heartbeat: server.heartbeat,
-        hello: Some(encode(Frame::new().retry(server.retry))),
+        // Sent at once: some proxies hold the head back until the body begins.
+        hello: Some(Frame::new().retry(server.retry).into()),
     };
-    let body = stream::unfold(client, async |mut client| {
+    let frames = stream::unfold(client, async |mut client| {
         Some((Ok::<_, Infallible>(client.next().await?), client))
     });
-    let headers = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-store"),
-        // What is for nginx: pass each event on at once.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    (headers, Body::from_stream(body)).into_response()
+    let body = SseBody::new(frames).heartbeat(server.heartbeat, time::sleep);
+    body.into_response().into_response()
 }
 
 /// One open stream.
@@ -330,14 +316,13 @@ struct Client {
     /// The number of the event to send next.
     next: u64,
     drops: u64,
-    heartbeat: Duration,
     /// The first frame, until it is sent.
-    hello: Option<Bytes>,
+    hello: Option<EncodedFrame>,
 }
 
 impl Client {
-    /// Waits for the next piece of the body; `None` ends it. Called when the connection has room.
-    async fn next(&mut self) -> Option<Bytes> {
+    /// Waits for the next frame; `None` ends the body. Called when the connection has room.
+    async fn next(&mut self) -> Option<EncodedFrame> {
         if self.hello.is_some() {
             return self.hello.take();
         }
@@ -351,18 +336,14 @@ impl Client {
                     self.next = log.first;
                     let id = log.id(log.first - 1);
                     let gap = Frame::new().event("gap").and_then(|gap| gap.id(&id));
-                    return gap.ok().map(encode);
+                    return gap.ok().map(EncodedFrame::from);
                 }
                 if let Some(event) = log.get(self.next) {
                     self.next += 1;
                     return Some(event);
                 }
             }
-            match time::timeout(self.heartbeat, self.log.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None, // the server is gone
-                Err(_) => return Some(encode(Frame::heartbeat())),
-            }
+            self.log.changed().await.ok()?; // or the server is gone
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn start() -> io::Result<(String, Receiver<String>)> {
                 let stream = stream();
                 match number {
                     0 => answer(&mut client, &stream, true),
-                    _ => answer(&mut client, &stream[..stream.len() / 2], false),
+                    1 => answer(&mut client, &stream[..stream.len() / 2], false),
+                    _ => refuse(&mut client),
                 }
             });
         }
@@ -110,4 +111,15 @@ fn answer(client: &mut TcpStream, stream: &[u8], is_complete: bool) -> io::Resul
         client.write_all(b"0\r\n\r\n")?;
     }
     Ok(())
+}
+
+/// Answers that there is no answer.
+fn refuse(client: &mut TcpStream) -> io::Result<()> {
+    let why = r#"{"error":"slow down"}"#;
+    write!(
+        client,
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n\
+        Content-Length: {}\r\n\r\n{why}",
+        why.len()
+    )
 }
