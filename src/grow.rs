@@ -78,17 +78,20 @@ pub(crate) fn append(buffer: &mut impl Buffer, text: &str) {
 }
 
 /// The texts one after another, in memory of just their size.
-#[inline]
-pub(crate) fn concat(texts: [&str; 3]) -> String {
-    let len = texts
+#[inline(always)]
+pub(crate) fn concat(first: &str, rest: [&str; 2]) -> String {
+    let len = rest
         .iter()
-        .fold(0, |len: usize, text| len.saturating_add(text.len()));
+        .fold(first.len(), |len, text| len.saturating_add(text.len()));
     let mut all = String::new();
     if all.try_reserve_exact(len).is_err() {
         out_of_memory(len);
     }
-    for text in texts {
-        append(&mut all, text);
+    append(&mut all, first);
+    if len > first.len() {
+        for text in rest {
+            append(&mut all, text);
+        }
     }
     all
 }

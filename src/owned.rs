@@ -52,14 +52,14 @@ pub struct OwnedEvent {
 const DEFAULT_TYPE: &str = "message";
 
 impl OwnedEvent {
-    #[inline]
+    #[inline(always)]
     fn new(event: Event<'_>) -> Self {
         let event_type = match event.event_type {
             DEFAULT_TYPE => "",
             event_type => event_type,
         };
         Self {
-            text: grow::concat([event.data, event_type, event.last_event_id]),
+            text: grow::concat(event.data, [event_type, event.last_event_id]),
             data_len: event.data.len(),
             event_type_len: event_type.len(),
         }
@@ -152,7 +152,7 @@ impl fmt::Debug for OwnedEvent {
 }
 
 impl From<Event<'_>> for OwnedEvent {
-    #[inline]
+    #[inline(always)]
     fn from(event: Event<'_>) -> Self {
         Self::new(event)
     }

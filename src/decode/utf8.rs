@@ -117,9 +117,11 @@ impl<'i> Valid<'i> {
             // Further than the blank line that ends this event.
             if ahead > end + 2 {
                 if lookahead.is_unread {
-                    ahead = ahead.min(2 * start).max(end);
+                    let len = lookahead.likely_len(chunk).max(start);
+                    ahead = ahead.min(start + len).max(end);
                 }
                 lookahead.is_unread = true;
+                lookahead.chunk_len = u32::try_from(chunk.len()).unwrap_or(0);
             }
             self.start = aligned(chunk, start);
             // A character that the end of the window cuts is no fault.
@@ -156,15 +158,26 @@ pub(super) struct Lookahead {
     fault_is_likely: bool,
     /// A cursor looked further ahead than it has read. If it is dropped there and what it left is fed
     /// again, whatever the next cursor finds out may be in vain too: it looks no further ahead than it
-    /// has come.
+    /// has come, or than the last cursor read.
     pub(super) is_unread: bool,
+    /// The length of that cursor's chunk; 0 if that is no `u32`.
+    chunk_len: u32,
 }
 
 impl Lookahead {
     pub(super) const NEW: Self = Self {
         fault_is_likely: false,
         is_unread: false,
+        chunk_len: 0,
     };
+
+    /// How much of `chunk` may be read by its cursor: as much as the last one read, if `chunk` is what
+    /// it left.
+    #[inline]
+    fn likely_len(self, chunk: &[u8]) -> usize {
+        let before = usize::try_from(self.chunk_len).unwrap_or(0);
+        before.saturating_sub(chunk.len())
+    }
 
     /// `bytes` as text, or how many of them are valid.
     #[inline]

@@ -22,25 +22,58 @@ use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, OwnedEvent};
 
 use crate::Error;
 
-/// A batch ends when this many items wait in the queue, ..
+/// A long chunk is decoded in pieces of about this length, each read to its end: what they leave needs
+/// no second look. They are longer while no event ends in one.
+const PIECE_LEN: usize = 2048;
+
+/// A batch ends before its piece does when this many items wait in the queue, ..
 const MAX_QUEUED: usize = 63;
 
-/// .. or when their text is this long: each of them may have inherited a long id.
+/// .. or when their text is this long: each of them may have inherited a long ID.
 const MAX_QUEUED_LEN: usize = 4096;
 
 /// What is decoded: events alone, or comments and `retry` lines as well.
 pub(crate) trait Decode: Sized {
-    fn next(events: &mut Events<'_, '_, Heap>) -> Result<Option<Self>, EventTooLarge>;
+    fn next(
+        events: &mut Events<'_, '_, Heap>,
+        batch: &mut Batch,
+    ) -> Result<Option<Self>, EventTooLarge>;
     fn from_event(event: OwnedEvent) -> Self;
     fn as_event(&self) -> Option<&OwnedEvent>;
-    /// Length of its text in bytes.
-    fn text_len(&self) -> usize;
+}
+
+/// What is known of the items of a batch.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// The length of their text in bytes.
+    len: usize,
+    /// There is an event with a last event ID.
+    has_ids: bool,
+}
+
+impl Batch {
+    #[inline(always)]
+    pub(crate) fn event(&mut self, event: Event<'_>) -> OwnedEvent {
+        self.has_ids |= !event.last_event_id.is_empty();
+        self.text(event.data);
+        self.text(event.event_type);
+        self.text(event.last_event_id);
+        event.into()
+    }
+
+    #[inline(always)]
+    pub(crate) fn text(&mut self, text: &str) {
+        self.len += text.len();
+    }
 }
 
 impl Decode for OwnedEvent {
     #[inline(always)]
-    fn next(events: &mut Events<'_, '_, Heap>) -> Result<Option<Self>, EventTooLarge> {
-        Ok(events.next_event()?.map(Self::from))
+    fn next(
+        events: &mut Events<'_, '_, Heap>,
+        batch: &mut Batch,
+    ) -> Result<Option<Self>, EventTooLarge> {
+        Ok(events.next_event()?.map(|event| batch.event(event)))
     }
 
     fn from_event(event: OwnedEvent) -> Self {
@@ -50,11 +83,6 @@ impl Decode for OwnedEvent {
     #[inline]
     fn as_event(&self) -> Option<&OwnedEvent> {
         Some(self)
-    }
-
-    #[inline]
-    fn text_len(&self) -> usize {
-        self.data().len() + self.event_type().len() + self.last_event_id().len()
     }
 }
 
@@ -73,10 +101,13 @@ struct State<C, T> {
     decoder: Decoder,
     /// What is left of the last chunk begins here.
     rest: Option<(C, usize)>,
+    piece_len: usize,
     queue: VecDeque<Result<T, EventTooLarge>>,
     /// As of the last event that was handed out, if the decoder is ahead of it.
     last_event_id: String,
     is_ahead: bool,
+    /// There is no end marker to look for, and no ID to remember in what is handed out next.
+    is_plain: bool,
     marker: Option<Cow<'static, str>>,
     finish_at_end: bool,
     phase: Phase,
@@ -97,9 +128,11 @@ impl<S: TryStream, T> Decoded<S, T> {
             state: State {
                 decoder,
                 rest: None,
+                piece_len: PIECE_LEN,
                 queue: VecDeque::new(),
                 last_event_id: String::new(),
                 is_ahead: false,
+                is_plain: false,
                 marker: None,
                 finish_at_end: false,
                 phase: Phase::Reading,
@@ -123,6 +156,7 @@ impl<S: TryStream, T> Decoded<S, T> {
 
     pub(crate) fn until(&mut self, marker: Cow<'static, str>) {
         self.state.marker = Some(marker);
+        self.state.is_plain = false;
     }
 
     pub(crate) fn finish_at_end(&mut self, yes: bool) {
@@ -192,27 +226,45 @@ impl<S: TryStream<Ok: AsRef<[u8]>>, T: Decode> Decoded<S, T> {
 
 impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
     /// Decodes a batch of items; returns the first one and puts the others into the queue.
-    #[inline]
+    #[inline(always)]
     fn decode(&mut self, chunk: C, start: usize) -> Option<Result<T, EventTooLarge>> {
         let bytes = chunk.as_ref().get(start..).unwrap_or_default();
-        let mut events = self.decoder.feed(bytes);
-        let first = T::next(&mut events).transpose()?;
+        let piece = piece(bytes, self.piece_len);
+        let mut left = bytes.len() - piece.len();
+        let mut events = self.decoder.feed(piece);
+        let mut batch = Batch::default();
+        let Some(first) = T::next(&mut events, &mut batch).transpose() else {
+            self.piece_len = self.piece_len.saturating_mul(4);
+            self.keep_rest(chunk, left);
+            return None;
+        };
+        self.piece_len = PIECE_LEN;
         // Nothing is decoded ahead of an item that has no last event ID to remember.
-        let is_event = first.as_ref().is_ok_and(|item| item.as_event().is_some());
-        let mut len = 0;
-        while is_event && self.queue.len() < MAX_QUEUED && len < MAX_QUEUED_LEN {
-            let Some(item) = T::next(&mut events).transpose() else {
-                return Some(first);
+        let mut is_full = !first.as_ref().is_ok_and(|item| item.as_event().is_some());
+        batch.len = 0;
+        loop {
+            if is_full {
+                left += events.rest().len();
+                break;
+            }
+            let Some(item) = T::next(&mut events, &mut batch).transpose() else {
+                break;
             };
-            len += item.as_ref().map_or(0, T::text_len);
             self.queue.push_back(item);
+            is_full = self.queue.len() == MAX_QUEUED || batch.len > MAX_QUEUED_LEN;
         }
-        let left = events.rest().len();
+        self.keep_rest(chunk, left);
+        self.is_plain =
+            !batch.has_ids && self.marker.is_none() && self.decoder.last_event_id().is_empty();
+        Some(first)
+    }
+
+    #[inline(always)]
+    fn keep_rest(&mut self, chunk: C, left: usize) {
         if left > 0 {
             let start = chunk.as_ref().len() - left;
             self.rest = Some((chunk, start));
         }
-        Some(first)
     }
 
     /// The source has ended: the event that it has cut short, if that is asked for.
@@ -227,6 +279,7 @@ impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
 
 impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
     /// Lends each event to `each`, until it breaks or the stream ends.
+    #[inline]
     pub(crate) fn poll_each<B>(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -283,7 +336,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
 }
 
 impl<C: AsRef<[u8]>> State<C, OwnedEvent> {
-    #[inline]
+    #[inline(always)]
     fn lend<B>(
         &mut self,
         chunk: C,
@@ -321,13 +374,13 @@ impl<C, T: Decode> State<C, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn hand_out<E>(&mut self, item: Result<T, EventTooLarge>) -> Option<Result<T, Error<E>>> {
         let item = match item {
             Ok(item) => item,
             Err(error) => return Some(Err(Error::TooLarge(error))),
         };
-        if let Some(event) = item.as_event() {
+        if let (false, Some(event)) = (self.is_plain, item.as_event()) {
             self.is_ahead = event.last_event_id() != self.decoder.last_event_id();
             if self.is_ahead {
                 self.last_event_id.clear();
@@ -356,4 +409,35 @@ impl<C, T: Decode> State<C, T> {
         self.phase = Phase::Ended;
         (!is_told).then_some(Err(Error::Incomplete))
     }
+}
+
+/// The start of a chunk, at most about `len` bytes; it ends with an event if one ends shortly before that.
+#[inline(always)]
+fn piece(bytes: &[u8], len: usize) -> &[u8] {
+    match bytes.get(..len) {
+        Some(piece) => whole_events(piece),
+        None => bytes,
+    }
+}
+
+#[inline(never)]
+fn whole_events(piece: &[u8]) -> &[u8] {
+    const BLOCK: usize = 32;
+    const BLOCKS: usize = 32;
+    let mut end = piece.len();
+    for block in piece.rchunks_exact(BLOCK).take(BLOCKS) {
+        // Of the whole block at once, which takes a few vector instructions.
+        if block
+            .iter()
+            .fold(false, |found, byte| found | (*byte == b'\n'))
+        {
+            let last = block.iter().rposition(|byte| *byte == b'\n');
+            let (events, _) = piece.split_at(end - BLOCK + last.unwrap_or(0) + 1);
+            if events.ends_with(b"\n\n") || events.ends_with(b"\n\r\n") {
+                return events;
+            }
+        }
+        end -= BLOCK;
+    }
+    piece
 }

@@ -14,7 +14,7 @@ use sse_proto::{Decoder, EventTooLarge, Events, Heap, Item, OwnedEvent};
 
 use crate::{
     Error,
-    decoded::{Decode, Decoded},
+    decoded::{Batch, Decode, Decoded},
 };
 
 pin_project! {
@@ -59,13 +59,20 @@ pub enum OwnedItem {
 
 impl Decode for OwnedItem {
     #[inline]
-    fn next(events: &mut Events<'_, '_, Heap>) -> Result<Option<Self>, EventTooLarge> {
+    fn next(
+        events: &mut Events<'_, '_, Heap>,
+        batch: &mut Batch,
+    ) -> Result<Option<Self>, EventTooLarge> {
         loop {
             return Ok(Some(match events.next_item()? {
                 None => return Ok(None),
-                Some(Item::Event(event)) => Self::Event(event.into()),
-                Some(Item::Comment(text)) => Self::Comment(text.to_owned()),
+                Some(Item::Event(event)) => Self::Event(batch.event(event)),
+                Some(Item::Comment(text)) => {
+                    batch.text(text);
+                    Self::Comment(text.to_owned())
+                }
                 Some(Item::Retry(time)) => Self::Retry(time),
+                // Another kind of item, of a later version.
                 Some(_) => continue,
             }));
         }
@@ -79,14 +86,6 @@ impl Decode for OwnedItem {
         match self {
             Self::Event(event) => Some(event),
             Self::Comment(_) | Self::Retry(_) => None,
-        }
-    }
-
-    fn text_len(&self) -> usize {
-        match self {
-            Self::Event(event) => event.text_len(),
-            Self::Comment(text) => text.len(),
-            Self::Retry(_) => 0,
         }
     }
 }
