@@ -15,9 +15,11 @@ use http_body::Body;
 use sse_proto::Frame;
 use sse_proto_stream::{EncodedFrame, SseBody};
 
-/// Frames that a test puts in.
+/// Frames that a test puts in; `None` is their end.
 #[derive(Clone, Default)]
-struct Frames(Rc<RefCell<Vec<Option<Result<EncodedFrame, &'static str>>>>>);
+struct Frames(Rc<RefCell<Vec<Step>>>);
+
+type Step = Option<Result<EncodedFrame, &'static str>>;
 
 impl Frames {
     fn put(&self, data: &str) {
