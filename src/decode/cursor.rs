@@ -18,11 +18,12 @@ const DATA: &[u8] = b"data: ";
 /// A cursor over one chunk, made by [`Decoder::feed`](crate::Decoder::feed).
 ///
 /// It lends: what it hands out lives until it is asked again, and may borrow from the chunk and
-/// from the decoder. So it is no `Iterator`; the loop is `while let Some(event) =
-/// events.next_event()? { … }`, and `break`, `?` and `.await` in it are safe.
+/// from the decoder. So it is no `Iterator`; `Events::owned` (feature `alloc`) makes one of it. The
+/// loop is `while let Some(event) = events.next_event().transpose() { … }`.
 ///
-/// Dropping the cursor before it said `Ok(None)` loses nothing but what [`rest`](Events::rest)
-/// still holds: feed that first, then the next chunk.
+/// **A cursor that is dropped before it said `Ok(None)` loses what [`rest`](Events::rest) still
+/// holds**, be it by `break`, `return` or `?`: feed that first, then the next chunk. To do so after
+/// each event is fine; it costs no more than twice the time of one cursor for the whole chunk.
 #[derive(Debug)]
 #[must_use = "a chunk is read only as far as its cursor is asked"]
 pub struct Events<'d, 'i, S> {
@@ -111,7 +112,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.read_item()
     }
 
-    /// What of the chunk was not read yet. Behind an event it begins with the next one.
+    /// The part of the chunk that was not read yet; after an event, it begins with the next one.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
