@@ -11,6 +11,7 @@ if [[ ${1-} == --check ]]; then
     cargo fmt --check
     cargo clippy --locked --all-targets -- -D warnings
     cargo run --locked --quiet -- check
+    cargo test --locked --doc
     exit
 fi
 

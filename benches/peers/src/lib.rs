@@ -9,3 +9,7 @@ pub mod encoders;
 pub mod growth;
 pub mod measure;
 pub mod tables;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating.md")]
+mod migrating {}
