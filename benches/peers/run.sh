@@ -70,6 +70,16 @@ END
             grep -E '^$|^\*\*|^\| (GB/s|sse-proto|reference)|^\|---' | cat -s
     done
     cat <<END
+## As a stream
+
+The same streams as a \`Stream\` of events, from chunks with a count of references, as HTTP libraries hand them out; who uses it
+looks at the type and the length of the data of each event, and drops it. \`body\` is over an \`http_body::Body\`,
+\`items\` has comments and \`retry\` lines, too, and \`lent\` is \`for_each_event\`, which allocates nothing. The others are used as
+above. sseer and eventsrc give out slices of the chunk.
+
+END
+    "$peers" streams
+    cat <<END
 ## Encoders
 
 The first line of each table names the frames. \`vec\`, \`slice\`, \`fmt\` and \`writer\` are ways to encode with sse-proto, \`plain\` ones

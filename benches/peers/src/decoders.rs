@@ -20,7 +20,7 @@ use std::time::Instant;
 use sse_proto_benches::{Answer, Digest};
 
 /// No stream has a longer event.
-const LIMIT: usize = 128 << 20;
+pub(crate) const LIMIT: usize = 128 << 20;
 
 /// A decoder, or the reference pass.
 pub struct Candidate {

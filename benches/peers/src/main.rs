@@ -1,7 +1,7 @@
 //! Prints what `benches/RESULTS.md` is made of, as Markdown.
 
 use clap::{Parser, Subcommand};
-use peers::{chart, encoders, growth, tables};
+use peers::{chart, encoders, growth, streams, tables};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +29,28 @@ enum What {
         #[arg(long)]
         svg: Option<PathBuf>,
     },
+    /// Time of streams of events.
+    Streams {
+        /// Only these streams.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
+        /// Only these chunk sizes.
+        #[arg(long, value_delimiter = ',')]
+        chunk: Vec<String>,
+        /// For each stream and chunk size, about.
+        #[arg(long, default_value_t = 2.0)]
+        seconds: f64,
+    },
+    /// One stream type over one stream, once more after it was run: for `valgrind --tool=callgrind
+    /// --toggle-collect='peers::streams::measured*'`.
+    Once {
+        /// A name in the tables of `streams`.
+        name: String,
+        /// A stream.
+        stream: String,
+        /// A chunk size.
+        chunk: String,
+    },
     /// Throughput of the encoders.
     Encode {
         /// How often each writes each kind of frames.
@@ -53,9 +75,6 @@ fn main() {
             seconds,
             svg,
         } => {
-            let wanted = |list: &[String], name: &str| {
-                list.is_empty() || list.iter().any(|other| other == name)
-            };
             let all = tables::run(
                 |stream| wanted(&only, stream),
                 |size| wanted(&chunk, size),
@@ -65,6 +84,20 @@ fn main() {
                 std::fs::write(path, chart::draw(&all)).expect("the chart can be written");
             }
         }
+        What::Streams {
+            only,
+            chunk,
+            seconds,
+        } => streams::run(
+            |stream| wanted(&only, stream),
+            |size| wanted(&chunk, size),
+            Duration::from_secs_f64(seconds),
+        ),
+        What::Once {
+            name,
+            stream,
+            chunk,
+        } => streams::once(&name, &stream, &chunk),
         What::Encode { rounds } => encoders::run(rounds),
         What::Growth { largest } => growth::run(largest << 20),
         What::Check => {
@@ -72,4 +105,9 @@ fn main() {
             encoders::check_all();
         }
     }
+}
+
+/// Whether a list has this name; an empty one has all.
+fn wanted(list: &[String], name: &str) -> bool {
+    list.is_empty() || list.iter().any(|other| other == name)
 }

@@ -2,6 +2,7 @@
 
 use crate::decoders::{Candidate, OURS, PEERS, REFERENCE};
 use crate::measure::{Input, Out, Table, check, measure};
+use crate::streams::STREAMS;
 use std::time::Duration;
 
 /// One that takes longer for a stream is not measured.
@@ -74,7 +75,7 @@ pub fn check_all(len: usize) {
         let chunks = stream.chunks();
         let input = Input::from(stream);
         let valid = std::str::from_utf8(input.bytes).is_ok();
-        for candidate in candidates() {
+        for candidate in candidates().into_iter().chain(&STREAMS) {
             for &(_, size) in &chunks {
                 let result = check(candidate, &input, size, Duration::from_secs(60));
                 assert_eq!(

@@ -3,6 +3,7 @@
 
 use peers::decoders::{OURS, PEERS};
 use peers::measure::{Input, Table, check};
+use peers::streams::STREAMS;
 use std::time::Duration;
 
 fn main() {
@@ -17,7 +18,7 @@ fn main() {
         println!("Chunk size {size}:\n");
         let names = inputs.iter().map(|(input, _)| input.stream.name);
         let mut table = Table::new(["allocations / bytes"].into_iter().chain(names));
-        for candidate in [&OURS].into_iter().chain(&PEERS) {
+        for candidate in [&OURS].into_iter().chain(&PEERS).chain(&STREAMS) {
             let cells = inputs.iter().map(|(input, twice)| {
                 match check(candidate, input, size, Duration::from_secs(1)) {
                     Err(out) => table.out(&out),
