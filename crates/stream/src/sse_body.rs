@@ -21,9 +21,12 @@ pin_project! {
     /// An HTTP body (`http-body` 1) made of a stream of frames, for any server that speaks HTTP: axum,
     /// hyper, salvo, tonic.
     ///
-    /// The stream's items are `Result<EncodedFrame, E>`. Its end is the end of the body; an error breaks
-    /// the response off, and the client sees a network error. A frame is only asked for when the
-    /// connection has room for it.
+    /// The stream's items are `Result<EncodedFrame, E>`. Its end is the end of the body. A frame is only
+    /// asked for when the connection has room for it.
+    ///
+    /// An error breaks the response off, and the client sees a network error. That may overtake the last
+    /// frames before it where the connection is slow, or over HTTP/2. To tell a client what went wrong,
+    /// send an event that says so and end the stream without an error.
     ///
     /// ```
     /// use futures_util::stream;
@@ -42,7 +45,10 @@ pin_project! {
     /// # });
     /// ```
     #[must_use = "a body does nothing unless polled"]
-    pub struct SseBody<S, F = fn(Duration) -> Pending<()>, T = Pending<()>, D = Pending<()>> {
+    pub struct SseBody<S, F = fn(Duration) -> Pending<()>, T = Pending<()>, D = Pending<()>>
+    where
+        S: TryStream,
+    {
         #[pin]
         frames: S,
         heartbeat: Option<Heartbeat<F>>,
@@ -51,6 +57,9 @@ pin_project! {
         tick: Option<T>,
         #[pin]
         end: D,
+        // It waits for one more poll: servers write when a body is pending, and discard what they have not written when
+        // it fails.
+        error: Option<S::Error>,
         is_ended: bool,
     }
 }
@@ -63,7 +72,7 @@ struct Heartbeat<F> {
     was_sent: bool,
 }
 
-impl<S> SseBody<S> {
+impl<S: TryStream> SseBody<S> {
     /// The body of these frames, without heartbeats.
     pub fn new(frames: S) -> Self {
         Self {
@@ -71,12 +80,13 @@ impl<S> SseBody<S> {
             heartbeat: None,
             tick: None,
             end: std::future::pending(),
+            error: None,
             is_ended: false,
         }
     }
 }
 
-impl<S, F, T, D> SseBody<S, F, T, D> {
+impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// Sends an empty comment (`:\n`) whenever nothing was sent for `silence`, or for as little as half
     /// of that.
     ///
@@ -114,6 +124,7 @@ impl<S, F, T, D> SseBody<S, F, T, D> {
             }),
             tick: None,
             end: self.end,
+            error: self.error,
             is_ended: self.is_ended,
         }
     }
@@ -142,6 +153,7 @@ impl<S, F, T, D> SseBody<S, F, T, D> {
             heartbeat: self.heartbeat,
             tick: self.tick,
             end,
+            error: self.error,
             is_ended: self.is_ended,
         }
     }
@@ -188,17 +200,29 @@ where
         if *this.is_ended {
             return Poll::Ready(None);
         }
+        if let Some(error) = this.error.take() {
+            *this.is_ended = true;
+            return Poll::Ready(Some(Err(error)));
+        }
         if this.end.poll(context).is_ready() {
             *this.is_ended = true;
             return Poll::Ready(None);
         }
         let frame = match this.frames.try_poll_next(context) {
-            Poll::Ready(frame) => {
+            Poll::Ready(Some(Ok(frame))) => {
                 if let Some(heartbeat) = this.heartbeat {
                     heartbeat.was_sent = true;
                 }
-                *this.is_ended = !matches!(frame, Some(Ok(_)));
                 frame
+            }
+            Poll::Ready(Some(Err(error))) => {
+                *this.error = Some(error);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(None) => {
+                *this.is_ended = true;
+                return Poll::Ready(None);
             }
             Poll::Pending => {
                 let Some(heartbeat) = this.heartbeat else {
@@ -215,12 +239,12 @@ where
                     if !mem::replace(&mut heartbeat.was_sent, false) {
                         // As long as the silence, until the next one.
                         heartbeat.was_sent = true;
-                        break Some(Ok(EncodedFrame::HEARTBEAT));
+                        break EncodedFrame::HEARTBEAT;
                     }
                 }
             }
         };
-        Poll::Ready(frame.map(|frame| Ok(BodyFrame::data(frame?.into_bytes()))))
+        Poll::Ready(Some(Ok(BodyFrame::data(frame.into_bytes()))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -228,7 +252,7 @@ where
     }
 }
 
-impl<S: fmt::Debug, F, T, D> fmt::Debug for SseBody<S, F, T, D> {
+impl<S: TryStream + fmt::Debug, F, T, D> fmt::Debug for SseBody<S, F, T, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseBody")
             .field("frames", &self.frames)

@@ -147,7 +147,11 @@ fn the_end_of_the_frames_is_the_end_and_an_error_breaks_off() {
     let frames = Frames::default();
     let mut body = pin!(SseBody::new(frames.clone()));
     frames.fail("store is gone");
+    // What was sent before is written first.
+    assert_eq!(poll(body.as_mut()), Poll::Pending);
+    assert!(!body.is_end_stream());
     assert_eq!(poll(body.as_mut()), Poll::Ready(Some(Err("store is gone"))));
+    assert!(body.is_end_stream());
     assert_eq!(poll(body.as_mut()), Poll::Ready(None));
 }
 

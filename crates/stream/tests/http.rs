@@ -289,6 +289,18 @@ mod a_stream_that_the_client_decompresses_is_an_event_stream {
 
 // ---- The server's side
 
+async fn an_error_does_not_overtake_the_frames_before_it(client: impl Client) {
+    let all_at_once = |_: Sent<()>, _| {
+        let frames = (0..5).map(|number| event(&number.to_string()));
+        let frames = frames.chain([Err("the store is gone")]);
+        SseBody::new(stream::iter(frames)).into_response()
+    };
+    let mut server = Server::new(all_at_once).await;
+    let (events, _) = server.open(&client).await;
+    let (data, end) = rest(events).await;
+    assert_eq!((data.concat(), end), ("01234".to_owned(), End::Broken));
+}
+
 async fn heartbeats_are_comments_while_the_handler_is_silent(client: impl Client) {
     const SILENCE: Duration = Duration::from_millis(60);
     let mut server = Server::new(|frames, _| {
@@ -416,6 +428,7 @@ with_each_client! {
     trailers_are_passed_over,
     what_is_no_event_stream_is_handed_back_with_its_body,
     a_compressed_stream_is_handed_back_if_the_client_does_not_decompress,
+    an_error_does_not_overtake_the_frames_before_it,
     heartbeats_are_comments_while_the_handler_is_silent,
     a_shutdown_ends_open_streams_between_two_events,
     a_client_that_goes_away_drops_the_stream,
