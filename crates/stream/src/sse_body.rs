@@ -134,6 +134,9 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// Without it an open stream keeps a graceful shutdown waiting for ever. Clients see a complete
     /// response and connect again.
     ///
+    /// A client that has stopped reading still keeps it waiting, as servers do not poll the body of a
+    /// connection that is full: limit the time of the shutdown, too.
+    ///
     /// ```
     /// use futures_util::{FutureExt as _, stream};
     /// use http_body_util::BodyExt as _;
