@@ -143,7 +143,7 @@ impl<B: Body> BodyStream<B> {
 impl<B: Body> Stream for BodyStream<B> {
     type Item = Result<BodyChunk<B::Data>, B::Error>;
 
-    #[inline]
+    #[inline(always)]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
         loop {
@@ -171,7 +171,7 @@ impl<B: Body> Stream for BodyStream<B> {
 }
 
 impl<D: Buf> AsRef<[u8]> for BodyChunk<D> {
-    #[inline]
+    #[inline(always)]
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
             Chunk::Whole(data) => data.chunk(),

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use futures_core::TryStream;
+use futures_core::{Stream, TryStream};
 use pin_project_lite::pin_project;
 use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, OwnedEvent};
 
@@ -184,12 +184,17 @@ impl<S: TryStream, T> Decoded<S, T> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>, T: Decode> Decoded<S, T> {
+impl<S, C, E, T> Decoded<S, T>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+    T: Decode,
+{
     #[inline]
     pub(crate) fn poll_next(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<T, Error<S::Error>>>> {
+    ) -> Poll<Option<Result<T, Error<E>>>> {
         let this = self.project();
         let (mut source, state) = (this.source, this.state);
         if let Some(item) = state.next_queued() {
@@ -202,7 +207,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>, T: Decode> Decoded<S, T> {
             state.is_ahead = false;
             let (chunk, start) = match state.rest.take() {
                 Some(rest) => rest,
-                None => match ready!(source.as_mut().try_poll_next(context)) {
+                None => match ready!(source.as_mut().poll_next(context)) {
                     Some(Ok(chunk)) => (chunk, 0),
                     Some(Err(error)) => {
                         state.phase = Phase::Ended;
@@ -277,18 +282,22 @@ impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
+impl<S, C, E> Decoded<S, OwnedEvent>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
     /// Lends each event to `each`, until it breaks or the stream ends.
     #[inline]
     pub(crate) fn poll_each<B>(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         each: &mut impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
-    ) -> Poll<Result<Option<B>, Error<S::Error>>> {
+    ) -> Poll<Result<Option<B>, Error<E>>> {
         let this = self.project();
         let (mut source, state) = (this.source, this.state);
         while let Some(item) = state.next_queued() {
-            let flow = match state.hand_out::<S::Error>(item) {
+            let flow = match state.hand_out::<E>(item) {
                 Some(Ok(event)) => each(Ok(event.as_event())),
                 Some(Err(Error::TooLarge(error))) => each(Err(error)),
                 _ => ControlFlow::Continue(()),
@@ -307,7 +316,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> Decoded<S, OwnedEvent> {
             state.is_ahead = false;
             let flow = match state.rest.take() {
                 Some((chunk, start)) => state.lend(chunk, start, each),
-                None => match ready!(source.as_mut().try_poll_next(context)) {
+                None => match ready!(source.as_mut().poll_next(context)) {
                     Some(Ok(chunk)) => state.lend(chunk, 0, each),
                     Some(Err(error)) => {
                         state.phase = Phase::Ended;

@@ -224,7 +224,11 @@ impl<S: TryStream> EventStream<S> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> EventStream<S> {
+impl<S, C, E> EventStream<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
     /// Lends each event to `each`, without an allocation, until the stream ends (`Ok(None)`) or `each`
     /// breaks with a value.
     ///
@@ -257,7 +261,7 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> EventStream<S> {
     pub async fn for_each_event<B>(
         mut self: Pin<&mut Self>,
         mut each: impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
-    ) -> Result<Option<B>, Error<S::Error>> {
+    ) -> Result<Option<B>, Error<E>> {
         poll_fn(|context| {
             let decoded = self.as_mut().project().decoded;
             decoded.poll_each(context, &mut each)
@@ -266,8 +270,12 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> EventStream<S> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> Stream for EventStream<S> {
-    type Item = Result<OwnedEvent, Error<S::Error>>;
+impl<S, C, E> Stream for EventStream<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
+    type Item = Result<OwnedEvent, Error<E>>;
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -275,7 +283,11 @@ impl<S: TryStream<Ok: AsRef<[u8]>>> Stream for EventStream<S> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> FusedStream for EventStream<S> {
+impl<S, C, E> FusedStream for EventStream<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
     fn is_terminated(&self) -> bool {
         self.decoded.is_terminated()
     }

@@ -134,15 +134,23 @@ impl<S: TryStream> ItemStream<S> {
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> Stream for ItemStream<S> {
-    type Item = Result<OwnedItem, Error<S::Error>>;
+impl<S, C, E> Stream for ItemStream<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
+    type Item = Result<OwnedItem, Error<E>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.project().decoded.poll_next(context)
     }
 }
 
-impl<S: TryStream<Ok: AsRef<[u8]>>> FusedStream for ItemStream<S> {
+impl<S, C, E> FusedStream for ItemStream<S>
+where
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
+{
     fn is_terminated(&self) -> bool {
         self.decoded.is_terminated()
     }

@@ -49,12 +49,13 @@ impl<S: TryStream, T> JsonStream<S, T> {
     }
 }
 
-impl<S, T> Stream for JsonStream<S, T>
+impl<S, C, E, T> Stream for JsonStream<S, T>
 where
-    S: TryStream<Ok: AsRef<[u8]>>,
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
     T: DeserializeOwned,
 {
-    type Item = Result<T, Error<S::Error>>;
+    type Item = Result<T, Error<E>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let event = ready!(self.project().events.poll_next(context));
@@ -66,9 +67,10 @@ where
     }
 }
 
-impl<S, T> FusedStream for JsonStream<S, T>
+impl<S, C, E, T> FusedStream for JsonStream<S, T>
 where
-    S: TryStream<Ok: AsRef<[u8]>>,
+    S: Stream<Item = Result<C, E>>,
+    C: AsRef<[u8]>,
     T: DeserializeOwned,
 {
     fn is_terminated(&self) -> bool {
