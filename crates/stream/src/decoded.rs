@@ -3,7 +3,7 @@
 //!
 //! A cursor borrows from the decoder and the chunk, so it cannot be kept between two polls. A chunk is
 //! decoded in batches instead: the first item is handed out at once, the others of its batch wait in a
-//! queue, and the rest of the chunk is decoded later. So the queue is small whatever a chunk holds.
+//! queue, and the rest of the chunk is decoded later. The queue stays small whatever a chunk holds.
 //!
 //! Invariant: the source is polled only when the queue is empty and the last chunk is decoded.
 
@@ -22,14 +22,14 @@ use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, OwnedEvent};
 
 use crate::Error;
 
-/// A long chunk is decoded in pieces of about this length, each read to its end: what they leave needs
-/// no second look. They are longer while no event ends in one.
+/// A batch is a piece of the chunk of at most this many bytes, so that its cursor is read to the end and
+/// nothing is scanned twice. While no event ends in a piece, the pieces get longer.
 const PIECE_LEN: usize = 2048;
 
 /// A batch ends before its piece does when this many items wait in the queue, ..
 const MAX_QUEUED: usize = 63;
 
-/// .. or when their text is this long: each of them may have inherited a long ID.
+/// .. or when their text is longer than this: each of them may have inherited a long ID.
 const MAX_QUEUED_LEN: usize = 4096;
 
 /// What is decoded: events alone, or comments and `retry` lines as well.
@@ -264,14 +264,6 @@ impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
         Some(first)
     }
 
-    #[inline(always)]
-    fn keep_rest(&mut self, chunk: C, left: usize) {
-        if left > 0 {
-            let start = chunk.as_ref().len() - left;
-            self.rest = Some((chunk, start));
-        }
-    }
-
     /// The source has ended: the event that it has cut short, if that is asked for.
     fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
         if !self.finish_at_end {
@@ -344,7 +336,16 @@ where
     }
 }
 
-impl<C: AsRef<[u8]>> State<C, OwnedEvent> {
+impl<C: AsRef<[u8]>, T> State<C, T> {
+    /// The last so many bytes of the chunk are not decoded yet.
+    #[inline(always)]
+    fn keep_rest(&mut self, chunk: C, left: usize) {
+        if left > 0 {
+            let start = chunk.as_ref().len() - left;
+            self.rest = Some((chunk, start));
+        }
+    }
+
     #[inline(always)]
     fn lend<B>(
         &mut self,
@@ -362,10 +363,7 @@ impl<C: AsRef<[u8]>> State<C, OwnedEvent> {
             }
             if let ControlFlow::Break(value) = each(event) {
                 let left = events.rest().len();
-                if left > 0 {
-                    let start = chunk.as_ref().len() - left;
-                    self.rest = Some((chunk, start));
-                }
+                self.keep_rest(chunk, left);
                 return ControlFlow::Break(value);
             }
         }
