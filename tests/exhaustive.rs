@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sse_proto::{Decoder, Fixed, Storage};
 
 use support::model::{Ask, Limit, Model, Outcome};
-use support::run::{Drive, is_same, milliseconds, read_and_leave};
+use support::run::{Drive, is_equal, is_same, milliseconds, read_and_leave};
 
 /// All that means something to the format: line ends, colon, space, the four names, BOM, a lead byte and its continuation
 /// byte, NUL, a digit; and a letter that means nothing.
@@ -494,7 +494,7 @@ impl<'a> Walk<'a> {
             let due = &self.due[end];
             let time = decoder.reconnection_time().map(milliseconds);
             if given != due.items.len()
-                || decoder.last_event_id() != due.last_event_id
+                || !is_equal(decoder.last_event_id(), &due.last_event_id)
                 || time != due.reconnection_time
             {
                 panic!(
