@@ -4,7 +4,7 @@
 #[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 
-use std::{fs, path::Path, process::Command};
+use std::process::Command;
 
 /// What the example prints.
 fn run(name: &str) -> String {
@@ -28,8 +28,8 @@ fn decode_prints_the_demo() {
 fn decode_reads_a_file_or_standard_input_past_an_event_that_is_too_large() {
     let too_large = "x".repeat(16 << 20);
     let stream = format!("data: a\ndata: \x1B[2J\n\ndata: {too_large}!\n\nid: 7\ndata: b\n\n");
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode.sse");
-    fs::write(&path, &stream).unwrap();
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("decode.sse");
+    std::fs::write(&path, &stream).unwrap();
 
     for (argument, input) in [("-".as_ref(), stream.as_bytes()), (path.as_os_str(), b"")] {
         let mut decode = Command::new(program::build("decode"));
