@@ -1,7 +1,7 @@
 //! The streams that the benchmarks decode, and the [`frames`] that they write, made by a generator:
 //! the same bytes on every machine.
 //!
-//! [`decode`] and [`reference`] are what is measured on the streams, here and, beside other crates, in
+//! [`decode`] and [`reference()`] are what is measured on the streams, here and, beside other crates, in
 //! the package `peers`.
 
 use sse_proto::Decoder;
