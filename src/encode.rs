@@ -428,7 +428,8 @@ impl<'a> Frame<'a> {
 /// [`without_id`](Frame::without_id):
 ///
 /// ```
-/// use sse_proto::{Decoder, Frame, InvalidField};
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{Decoder, Frame};
 ///
 /// let stream = "id: 7\ndata: a\n\nevent: add\ndata: b\n\nid\ndata: c\n\n";
 /// let mut forwarded = String::new();
@@ -448,7 +449,8 @@ impl<'a> Frame<'a> {
 ///     forwarded,
 ///     "id: 7\ndata: a\n\nevent: add\ndata: b\n\nid: \ndata: c\n\n"
 /// );
-/// # Ok::<(), InvalidField>(())
+/// # }
+/// # Ok::<(), sse_proto::InvalidField>(())
 /// ```
 ///
 /// # Errors
