@@ -72,10 +72,12 @@ END
     cat <<END
 ## As a stream
 
-The same streams as a \`Stream\` of events, from chunks with a count of references, as HTTP libraries hand them out; who uses it
-looks at the type and the length of the data of each event, and drops it. \`body\` is over an \`http_body::Body\`,
-\`items\` has comments and \`retry\` lines, too, and \`lent\` is \`for_each_event\`, which allocates nothing. The others are used as
-above. sseer and eventsrc give out slices of the chunk.
+The same streams as a \`Stream\` of owned events. The chunks are reference-counted slices of one buffer (\`Bytes\`), as HTTP
+libraries hand them out, and making them is part of every figure. The consumer reads the type and the length of the
+data of each event, then drops it. \`sse-proto-stream\` is \`EventStream::new\`; \`lent\` is its \`for_each_event\`, which borrows the
+events instead of allocating them; \`body\` reads an \`http_body::Body\` instead of a \`Stream\`; \`items\` is \`ItemStream\`, which also
+yields comments and \`retry\` lines. \`by hand\` is a loop around the decoder, in batches of 64 events. The events of sseer and eventsrc are
+slices of the chunk where they can be: dropping each at once, as here, is their best case (see \`kept\` below).
 
 END
     "$peers" streams
@@ -99,7 +101,7 @@ END
     cat <<END
 ## Allocations
 
-For each event, after warm-up: how many, and bytes.
+Per event, after warm-up: number of allocations / bytes.
 
 END
     "$CARGO_TARGET_DIR/release/allocations"

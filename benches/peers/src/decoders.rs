@@ -9,6 +9,7 @@ use bytes::Bytes;
 use eventsource_client::Client as _;
 use futures_core::Stream;
 use launchdarkly_sdk_transport as transport;
+use std::any::Any;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::hint::black_box;
@@ -28,15 +29,28 @@ pub struct Candidate {
     pub name: &'static str,
     /// Decodes a stream in chunks of some size, and looks at nothing but the length of the data. This
     /// is what is timed.
-    pub run: fn(&'static [u8], usize) -> Result<Answer, String>,
+    pub run: fn(&'static Bytes, usize) -> Result<Answer, String>,
     /// The same, but looks at all data, and the stream ends at the deadline.
     pub digest: Option<Digesting>,
+    /// The same for a stream type, but keeps some events and drops everything else.
+    pub keep: Option<Keeping>,
     /// It ends the stream at invalid UTF-8, for which the standard has U+FFFD.
     pub strict: bool,
 }
 
 /// Gives an answer with its digest, or says what stopped it.
-pub type Digesting = fn(&'static [u8], usize, Instant) -> Result<(Answer, Digest), String>;
+pub type Digesting = fn(&'static Bytes, usize, Instant) -> Result<(Answer, Digest), String>;
+
+/// Gives the events that were kept, or says what stopped it.
+pub type Keeping = fn(&'static Bytes, usize) -> Result<Kept, String>;
+
+/// Events that are kept alive.
+pub struct Kept {
+    /// How many.
+    pub events: usize,
+    /// A boxed slice of them.
+    pub memory: Box<dyn Any>,
+}
 
 /// The decoder of this crate.
 pub const OURS: Candidate = candidate::<Ours>("sse-proto", false);
@@ -50,6 +64,7 @@ pub const REFERENCE: Candidate = Candidate {
         Ok(Answer::default())
     },
     digest: None,
+    keep: None,
     strict: false,
 };
 
@@ -104,6 +119,7 @@ const fn candidate<D: Decode>(name: &'static str, strict: bool) -> Candidate {
             })?;
             Ok((answer, digest))
         }),
+        keep: None,
         strict,
     }
 }
@@ -261,14 +277,16 @@ impl Decode for EventsourceStream {
 }
 
 /// Polls to the end, or to the first error.
-fn each<T, E: Display>(
+pub(crate) fn each<T, E: Display>(
     stream: impl Stream<Item = Result<T, E>>,
-    mut sink: impl FnMut(&T),
+    mut sink: impl FnMut(T),
 ) -> Result<(), String> {
     let mut stream = pin!(stream);
     let mut context = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(item)) = stream.as_mut().poll_next(&mut context) {
-        sink(black_box(&item.map_err(text)?));
+        let item = item.map_err(text)?;
+        black_box(&item);
+        sink(item);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod decoders;
 pub mod encoders;
 pub mod growth;
 pub mod measure;
+pub mod stream_tables;
 pub mod streams;
 pub mod tables;
 

@@ -1,7 +1,7 @@
 //! Prints what `benches/RESULTS.md` is made of, as Markdown.
 
 use clap::{Parser, Subcommand};
-use peers::{chart, encoders, growth, streams, tables};
+use peers::{chart, encoders, growth, stream_tables, streams, tables};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ enum What {
         #[arg(long)]
         svg: Option<PathBuf>,
     },
-    /// Time of streams of events.
+    /// Time per event of the stream types.
     Streams {
         /// Only these streams.
         #[arg(long, value_delimiter = ',')]
@@ -41,14 +41,18 @@ enum What {
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
     },
-    /// One stream type over one stream, once more after it was run: for `valgrind --tool=callgrind
-    /// --toggle-collect='peers::streams::measured*'`.
+    /// Runs one stream type over one stream, once more after a warm-up.
+    ///
+    /// So that callgrind counts the instructions of the second run only:
+    ///
+    /// valgrind --tool=callgrind --toggle-collect='peers::streams::measured*' PEERS once
+    /// sse-proto-stream llm event
     Once {
-        /// A name in the tables of `streams`.
+        /// As in the tables of `streams`: "sse-core 0.2.3", say.
         name: String,
-        /// A stream.
+        /// As in the tables: llm, say.
         stream: String,
-        /// A chunk size.
+        /// As in the tables: event, 16, 1400, 16384.
         chunk: String,
     },
     /// Throughput of the encoders.
@@ -88,7 +92,7 @@ fn main() {
             only,
             chunk,
             seconds,
-        } => streams::run(
+        } => stream_tables::run(
             |stream| wanted(&only, stream),
             |size| wanted(&chunk, size),
             Duration::from_secs_f64(seconds),

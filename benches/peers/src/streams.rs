@@ -1,8 +1,8 @@
-//! Streams of events, as their users see them: chunks with a count of references come in, as a transport hands them out,
-//! and events that own their text, or hold on to their chunk, come out.
+//! Stream types, compared as their users see them: reference-counted chunks come in, as a transport hands them out, and
+//! owned events come out.
 
-use crate::decoders::{Candidate, LIMIT};
-use crate::measure::{Input, Out, Table, measure};
+use crate::decoders::{Candidate, Kept, LIMIT, each};
+use crate::measure::Input;
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body, Frame};
@@ -13,18 +13,19 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// The stream types: ours, then what the owned one could gain at most, then those of other crates.
+/// The stream types: those of this crate, the loop that they have to keep up with, then those of other crates.
 pub const STREAMS: [Candidate; 11] = [
     candidate::<Ours>("sse-proto-stream", false),
     candidate::<Lent>("sse-proto-stream, lent", false),
     candidate::<OursOfBody>("sse-proto-stream, body", false),
     candidate::<OursWithItems>("sse-proto-stream, items", false),
-    candidate::<ByHand>("(batches of 64 by hand)", false),
+    candidate::<ByHand>("by hand", false),
     candidate::<EventsourceStream>("eventsource-stream 0.2.3", true),
     candidate::<SseByteStream>("sse-stream 0.3.0", true),
     candidate::<SseBodyStream>("sse-stream 0.3.0, body", true),
@@ -33,91 +34,20 @@ pub const STREAMS: [Candidate; 11] = [
     candidate::<Eventsrc>("eventsrc 0.0.2", true),
 ];
 
-/// Where the other crates begin in [`STREAMS`].
-const PEERS: usize = 5;
+/// Where [`EventStream`] is in [`STREAMS`].
+pub(crate) const OWNED: usize = 0;
 
-/// The chunk sizes that are measured.
-const CHUNKS: [&str; 4] = ["event", "16", "1400", "16384"];
+/// Where [`EventStream::for_each_event`] is.
+pub(crate) const LENT: usize = 1;
 
-/// Measures the streams and chunk sizes that are wanted, for about `time` each, and prints a table for each stream and how
-/// the fastest of the others compares.
-pub fn run(streams: impl Fn(&str) -> bool, chunks: impl Fn(&str) -> bool, time: Duration) {
-    let candidates: Vec<_> = STREAMS.iter().collect();
-    let mut summary = Vec::new();
-    for stream in sse_proto_benches::all(1 << 18) {
-        if !streams(stream.name) {
-            continue;
-        }
-        let all = stream.chunks().into_iter();
-        let sizes: Vec<_> = all
-            .filter(|(name, _)| CHUNKS.contains(name) && chunks(name))
-            .collect();
-        let (name, about, events) = (stream.name, stream.about, stream.answer.events as f64);
-        let input = Input::from(stream);
-        let columns: Vec<_> = sizes
-            .iter()
-            .map(|(_, size)| {
-                measure(
-                    &candidates,
-                    &input,
-                    *size,
-                    201,
-                    time,
-                    Duration::from_secs(1),
-                )
-            })
-            .collect();
+/// Where the other crates begin.
+pub(crate) const PEERS: usize = 5;
 
-        let names = sizes.iter().map(|(name, _)| *name);
-        let mut table = Table::new(["ns an event"].into_iter().chain(names));
-        for (row, candidate) in candidates.iter().enumerate() {
-            let cells = columns.iter().map(|column| match &column[row] {
-                Ok(nanos) => format!("{:.1}", nanos / events),
-                Err(out) => table.out(out),
-            });
-            let cells = cells.collect();
-            table.row(candidate.name, cells);
-        }
-        let ratios =
-            |row: usize| -> Vec<_> { columns.iter().map(|column| ratio(column, row)).collect() };
-        let (owned, lent) = (ratios(0), ratios(1));
-        table.row("fastest other / sse-proto-stream", owned.clone());
-        table.row("fastest other / lent", lent.clone());
-        println!("**{name}**: {about}\n\n{table}");
-        summary.push((name, sizes, owned, lent));
-    }
-    println!("The last two rows of all tables, owned and lent:\n");
-    let mut table = Table::new(
-        ["fastest other / ours"]
-            .into_iter()
-            .chain(CHUNKS)
-            .chain(CHUNKS),
-    );
-    for (name, sizes, owned, lent) in summary {
-        let cell = |ratios: &[String], chunk: &str| {
-            let place = sizes.iter().position(|(name, _)| *name == chunk);
-            place.map_or("-".to_owned(), |place| ratios[place].clone())
-        };
-        let cells = [&owned, &lent]
-            .into_iter()
-            .flat_map(|ratios| CHUNKS.map(|chunk| cell(ratios, chunk)));
-        table.row(name, cells.collect());
-    }
-    print!("{table}");
-}
+/// Where events are kept, it is one of so many.
+pub const KEEP_ONE_OF: u64 = 100;
 
-/// The time of the fastest of the others over that of `row`.
-fn ratio(column: &[Result<f64, Out>], row: usize) -> String {
-    let others = column[PEERS..].iter().filter_map(|time| time.as_ref().ok());
-    let fastest = others.copied().fold(f64::INFINITY, f64::min);
-    match &column[row] {
-        Ok(ours) if fastest.is_finite() => format!("**{:.2}**", fastest / ours),
-        _ => "-".to_owned(),
-    }
-}
-
-/// Runs one of [`STREAMS`] over one stream, twice, and only the second time within [`measured`]: for a tool that counts
-/// instructions.
+/// Runs one of [`STREAMS`] over one stream twice, the second time within [`measured`]: for a profiler that counts the
+/// instructions of one function.
 pub fn once(name: &str, stream: &str, chunk: &str) {
     let candidate = STREAMS.iter().find(|candidate| candidate.name == name);
     let candidate = candidate.expect("the name of a stream type");
@@ -139,46 +69,24 @@ pub fn measured(work: &dyn Fn() -> Answer) -> Answer {
     work()
 }
 
-/// A transport: it has the whole stream, and hands out slices of it.
-struct Source {
-    rest: Bytes,
-    size: usize,
-    deadline: Option<Instant>,
-}
+/// Chunks that are made when they are asked for.
+trait Chunks: Iterator<Item = Bytes> + Unpin {}
 
-impl Source {
-    fn new(bytes: &'static [u8], size: usize, deadline: Option<Instant>) -> Self {
-        // Not as a static slice: those have no count of references.
-        let rest = Bytes::from_owner(bytes);
-        Self {
-            rest,
-            size,
-            deadline,
-        }
-    }
+impl<T: Iterator<Item = Bytes> + Unpin> Chunks for T {}
 
-    #[inline]
-    fn next(&mut self) -> Option<Bytes> {
-        let is_late = self
-            .deadline
-            .is_some_and(|deadline| Instant::now() > deadline);
-        if self.rest.is_empty() || is_late {
-            return None;
-        }
-        Some(self.rest.split_to(self.size.min(self.rest.len())))
-    }
-}
+/// A transport that has all chunks: as a stream of them, and as a body.
+struct Source<C>(C);
 
-impl Stream for Source {
+impl<C: Chunks> Stream for Source<C> {
     type Item = Result<Bytes, Infallible>;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.next().map(Ok))
+        Poll::Ready(self.0.next().map(Ok))
     }
 }
 
-impl Body for Source {
+impl<C: Chunks> Body for Source<C> {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -187,13 +95,29 @@ impl Body for Source {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.next().map(|chunk| Ok(Frame::data(chunk))))
+        Poll::Ready(self.0.next().map(|chunk| Ok(Frame::data(chunk))))
     }
 }
 
+/// Slices of one buffer: each costs a reference count, made when the source is polled.
+fn slices(bytes: &'static Bytes, size: usize) -> impl Chunks {
+    bytes.chunks(size).map(|chunk| bytes.slice_ref(chunk))
+}
+
+/// Chunks as a transport reads them, each into a buffer of its own.
+fn buffers(bytes: &'static Bytes, size: usize) -> impl Chunks {
+    bytes.chunks(size).map(Bytes::copy_from_slice)
+}
+
 trait Decode {
-    /// Hands type and data of every event to `sink`, or says what stopped it.
-    fn decode(source: Source, sink: impl FnMut(&str, &str)) -> Result<(), String>;
+    /// What a user keeps of an event.
+    type Event: 'static;
+
+    /// Hands type and data of each event to `sink`, and gives the events for which it returns true; or says what stopped it.
+    fn decode(
+        source: Source<impl Chunks>,
+        sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String>;
 }
 
 const fn candidate<D: Decode>(name: &'static str, strict: bool) -> Candidate {
@@ -201,50 +125,66 @@ const fn candidate<D: Decode>(name: &'static str, strict: bool) -> Candidate {
         name,
         run: |bytes, size| {
             let mut answer = Answer::default();
-            D::decode(Source::new(bytes, size, None), |event_type, data| {
+            D::decode(Source(slices(bytes, size)), |event_type, data| {
                 black_box(event_type);
                 answer.events += 1;
                 answer.data += data.len() as u64;
+                false
             })?;
             Ok(answer)
         },
         digest: Some(|bytes, size, deadline| {
+            let chunks = slices(bytes, size).take_while(move |_| Instant::now() < deadline);
             let mut answer = Answer::default();
             let mut digest = Digest::default();
-            D::decode(Source::new(bytes, size, Some(deadline)), |_, data| {
+            D::decode(Source(chunks), |_, data| {
                 answer.events += 1;
                 answer.data += data.len() as u64;
                 digest.add(data);
+                false
             })?;
             Ok((answer, digest))
+        }),
+        keep: Some(|bytes, size| {
+            let mut events = 0;
+            let kept = D::decode(Source(buffers(bytes, size)), |_, _| {
+                events += 1;
+                events % KEEP_ONE_OF == 0
+            })?;
+            Ok(Kept {
+                events: kept.len(),
+                memory: Box::new(kept.into_boxed_slice()),
+            })
         }),
         strict,
     }
 }
 
-/// Polls to the end, or to the first error.
-fn each<T, E: Display>(
+/// Polls to the end, or to the first error; gives the items that are to be kept.
+fn keep<T, E: Display>(
     stream: impl Stream<Item = Result<T, E>>,
-    mut sink: impl FnMut(&T),
-) -> Result<(), String> {
-    let mut stream = pin!(stream);
-    let mut context = Context::from_waker(Waker::noop());
-    while let Poll::Ready(Some(item)) = stream.as_mut().poll_next(&mut context) {
-        sink(black_box(&item.map_err(|error| error.to_string())?));
-    }
-    Ok(())
-}
-
-fn decoder() -> Decoder {
-    Decoder::with_max_event_len(LIMIT)
+    mut is_kept: impl FnMut(&T) -> bool,
+) -> Result<Vec<T>, String> {
+    let mut kept = Vec::new();
+    each(stream, |item| {
+        if is_kept(&item) {
+            kept.push(item);
+        }
+    })?;
+    Ok(kept)
 }
 
 struct Ours;
 
 impl Decode for Ours {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        each(EventStream::with_decoder(source, decoder()), |event| {
-            sink(event.event_type(), event.data());
+    type Event = OwnedEvent;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        keep(EventStream::new(source), |event| {
+            sink(event.event_type(), event.data())
         })
     }
 }
@@ -252,15 +192,26 @@ impl Decode for Ours {
 struct Lent;
 
 impl Decode for Lent {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        let stream = pin!(EventStream::with_decoder(source, decoder()));
-        let reading = pin!(stream.for_each_event(|event| {
-            let event = black_box(event.expect("no event is that large"));
-            sink(event.event_type, event.data);
-            ControlFlow::<()>::Continue(())
-        }));
-        match reading.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(None)) => Ok(()),
+    type Event = OwnedEvent;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        let mut kept = Vec::new();
+        let end = {
+            let stream = pin!(EventStream::new(source));
+            let reading = pin!(stream.for_each_event(|event| {
+                let event = black_box(event.expect("no event is that large"));
+                if sink(event.event_type, event.data) {
+                    kept.push(event.into());
+                }
+                ControlFlow::<()>::Continue(())
+            }));
+            reading.poll(&mut Context::from_waker(Waker::noop()))
+        };
+        match end {
+            Poll::Ready(Ok(None)) => Ok(kept),
             other => Err(format!("{other:?}")),
         }
     }
@@ -269,9 +220,14 @@ impl Decode for Lent {
 struct OursOfBody;
 
 impl Decode for OursOfBody {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        each(EventStream::from_body(source), |event| {
-            sink(event.event_type(), event.data());
+    type Event = OwnedEvent;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        keep(EventStream::from_body(source), |event| {
+            sink(event.event_type(), event.data())
         })
     }
 }
@@ -279,11 +235,15 @@ impl Decode for OursOfBody {
 struct OursWithItems;
 
 impl Decode for OursWithItems {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        each(ItemStream::with_decoder(source, decoder()), |item| {
-            if let OwnedItem::Event(event) = item {
-                sink(event.event_type(), event.data());
-            }
+    type Event = OwnedItem;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        keep(ItemStream::new(source), |item| match item {
+            OwnedItem::Event(event) => sink(event.event_type(), event.data()),
+            _ => false,
         })
     }
 }
@@ -292,73 +252,99 @@ impl Decode for OursWithItems {
 struct ByHand;
 
 impl Decode for ByHand {
-    fn decode(mut source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        let mut decoder = decoder();
+    type Event = OwnedEvent;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        let mut kept = Vec::new();
+        let mut decoder = Decoder::new();
         let mut queue: VecDeque<Result<OwnedEvent, _>> = VecDeque::new();
-        while let Some(chunk) = source.next() {
+        for chunk in source.0 {
             let mut rest = &chunk[..];
-            loop {
+            while !rest.is_empty() {
                 let mut events = decoder.feed(rest).owned();
                 queue.extend(events.by_ref().take(64));
                 rest = events.rest();
                 while let Some(event) = queue.pop_front() {
-                    let event = black_box(event.expect("no event is that large"));
-                    sink(event.event_type(), event.data());
-                }
-                if rest.is_empty() {
-                    break;
+                    let event = event.expect("no event is that large");
+                    black_box(&event);
+                    if sink(event.event_type(), event.data()) {
+                        kept.push(event);
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
 struct EventsourceStream;
 
 impl Decode for EventsourceStream {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
+    type Event = eventsource_stream::Event;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
         let stream = eventsource_stream::EventStream::new(source);
-        each(stream, |event| sink(&event.event, &event.data))
+        keep(stream, |event| sink(&event.event, &event.data))
     }
 }
 
-fn block(block: &sse_stream::Sse, mut sink: impl FnMut(&str, &str)) {
-    if let Some(data) = &block.data {
-        sink(block.event.as_deref().unwrap_or("message"), data);
-    }
+fn block(block: &sse_stream::Sse, mut sink: impl FnMut(&str, &str) -> bool) -> bool {
+    block
+        .data
+        .as_deref()
+        .is_some_and(|data| sink(block.event.as_deref().unwrap_or("message"), data))
 }
 
 struct SseByteStream;
 
 impl Decode for SseByteStream {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
+    type Event = sse_stream::Sse;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
         let stream = sse_stream::SseByteStream::new(source);
-        each(stream, |event| block(event, &mut sink))
+        keep(stream, |event| block(event, &mut sink))
     }
 }
 
 struct SseBodyStream;
 
 impl Decode for SseBodyStream {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
+    type Event = sse_stream::Sse;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
         let stream = sse_stream::SseStream::new(source);
-        each(stream, |event| block(event, &mut sink))
+        keep(stream, |event| block(event, &mut sink))
     }
 }
 
 struct SseCore;
 
 impl Decode for SseCore {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
-        let limit = std::num::NonZeroUsize::new(LIMIT).expect("it is not zero");
+    type Event = sse_core::SseEvent;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
+        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
         let decoder = sse_core::SseDecoder::with_limit(limit);
         let mut stream = sse_core::SseStream::with_decoder(decoder);
         stream.attach(source);
-        each(stream, |event| {
-            if let sse_core::SseEvent::Message(event) = event {
-                sink(&event.event, &event.data);
-            }
+        keep(stream, |event| match event {
+            sse_core::SseEvent::Message(event) => sink(&event.event, &event.data),
+            _ => false,
         })
     }
 }
@@ -366,17 +352,27 @@ impl Decode for SseCore {
 struct Sseer;
 
 impl Decode for Sseer {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
+    type Event = sseer::event::Event;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
         let stream = sseer::EventStream::new(source);
-        each(stream, |event| sink(&event.event, &event.data))
+        keep(stream, |event| sink(&event.event, &event.data))
     }
 }
 
 struct Eventsrc;
 
 impl Decode for Eventsrc {
-    fn decode(source: Source, mut sink: impl FnMut(&str, &str)) -> Result<(), String> {
+    type Event = eventsrc::Event;
+
+    fn decode(
+        source: Source<impl Chunks>,
+        mut sink: impl FnMut(&str, &str) -> bool,
+    ) -> Result<Vec<Self::Event>, String> {
         let stream = eventsrc::EventStream::new(source);
-        each(stream, |event| sink(event.event(), event.data()))
+        keep(stream, |event| sink(event.event(), event.data()))
     }
 }
