@@ -277,18 +277,33 @@ impl Decode for EventsourceStream {
 }
 
 /// Polls to the end, or to the first error.
-pub(crate) fn each<T, E: Display>(
+fn each<T, E: Display>(
     stream: impl Stream<Item = Result<T, E>>,
-    mut sink: impl FnMut(T),
+    mut sink: impl FnMut(&T),
 ) -> Result<(), String> {
+    keep(stream, |item| {
+        sink(item);
+        false
+    })?;
+    Ok(())
+}
+
+/// The same; gives the items that are to be kept. Where that is none at compile time, it costs nothing: items are not
+/// moved.
+pub(crate) fn keep<T, E: Display>(
+    stream: impl Stream<Item = Result<T, E>>,
+    mut is_kept: impl FnMut(&T) -> bool,
+) -> Result<Vec<T>, String> {
+    let mut kept = Vec::new();
     let mut stream = pin!(stream);
     let mut context = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(item)) = stream.as_mut().poll_next(&mut context) {
         let item = item.map_err(text)?;
-        black_box(&item);
-        sink(item);
+        if is_kept(black_box(&item)) {
+            kept.push(item);
+        }
     }
-    Ok(())
+    Ok(kept)
 }
 
 fn text(error: impl Display) -> String {

@@ -1,7 +1,7 @@
 //! Stream types, compared as their users see them: reference-counted chunks come in, as a transport hands them out, and
 //! owned events come out.
 
-use crate::decoders::{Candidate, Kept, LIMIT, each};
+use crate::decoders::{Candidate, Kept, LIMIT, keep};
 use crate::measure::Input;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -11,7 +11,6 @@ use sse_proto_benches::{Answer, Digest};
 use sse_proto_stream::{EventStream, ItemStream, OwnedItem};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt::Display;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -160,20 +159,6 @@ const fn candidate<D: Decode>(name: &'static str, strict: bool) -> Candidate {
     }
 }
 
-/// Polls to the end, or to the first error; gives the items that are to be kept.
-fn keep<T, E: Display>(
-    stream: impl Stream<Item = Result<T, E>>,
-    mut is_kept: impl FnMut(&T) -> bool,
-) -> Result<Vec<T>, String> {
-    let mut kept = Vec::new();
-    each(stream, |item| {
-        if is_kept(&item) {
-            kept.push(item);
-        }
-    })?;
-    Ok(kept)
-}
-
 struct Ours;
 
 impl Decode for Ours {
@@ -269,8 +254,8 @@ impl Decode for ByHand {
                 rest = events.rest();
                 while let Some(event) = queue.pop_front() {
                     let event = event.expect("no event is that large");
-                    black_box(&event);
-                    if sink(event.event_type(), event.data()) {
+                    let seen = black_box(&event);
+                    if sink(seen.event_type(), seen.data()) {
                         kept.push(event);
                     }
                 }
