@@ -16,9 +16,9 @@ use sse_proto::{Disconnect, Request};
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
     // With its default features reqwest brings cryptography of its own, and needs none of this.
     let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
-    // Redirects are followed in `fetch`.
+    // Redirects are followed in `fetch`, and what comes compressed all the same is told.
     let builder = reqwest::Client::builder().redirect(redirect::Policy::none());
-    builder.build()
+    builder.no_gzip().build()
 }
 
 /// What the machine asks for, and that nothing is compressed: compression holds events back until
