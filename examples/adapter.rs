@@ -342,7 +342,7 @@ impl Driver {
                         }
                     }
                 }
-                Action::Read => match (chunks.next(), end) {
+                Action::Read(_) => match (chunks.next(), end) {
                     (Some(chunk), _) => {
                         self.read(&chunk);
                         None

@@ -187,6 +187,38 @@ impl<S: Storage> Decoder<S> {
         self.machine.reconnection_time.map(Duration::from_millis)
     }
 
+    /// What the bytes so far have left unfinished: what an end here would cut off.
+    ///
+    /// It is about the chunks as far as they were read; ask when the cursor has said `Ok(None)`. A line without effect does not
+    /// make an event, so that a stream may end with a comment.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Decoder, Unfinished};
+    ///
+    /// let unfinished_after = |bytes: &[u8]| {
+    ///     let mut decoder = Decoder::new();
+    ///     let mut events = decoder.feed(bytes);
+    ///     while events.next_event().unwrap().is_some() {}
+    ///     decoder.unfinished()
+    /// };
+    /// assert_eq!(unfinished_after(b"data: one\n\n: ping\n"), None);
+    /// assert_eq!(unfinished_after(b"data: one\n\ndata: tw"), Some(Unfinished::Line));
+    /// assert_eq!(unfinished_after(b"data: one\n\nid: 2\n"), Some(Unfinished::Event));
+    /// # }
+    /// ```
+    pub fn unfinished(&self) -> Option<Unfinished> {
+        let machine = &self.machine;
+        match machine.line {
+            Line::StreamStart(0) | Line::AfterCr | Line::Start => {
+                machine.is_in_event().then_some(Unfinished::Event)
+            }
+            Line::StreamStart(_) | Line::Head | Line::Value(..) | Line::Ignored => {
+                Some(Unfinished::Line)
+            }
+        }
+    }
+
     /// The stream has ended and another one begins: drops what is incomplete, as the standard wants
     /// it, and expects a byte order mark again.
     ///
@@ -381,3 +413,24 @@ impl fmt::Display for IdTooLong {
 }
 
 impl core::error::Error for IdTooLong {}
+
+/// What a stream is in the middle of: [`Decoder::unfinished`].
+///
+/// Exhaustive: a stream has lines, and lines make events.
+///
+/// ```
+/// # #[cfg(feature = "alloc")] {
+/// use sse_proto::{Decoder, Unfinished};
+///
+/// let mut decoder = Decoder::new();
+/// assert_eq!(decoder.feed(b"data: x\n").next_event(), Ok(None));
+/// assert_eq!(decoder.unfinished(), Some(Unfinished::Event));
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unfinished {
+    /// A line whose end has not come; whether there is an event before it is not said.
+    Line,
+    /// An event whose blank line has not come: it has data, a type or an id, or was too large.
+    Event,
+}

@@ -1,25 +1,34 @@
 //! The connection machine: what an `EventSource` does between a request and the next one.
 //!
-//! It owns the life of a connection, that is [`transition`] and what its inputs are made of. It
+//! It owns the life of a connection, that is [`transition`](state::transition) and what its inputs are made of. It
 //! knows nothing of sockets, clocks and threads: a driver asks [`EventSource::action`] what to do
 //! and tells what happened. Invariant: only inputs change the state; to ask changes nothing.
 
+mod action;
+mod location;
 mod messages;
 mod mime;
 mod origin;
 mod request;
 mod retry;
+mod signal;
+mod state;
+mod statuses;
 
 use crate::{Decoder, Heap, IdTooLong, Storage};
-use core::fmt;
 use core::time::Duration;
+use location::Location;
 use mime::ContentType;
+use state::{Fate, Input, State, transition};
 
+pub use action::{Action, Reading};
+pub use location::ReconnectTo;
 pub use messages::{Message, Messages, StreamItem};
 pub use mime::is_event_stream;
 pub use origin::{InvalidUrl, Origin};
 pub use request::{Credentials, Request};
 pub use retry::{RetryPolicy, Wait};
+pub use signal::{Disconnect, ReadyState, Reason, Signal};
 
 /// The standard's `EventSource` without the input and output: one event stream over many
 /// connections.
@@ -30,7 +39,7 @@ pub use retry::{RetryPolicy, Wait};
 /// | [`Action`] | the driver | then tells |
 /// |---|---|---|
 /// | `Connect` | sends the request | [`handle_response`] or [`handle_disconnect`] |
-/// | `Read` | reads the body | [`feed`], at the end [`handle_disconnect`] |
+/// | `Read(_)` | reads the body | [`feed`], at the end [`handle_disconnect`] |
 /// | `Wait` | waits | [`handle_wait_elapsed`] |
 /// | `Stop` | drops the connection and leaves | |
 ///
@@ -78,7 +87,7 @@ pub use retry::{RetryPolicy, Wait};
 ///             }
 ///             Err(_) => source.handle_disconnect(Disconnect::Network),
 ///         },
-///         Action::Read => match body.pop() {
+///         Action::Read(_) => match body.pop() {
 ///             Some(chunk) => {
 ///                 let mut messages = source.feed(chunk.as_bytes());
 ///                 loop {
@@ -127,17 +136,17 @@ pub use retry::{RetryPolicy, Wait};
 /// [`feed`]: EventSource::feed
 #[derive(Debug, Clone)]
 pub struct EventSource<U, S = Heap> {
-    url: U,
-    /// Where the stream under way comes from, if not from `url`.
-    final_url: Option<U>,
+    location: Location<U>,
     state: State,
     /// In a row.
     failures: u32,
     decoder: Decoder<S>,
     credentials: Credentials,
     retry_policy: RetryPolicy,
+    response_timeout: Option<Duration>,
+    read_timeout: Option<Duration>,
     max_last_event_id_len: usize,
-    reconnects_to_final_url: bool,
+    sends_cache_control: bool,
 }
 
 #[cfg(feature = "alloc")]
@@ -183,15 +192,16 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     pub fn with_decoder(url: U, decoder: Decoder<S>) -> Result<Self, InvalidUrl> {
         InvalidUrl::check(url.as_ref())?;
         Ok(Self {
-            url,
-            final_url: None,
+            location: Location::new(url),
             state: State::Connecting,
             failures: 0,
             decoder,
             credentials: Credentials::SameOrigin,
             retry_policy: RetryPolicy::new(),
+            response_timeout: None,
+            read_timeout: None,
             max_last_event_id_len: 4096,
-            reconnects_to_final_url: false,
+            sends_cache_control: true,
         })
     }
 
@@ -214,13 +224,20 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     #[must_use]
     pub fn action(&self) -> Action<'_> {
         match self.state {
-            State::Connecting => Action::Connect(Request::new(
-                self.request_url(),
-                self.credentials,
-                self.decoder.last_event_id(),
-                self.max_last_event_id_len,
-            )),
-            State::Open => Action::Read,
+            State::Connecting => Action::Connect(Request {
+                timeout: self.response_timeout,
+                has_cache_control: self.sends_cache_control,
+                ..Request::new(
+                    self.location.target().as_ref(),
+                    self.credentials,
+                    self.decoder.last_event_id(),
+                    self.max_last_event_id_len,
+                )
+            }),
+            State::Open { is_stable, .. } => Action::Read(Reading {
+                timeout: self.read_timeout,
+                stable_after: self.retry_policy.lasting().filter(|_| !is_stable),
+            }),
             State::Waiting { least } => Action::Wait(self.retry_policy.wait(
                 self.decoder.reconnection_time(),
                 self.failures,
@@ -232,7 +249,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
 
     /// The head of the response has come, redirects already followed.
     ///
-    /// `final_url` is where it came from; `None`: from where the request went. Of `headers` only
+    /// `final_url` is where it came from; `None`: from where the request went, or the last redirect led that was told
+    /// ([`handle_redirect`](EventSource::handle_redirect)). Of `headers` only
     /// `Content-Type` and `Retry-After` are looked at, but all may be given, in any case, a name
     /// more than once. A `Content-Encoding` is the driver's to undo: an event stream that is still
     /// compressed is a silent one.
@@ -277,24 +295,53 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         }
         // "If res's status is not 200, or if res's `Content-Type` is not `text/event-stream`, then
         // fail the connection."
-        let input = if self.retry_policy.reconnects() && self.retry_policy.retries(status) {
-            Input::Refused(Fate::Reestablish(Reason::Status(status), least))
+        let policy = &self.retry_policy;
+        let input = if policy.retries(status) {
+            Input::Refused(self.loss(Reason::Status(status), least))
         } else if status != 200 {
             Input::Refused(Fate::Fail(Reason::Status(status)))
-        } else if !content_type.end() {
-            Input::Refused(Fate::Fail(Reason::ContentType))
-        } else {
+        } else if content_type.end() {
             Input::Accepted
+        } else if policy.retries_content_type() {
+            Input::Refused(self.loss(Reason::ContentType, least))
+        } else {
+            Input::Refused(Fate::Fail(Reason::ContentType))
         };
         let signal = self.step(input);
         if signal == Some(Signal::Open) {
             // What the last stream left unfinished is no part of this one.
             self.decoder.reset();
-            if final_url.is_some() || !self.reconnects_to_final_url {
-                self.final_url = final_url;
-            }
+            self.location.accept(final_url);
+        }
+        if signal.is_some() {
+            self.location.end_request();
         }
         signal
+    }
+
+    /// The request under way was redirected, with this status, to this URL; the driver follows.
+    ///
+    /// A driver that follows redirects by itself tells each of them before
+    /// [`handle_response`](EventSource::handle_response), which then needs no final URL. Only so
+    /// [`ReconnectTo::PermanentUrl`] can be known. Without a request under way it has no effect.
+    ///
+    /// The URL is taken as it is: check it as a client should ([`Origin`] helps), follow no more than 20, and let no credentials
+    /// go along to another origin.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::EventSource;
+    ///
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap();
+    /// source.handle_redirect(307, "https://b.example/stream");
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// assert_eq!(source.origin(), "https://b.example");
+    /// # }
+    /// ```
+    pub fn handle_redirect(&mut self, status: u16, url: U) {
+        if self.state == State::Connecting {
+            self.location.redirect(status, url);
+        }
     }
 
     /// Begins to read a piece of the body, any number of bytes; nothing is read before the cursor
@@ -323,7 +370,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         Messages {
             state: &mut self.state,
             failures: &mut self.failures,
-            url: self.final_url.as_ref().unwrap_or(&self.url).as_ref(),
+            ends_row_of_failures: self.retry_policy.lasting().is_none(),
+            url: self.location.source().as_ref(),
             events: self.decoder.feed(chunk),
         }
     }
@@ -348,23 +396,31 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// ```
     #[must_use = "`error` is to be handed to the user"]
     pub fn handle_disconnect(&mut self, cause: Disconnect) -> Option<Signal> {
-        let (reason, is_futile) = match cause {
-            Disconnect::EndOfBody => (Reason::EndOfBody, false),
+        let fate = match cause {
+            Disconnect::EndOfBody => {
+                let unfinished = self.decoder.unfinished();
+                // Of a request that never came to a response there is no stream to be unfinished.
+                let is_cut = unfinished.filter(|_| self.state != State::Connecting);
+                self.loss(
+                    is_cut.map_or(Reason::EndOfBody, Reason::Cut),
+                    Duration::ZERO,
+                )
+            }
             // What cannot be fetched now cannot be fetched later. (A body under way can: it is
             // there.)
-            Disconnect::Network => (
-                Reason::Network,
-                self.state == State::Connecting && !origin::is_http(self.request_url()),
-            ),
-            Disconnect::Futile => (Reason::Futile, true),
+            Disconnect::Network
+                if self.state == State::Connecting
+                    && !origin::is_http(self.location.target().as_ref()) =>
+            {
+                Fate::Fail(Reason::Network)
+            }
+            Disconnect::Network => self.loss(Reason::Network, Duration::ZERO),
+            Disconnect::Timeout => self.loss(Reason::Timeout, Duration::ZERO),
+            Disconnect::Futile => Fate::Fail(Reason::Futile),
         };
-        self.step(Input::Ended(
-            if is_futile || !self.retry_policy.reconnects() {
-                Fate::Fail(reason)
-            } else {
-                Fate::Reestablish(reason, Duration::ZERO)
-            },
-        ))
+        let signal = self.step(Input::Ended(fate));
+        self.location.end_request();
+        signal
     }
 
     /// The time that [`Action::Wait`] asked for has passed.
@@ -382,6 +438,85 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// ```
     pub fn handle_wait_elapsed(&mut self) {
         let _none = self.step(Input::WaitElapsed);
+    }
+
+    /// The connection has been open for as long as [`Action::Read`] said (`stable_after`): a row of failures is over.
+    ///
+    /// It may be told earlier or more than once; without an open connection it has no effect.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let policy = RetryPolicy::new().stable_after(Duration::from_secs(60));
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let Action::Read(read) = source.action() else { panic!() };
+    /// assert_eq!(read.stable_after, Some(Duration::from_secs(60)));
+    /// source.handle_stable();
+    /// let Action::Read(read) = source.action() else { panic!() };
+    /// assert_eq!(read.stable_after, None);
+    /// # }
+    /// ```
+    pub fn handle_stable(&mut self) {
+        if self.state.is_open() {
+            self.failures = 0;
+        }
+        let _none = self.step(Input::Stable);
+    }
+
+    /// The body under way may end now: a message has announced it.
+    ///
+    /// How such a body ends is no failure any more: it does not count for [`backoff`](RetryPolicy::backoff) or
+    /// [`max_failures`](RetryPolicy::max_failures), and with a policy of [`never`](RetryPolicy::never) the source closes without an
+    /// `error`. The standard knows no such thing. Without an open connection it has no effect.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    ///
+    /// let source = EventSource::new("http://a.example/answer").unwrap();
+    /// let mut source = source.retry_policy(RetryPolicy::never());
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let mut messages = source.feed(b"data: [DONE]\n\n");
+    /// if messages.next_message().unwrap().unwrap().data == "[DONE]" {
+    ///     source.expect_end();
+    /// }
+    /// assert_eq!(source.handle_disconnect(Disconnect::EndOfBody), None);
+    /// assert_eq!(source.action(), Action::Stop(None));
+    /// # }
+    /// ```
+    pub fn expect_end(&mut self) {
+        let _none = self.step(Input::ExpectEnd);
+    }
+
+    /// Asks for another connection now: what was waited for has come (the network, a new token), or the one that is open is to be
+    /// replaced.
+    ///
+    /// It ends a wait. A connection that is open is lost by it, with the `error` that comes of that
+    /// ([`Reason::Reconnect`]) but without a failure that counts and without a wait. A request under way goes on, and
+    /// nothing follows a `close`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, ReadyState, Reason, Signal};
+    ///
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap();
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// assert!(matches!(source.action(), Action::Wait(_)));
+    /// assert_eq!(source.reconnect_now(), None);
+    /// assert!(matches!(source.action(), Action::Connect(_)));
+    ///
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Reconnect };
+    /// assert_eq!(source.reconnect_now(), Some(due));
+    /// assert!(matches!(source.action(), Action::Connect(_)));
+    /// # }
+    /// ```
+    #[must_use = "`error` is to be handed to the user"]
+    pub fn reconnect_now(&mut self) -> Option<Signal> {
+        self.step(Input::Reconnect)
     }
 
     /// The standard's `close()`: nothing more is handed out, not even what is in a chunk already,
@@ -404,6 +539,34 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.step(Input::Close);
     }
 
+    /// Sets another URL for the next request, as it would be given to [`new`](EventSource::new). The stream under way is not
+    /// touched; last event ID and failures stay.
+    ///
+    /// A request that is under way when this is called goes to the old URL: tell
+    /// [`handle_response`](EventSource::handle_response) its final URL then.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl`]; the old one stays.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource};
+    ///
+    /// let mut source = EventSource::new("http://a.example/?token=1").unwrap();
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// source.set_url("http://a.example/?token=2").unwrap();
+    /// source.handle_wait_elapsed();
+    /// let Action::Connect(request) = source.action() else { panic!() };
+    /// assert_eq!(request.url, "http://a.example/?token=2");
+    /// # }
+    /// ```
+    pub fn set_url(&mut self, url: U) -> Result<(), InvalidUrl> {
+        InvalidUrl::check(url.as_ref())?;
+        self.location.replace(url);
+        Ok(())
+    }
+
     /// The URL as it was given.
     ///
     /// ```
@@ -413,10 +576,11 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// # }
     /// ```
     pub fn url(&self) -> &str {
-        self.url.as_ref()
+        self.location.given().as_ref()
     }
 
-    /// The origin of the stream under way, or of the last one: that of the final URL.
+    /// The origin of the stream under way, or of the last one: that of the final URL. Redirects that were told count at
+    /// once.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -425,7 +589,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// # }
     /// ```
     pub fn origin(&self) -> Origin<'_> {
-        Origin::of(self.final_url.as_ref().unwrap_or(&self.url).as_ref())
+        Origin::of(self.location.source().as_ref())
     }
 
     /// The last event ID string: what the next request sends, if it can.
@@ -475,10 +639,17 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
             .reconnection_time(self.decoder.reconnection_time())
     }
 
-    fn request_url(&self) -> &str {
-        match &self.final_url {
-            Some(url) if self.reconnects_to_final_url => url.as_ref(),
-            _ => self.url.as_ref(),
+    /// What is due after a loss for this reason, if it is one that may go better next time.
+    fn loss(&self, reason: Reason, least: Duration) -> Fate {
+        let failures = self.failures.saturating_add(1);
+        let is_expected = self.state.is_end_expected();
+        match (self.retry_policy.reconnects(), is_expected) {
+            (false, true) => Fate::Finish,
+            (false, false) => Fate::Fail(reason),
+            (true, false) if self.retry_policy.gives_up(failures) => {
+                Fate::Fail(Reason::GaveUp(failures))
+            }
+            (true, _) => Fate::Reestablish(reason, least),
         }
     }
 }
@@ -542,16 +713,14 @@ impl<U, S> EventSource<U, S> {
         self
     }
 
-    /// Sets whether a reconnect goes to the URL that the last redirect led to, as by the letter of
-    /// the standard, instead of the original one. `false` unless set: what a redirect names may
-    /// be there for one request only.
+    /// Sets where a reconnect goes after redirects; [`ReconnectTo::OriginalUrl`] unless set.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
-    /// use sse_proto::{Action, Disconnect, EventSource};
+    /// use sse_proto::{Action, Disconnect, EventSource, ReconnectTo};
     ///
     /// let source = EventSource::new("http://a.example/").unwrap();
-    /// let mut source = source.reconnect_to_final_url(true);
+    /// let mut source = source.reconnect_to(ReconnectTo::FinalUrl);
     /// let headers = [("Content-Type", "text/event-stream")];
     /// let _open = source.handle_response(200, Some("http://b.example/"), headers);
     /// let _error = source.handle_disconnect(Disconnect::EndOfBody);
@@ -561,8 +730,76 @@ impl<U, S> EventSource<U, S> {
     /// # }
     /// ```
     #[must_use]
-    pub const fn reconnect_to_final_url(mut self, yes: bool) -> Self {
-        self.reconnects_to_final_url = yes;
+    pub const fn reconnect_to(mut self, to: ReconnectTo) -> Self {
+        self.location.reconnect_to = to;
+        self
+    }
+
+    /// Sets after how much time without the head of a response a request counts as lost; never unless set.
+    ///
+    /// [`Action::Connect`] tells the driver, which has the clock. Some servers answer only when there is something to say:
+    /// choose it longer than that.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, ReadyState, Reason, Signal};
+    /// use std::time::Duration;
+    ///
+    /// let source = EventSource::new("http://a.example/stream").unwrap();
+    /// let mut source = source.response_timeout(Duration::from_secs(30));
+    /// let Action::Connect(request) = source.action() else { panic!() };
+    /// assert_eq!(request.timeout, Some(Duration::from_secs(30)));
+    /// // 30 seconds later:
+    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Timeout };
+    /// assert_eq!(source.handle_disconnect(Disconnect::Timeout), Some(due));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn response_timeout(mut self, time: Duration) -> Self {
+        self.response_timeout = Some(time);
+        self
+    }
+
+    /// Sets after how much time without a byte of the body a connection counts as lost; never unless set.
+    ///
+    /// Any byte counts, so that a server keeps a connection by comments. Without it nobody notices a server that went away
+    /// without a word, or a proxy that forgot the connection. [`Action::Read`] tells the driver, which has the clock.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource};
+    /// use std::time::Duration;
+    ///
+    /// let source = EventSource::new("http://a.example/stream").unwrap();
+    /// let mut source = source.read_timeout(Duration::from_secs(45));
+    /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let Action::Read(read) = source.action() else { panic!() };
+    /// assert_eq!(read.timeout, Some(Duration::from_secs(45)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn read_timeout(mut self, time: Duration) -> Self {
+        self.read_timeout = Some(time);
+        self
+    }
+
+    /// Sets whether requests have the header `Cache-Control`; `true` unless set.
+    ///
+    /// In a browser's `fetch` that header makes a request to another origin ask for leave first (a "preflight"), which many servers
+    /// refuse. There, say `false` and set the request's cache mode to `no-store`, which means the same.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource};
+    ///
+    /// let source = EventSource::new("http://a.example/stream").unwrap().cache_control(false);
+    /// let Action::Connect(request) = source.action() else { panic!() };
+    /// assert!(request.headers().eq([("Accept", &b"text/event-stream"[..])]));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn cache_control(mut self, yes: bool) -> Self {
+        self.sends_cache_control = yes;
         self
     }
 
@@ -577,7 +814,7 @@ impl<U, S> EventSource<U, S> {
     pub const fn ready_state(&self) -> ReadyState {
         match self.state {
             State::Connecting | State::Waiting { .. } => ReadyState::Connecting,
-            State::Open => ReadyState::Open,
+            State::Open { .. } => ReadyState::Open,
             State::Closed(_) => ReadyState::Closed,
         }
     }
@@ -592,6 +829,22 @@ impl<U, S> EventSource<U, S> {
     /// ```
     pub const fn with_credentials(&self) -> bool {
         matches!(self.credentials, Credentials::Include)
+    }
+
+    /// How many requests and connections in a row have failed, as [`RetryPolicy::backoff`] counts them.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Disconnect, EventSource};
+    ///
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap();
+    /// assert_eq!(source.failures(), 0);
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// assert_eq!(source.failures(), 1);
+    /// # }
+    /// ```
+    pub const fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Forgets the failures so far: the next wait of a [`RetryPolicy::backoff`], or the one under
@@ -624,249 +877,16 @@ impl<U, S> EventSource<U, S> {
 
     fn step(&mut self, input: Input) -> Option<Signal> {
         let (state, signal) = transition(self.state, input);
-        if let (Some(_), State::Waiting { .. }) = (signal, state) {
+        // What was announced or asked for is no failure.
+        let was_due = match input {
+            Input::Ended(Fate::Reestablish(..)) => self.state.is_end_expected(),
+            Input::Reconnect => true,
+            _ => false,
+        };
+        if matches!(signal, Some(Signal::Error { .. })) && !was_due {
             self.failures = self.failures.saturating_add(1);
         }
         self.state = state;
         signal
-    }
-}
-
-/// Where the machine is between two inputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// CONNECTING: a request is to be sent, or is under way.
-    Connecting,
-    /// OPEN: a body is being read.
-    Open,
-    /// CONNECTING: a request is to be sent later, after `least` at any rate.
-    Waiting { least: Duration },
-    /// CLOSED, by a failure or, without a reason, by `close()`.
-    Closed(Option<Reason>),
-}
-
-/// What the driver told.
-#[derive(Debug, Clone, Copy)]
-enum Input {
-    /// A response that opens the connection.
-    Accepted,
-    /// A response that does not.
-    Refused(Fate),
-    /// No response, or no more of it.
-    Ended(Fate),
-    WaitElapsed,
-    Close,
-}
-
-/// The standard's two ways of losing a connection.
-#[derive(Debug, Clone, Copy)]
-enum Fate {
-    /// Also how long to wait at least, whatever the reconnection time is.
-    Reestablish(Reason, Duration),
-    Fail(Reason),
-}
-
-/// The whole life of a connection: from a state, by an input, to a state, with a signal.
-///
-/// The state is set before the signal is seen, and each failed attempt has its own `error`.
-fn transition(state: State, input: Input) -> (State, Option<Signal>) {
-    use Fate::{Fail, Reestablish};
-    use Input::{Accepted, Close, Ended, Refused, WaitElapsed};
-    use State::{Closed, Connecting, Open, Waiting};
-
-    match (state, input) {
-        // "Announce the connection"
-        (Connecting, Accepted) => (Open, Some(Signal::Open)),
-
-        // "Reestablish the connection"
-        (Connecting, Refused(Reestablish(reason, least)))
-        | (Connecting | Open, Ended(Reestablish(reason, least))) => {
-            let ready_state = ReadyState::Connecting;
-            (
-                Waiting { least },
-                Some(Signal::Error {
-                    ready_state,
-                    reason,
-                }),
-            )
-        }
-        (Waiting { .. }, WaitElapsed) => (Connecting, None),
-
-        // "Fail the connection": "once the user agent has failed the connection, it does not
-        // attempt to reconnect."
-        (Connecting, Refused(Fail(reason))) | (Connecting | Open, Ended(Fail(reason))) => {
-            let ready_state = ReadyState::Closed;
-            (
-                Closed(Some(reason)),
-                Some(Signal::Error {
-                    ready_state,
-                    reason,
-                }),
-            )
-        }
-
-        // "close()": no event of any kind.
-        (Connecting | Open | Waiting { .. }, Close) => (Closed(None), None),
-
-        // Late, early, or said twice.
-        (Connecting, WaitElapsed)
-        | (Open, Accepted | Refused(_) | WaitElapsed)
-        | (Waiting { .. }, Accepted | Refused(_) | Ended(_))
-        | (Closed(_), Accepted | Refused(_) | Ended(_) | WaitElapsed | Close) => (state, None),
-    }
-}
-
-/// What the driver of an [`EventSource`] is to do.
-///
-/// A driver that may be interrupted keeps what belongs to an action (the request under way, the
-/// response, the end of a wait) beside the machine, and not in a future that may be dropped: then
-/// it goes on where it was.
-///
-/// Exhaustive: a driver that does not know an action cannot go on.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::{Action, EventSource};
-///
-/// let mut source = EventSource::new("http://a.example/stream").unwrap();
-/// assert!(matches!(source.action(), Action::Connect(request) if request.url == source.url()));
-/// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
-/// assert_eq!(source.action(), Action::Read);
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action<'s> {
-    /// To send this request, if it is not under way yet, and to tell what becomes of it:
-    /// [`handle_response`](EventSource::handle_response) or
-    /// [`handle_disconnect`](EventSource::handle_disconnect).
-    Connect(Request<'s>),
-    /// To read the body of the response: [`feed`](EventSource::feed), and
-    /// [`handle_disconnect`](EventSource::handle_disconnect) at its end.
-    Read,
-    /// To drop the connection, to let so much time pass since this action came up, and then to call
-    /// [`handle_wait_elapsed`](EventSource::handle_wait_elapsed). To wait longer, for the network
-    /// to come back say, is fine.
-    Wait(Wait),
-    /// To drop the connection: it is over for good, for this reason, or because
-    /// [`close`](EventSource::close) was called.
-    Stop(Option<Reason>),
-}
-
-/// An event of the connection, as opposed to one of the stream.
-///
-/// Exhaustive: the standard has these two.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::{EventSource, ReadyState, Reason, Signal};
-///
-/// let mut source = EventSource::new("http://a.example/stream").unwrap();
-/// let none: [(&str, &str); 0] = [];
-/// match source.handle_response(404, None, none) {
-///     Some(Signal::Error { ready_state: ReadyState::Closed, reason }) => {
-///         assert_eq!(reason, Reason::Status(404));
-///     }
-///     other => panic!("{other:?}"),
-/// }
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Signal {
-    /// The standard's `open`: the connection is open, messages follow.
-    Open,
-    /// The standard's `error`: the connection is lost, or did not come about.
-    Error {
-        /// The state, set before: `Connecting` if there will be another attempt, `Closed` if not.
-        ready_state: ReadyState,
-        /// Why.
-        reason: Reason,
-    },
-}
-
-/// The standard's `readyState`, with its numbers.
-///
-/// Exhaustive: the standard has these three.
-///
-/// ```
-/// use sse_proto::ReadyState;
-///
-/// let all = [ReadyState::Connecting, ReadyState::Open, ReadyState::Closed];
-/// assert_eq!(all.map(|state| state as u8), [0, 1, 2]);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ReadyState {
-    /// There is no connection yet, or not at the moment.
-    Connecting = 0,
-    /// There is a connection, and messages come.
-    Open = 1,
-    /// There is none, and there will be none.
-    Closed = 2,
-}
-
-/// What became of a request, or of the body of its response.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::{Disconnect, EventSource, ReadyState};
-///
-/// for (cause, state) in [
-///     (Disconnect::EndOfBody, ReadyState::Connecting),
-///     (Disconnect::Network, ReadyState::Connecting),
-///     (Disconnect::Futile, ReadyState::Closed),
-/// ] {
-///     let mut source = EventSource::new("http://a.example/stream").unwrap();
-///     let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
-///     let _error = source.handle_disconnect(cause);
-///     assert_eq!(source.ready_state(), state);
-/// }
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Disconnect {
-    /// The body is complete.
-    EndOfBody,
-    /// No connection, no answer, a body that broke off or was silent for too long: it may go better
-    /// next time.
-    ///
-    /// A request that never came to a response does not go better if the URL is not one for HTTP:
-    /// there it is `Futile`.
-    Network,
-    /// The same, but another attempt would be futile or is not wanted: refused by policy, a
-    /// certificate that is not trusted, aborted by the user.
-    Futile,
-}
-
-/// Why there was an `error`: what the standard keeps from the page, for logs and people.
-///
-/// ```
-/// use sse_proto::Reason;
-///
-/// assert_eq!(Reason::Status(404).to_string(), "status 404");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The response had this status instead of 200.
-    Status(u16),
-    /// The response had another type than `text/event-stream`, or none.
-    ContentType,
-    /// [`Disconnect::EndOfBody`]
-    EndOfBody,
-    /// [`Disconnect::Network`]
-    Network,
-    /// [`Disconnect::Futile`]
-    Futile,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "status {status}"),
-            Self::ContentType => f.write_str("the content type is not text/event-stream"),
-            Self::EndOfBody => f.write_str("the body ended"),
-            Self::Network => f.write_str("network error"),
-            Self::Futile => f.write_str("the request is futile"),
-        }
     }
 }

@@ -29,11 +29,12 @@ mod work;
 #[doc = include_str!("../docs/mistakes.md")]
 pub mod mistakes {}
 
-pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item};
+pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item, Unfinished};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{
-    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
-    ReadyState, Reason, Request, RetryPolicy, Signal, StreamItem, Wait, is_event_stream,
+    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin, Reading,
+    ReadyState, Reason, ReconnectTo, Request, RetryPolicy, Signal, StreamItem, Wait,
+    is_event_stream,
 };
 #[cfg(feature = "alloc")]
 pub use owned::{OwnedEvent, OwnedEvents, decode_all};

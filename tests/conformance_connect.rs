@@ -129,7 +129,7 @@ impl<S: Storage> Driver<S> {
                         }
                     }
                 }
-                Action::Read => match (body.0.split_first(), body.1) {
+                Action::Read(_) => match (body.0.split_first(), body.1) {
                     (Some((chunk, rest)), _) => {
                         body.0 = rest;
                         self.read(chunk);

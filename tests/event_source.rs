@@ -1,11 +1,13 @@
 //! The connection machine: every input in every state, and the rules on types, origins, headers and
 //! waits one by one.
 
+use core::fmt;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use sse_proto::{
     Action, Credentials, Decoder, Disconnect, Event, EventSource, EventTooLarge, Fixed, Messages,
-    Origin, ReadyState, Reason, RetryPolicy, Signal, Storage, Wait,
+    Origin, ReadyState, Reason, ReconnectTo, RetryPolicy, Signal, Storage, Unfinished, Wait,
 };
 
 const URL: &str = "http://a.example/stream";
@@ -30,11 +32,21 @@ fn open() -> FixedSource {
 }
 
 /// The state, seen from outside.
-fn state<U: AsRef<str>, S: Storage>(source: &EventSource<U, S>) -> &'static str {
+///
+/// But for whether an end is expected, which only the end shows. With a policy of `stable_after`.
+fn state<U: AsRef<str> + fmt::Debug, S: Storage + fmt::Debug>(
+    source: &EventSource<U, S>,
+) -> &'static str {
     match (source.ready_state(), source.action()) {
         (ReadyState::Connecting, Action::Connect(_)) => "connecting",
         (ReadyState::Connecting, Action::Wait(_)) => "waiting",
-        (ReadyState::Open, Action::Read) => "open",
+        (ReadyState::Open, Action::Read(_))
+            if format!("{source:?}").contains("is_end_expected: true") =>
+        {
+            "expecting"
+        }
+        (ReadyState::Open, Action::Read(due)) if due.stable_after.is_none() => "stable",
+        (ReadyState::Open, Action::Read(_)) => "open",
         (ReadyState::Closed, Action::Stop(None)) => "closed",
         (ReadyState::Closed, Action::Stop(Some(_))) => "failed",
         other => panic!("a state that must not be: {other:?}"),
@@ -76,7 +88,33 @@ fn input(source: &mut FixedSource, name: &str) -> String {
         "503, to retry" => source.handle_response(503, None, [("Retry-After", "9")]),
         "end of body" => source.handle_disconnect(Disconnect::EndOfBody),
         "network" => source.handle_disconnect(Disconnect::Network),
+        "end in a line" => {
+            assert_eq!(source.feed(b"data: x").next_message(), Ok(None));
+            source.handle_disconnect(Disconnect::EndOfBody)
+        }
+        "end in an event" => {
+            assert_eq!(source.feed(b"id: x\n").next_message(), Ok(None));
+            source.handle_disconnect(Disconnect::EndOfBody)
+        }
+        "timeout" => source.handle_disconnect(Disconnect::Timeout),
         "futile" => source.handle_disconnect(Disconnect::Futile),
+        "redirect" => {
+            source.handle_redirect(301, "http://b.example");
+            None
+        }
+        "stable" => {
+            source.handle_stable();
+            None
+        }
+        "expect end" => {
+            source.expect_end();
+            None
+        }
+        "expect, cursor" => {
+            source.feed(b"").expect_end();
+            None
+        }
+        "reconnect" => source.reconnect_now(),
         "elapsed" => {
             source.handle_wait_elapsed();
             None
@@ -134,29 +172,37 @@ fn input(source: &mut FixedSource, name: &str) -> String {
 
 /// An empty cell: nothing changes and nothing is said. Else the new state, and what is said.
 #[rustfmt::skip]
-const TABLE: [(&str, [&str; 3]); 16] = [
-    //                 connecting                      open                          waiting
-    ("200",           ["open: open",                   "",                           ""]),
-    ("200, moved",    ["open: open",                   "",                           ""]),
-    ("200 html",      ["failed: error 2 ContentType",  "",                           ""]),
-    ("204",           ["failed: error 2 Status(204)",  "",                           ""]),
-    ("404",           ["failed: error 2 Status(404)",  "",                           ""]),
-    ("503, to retry", ["waiting: error 0 Status(503)", "",                           ""]),
-    ("end of body",   ["waiting: error 0 EndOfBody",   "waiting: error 0 EndOfBody", ""]),
-    ("network",       ["waiting: error 0 Network",     "waiting: error 0 Network",   ""]),
-    ("futile",        ["failed: error 2 Futile",       "failed: error 2 Futile",     ""]),
-    ("elapsed",       ["",                             "",                           "connecting"]),
-    ("close",         ["closed",                       "closed",                     "closed"]),
-    ("close, cursor", ["closed",                       "closed",                     "closed"]),
-    ("bytes",         ["",                             "open: message",              ""]),
-    ("bytes, items",  ["",                             "open: Comment(\"x\")",       ""]),
-    ("drop a cursor", ["",                             "",                           ""]),
-    ("ask",           ["",                             "",                           ""]),
+const TABLE: [(&str, [&str; 5]); 24] = [
+    //                   connecting                      open                           stable                         expecting                      waiting
+    ("200",             ["open: open",                   "",                            "",                            "",                            ""]),
+    ("200, moved",      ["open: open",                   "",                            "",                            "",                            ""]),
+    ("200 html",        ["failed: error 2 ContentType",  "",                            "",                            "",                            ""]),
+    ("204",             ["failed: error 2 Status(204)",  "",                            "",                            "",                            ""]),
+    ("404",             ["failed: error 2 Status(404)",  "",                            "",                            "",                            ""]),
+    ("503, to retry",   ["waiting: error 0 Status(503)", "",                            "",                            "",                            ""]),
+    ("end of body",     ["waiting: error 0 EndOfBody",   "waiting: error 0 EndOfBody",  "waiting: error 0 EndOfBody",  "waiting: error 0 EndOfBody",  ""]),
+    ("end in a line",   ["waiting: error 0 EndOfBody",   "waiting: error 0 Cut(Line)",  "waiting: error 0 Cut(Line)",  "waiting: error 0 Cut(Line)",  ""]),
+    ("end in an event", ["waiting: error 0 EndOfBody",   "waiting: error 0 Cut(Event)", "waiting: error 0 Cut(Event)", "waiting: error 0 Cut(Event)", ""]),
+    ("network",         ["waiting: error 0 Network",     "waiting: error 0 Network",    "waiting: error 0 Network",    "waiting: error 0 Network",    ""]),
+    ("timeout",         ["waiting: error 0 Timeout",     "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    ""]),
+    ("futile",          ["failed: error 2 Futile",       "failed: error 2 Futile",      "failed: error 2 Futile",      "failed: error 2 Futile",      ""]),
+    ("redirect",        ["connecting",                   "",                            "",                            "",                            ""]),
+    ("elapsed",         ["",                             "",                            "",                            "",                            "connecting"]),
+    ("stable",          ["",                             "stable",                      "",                            "expecting",                   ""]),
+    ("expect end",      ["",                             "expecting",                   "expecting",                   "",                            ""]),
+    ("expect, cursor",  ["",                             "expecting",                   "expecting",                   "",                            ""]),
+    ("reconnect",       ["",                             "connecting: error 0 Reconnect", "connecting: error 0 Reconnect", "connecting: error 0 Reconnect", "connecting"]),
+    ("close",           ["closed",                       "closed",                      "closed",                      "closed",                      "closed"]),
+    ("close, cursor",   ["closed",                       "closed",                      "closed",                      "closed",                      "closed"]),
+    ("bytes",           ["",                             "open: message",               "stable: message",             "expecting: message",          ""]),
+    ("bytes, items",    ["",                             "open: Comment(\"x\")",        "stable: Comment(\"x\")",      "expecting: Comment(\"x\")",   ""]),
+    ("drop a cursor",   ["",                             "",                            "",                            "",                            ""]),
+    ("ask",             ["",                             "",                            "",                            "",                            ""]),
 ];
 
 #[test]
 fn every_input_in_every_state_does_what_the_table_says() {
-    let policy = RetryPolicy::new().statuses(&[503]);
+    let policy = RetryPolicy::new().statuses(&[503]).stable_after(MS(9));
     let start = || source().retry_policy(policy);
     let prepare = |inputs: &[&str]| {
         let mut source = start();
@@ -166,7 +212,7 @@ fn every_input_in_every_state_does_what_the_table_says() {
         source
     };
     // Each state, reached in every way.
-    let states: [(&str, &[&[&str]]); 5] = [
+    let states: [(&str, &[&[&str]]); 7] = [
         (
             "connecting",
             &[
@@ -174,6 +220,8 @@ fn every_input_in_every_state_does_what_the_table_says() {
                 &["network", "elapsed"],
                 &["503, to retry", "elapsed"],
                 &["200", "bytes", "end of body", "elapsed"],
+                &["200", "reconnect"],
+                &["network", "reconnect"],
             ],
         ),
         (
@@ -182,6 +230,18 @@ fn every_input_in_every_state_does_what_the_table_says() {
                 &["200"],
                 &["200, moved", "bytes"],
                 &["200", "network", "elapsed", "200"],
+                &["redirect", "200"],
+                &["200", "stable", "reconnect", "200"],
+                &["200", "expect end", "network", "reconnect", "200"],
+            ],
+        ),
+        ("stable", &[&["200", "stable"], &["200", "bytes", "stable"]]),
+        (
+            "expecting",
+            &[
+                &["200", "expect end"],
+                &["200", "stable", "expect end"],
+                &["200", "bytes", "expect, cursor"],
             ],
         ),
         (
@@ -191,6 +251,8 @@ fn every_input_in_every_state_does_what_the_table_says() {
                 &["503, to retry"],
                 &["200", "end of body"],
                 &["network", "elapsed", "end of body"],
+                &["timeout"],
+                &["200", "expect end", "end in a line"],
             ],
         ),
         (
@@ -240,7 +302,7 @@ fn every_input_in_every_state_does_what_the_table_says() {
             }
         }
     }
-    assert_eq!(pairs, 19 * 16);
+    assert_eq!(pairs, 31 * 24);
 }
 
 // Closing
@@ -474,8 +536,19 @@ fn a_reason_says_what_happened() {
             "the content type is not text/event-stream",
         ),
         (Reason::EndOfBody, "the body ended"),
+        (
+            Reason::Cut(Unfinished::Line),
+            "the body ended inside a line",
+        ),
+        (
+            Reason::Cut(Unfinished::Event),
+            "the body ended inside an event",
+        ),
         (Reason::Network, "network error"),
+        (Reason::Timeout, "timeout"),
         (Reason::Futile, "the request is futile"),
+        (Reason::GaveUp(3), "gave up after 3 failures in a row"),
+        (Reason::Reconnect, "a reconnect was asked for"),
     ] {
         assert_eq!(reason.to_string(), text);
     }
@@ -509,6 +582,93 @@ fn statuses_to_retry_are_retried_and_200_and_204_are_none() {
     let mut source = self::source().retry_policy(never);
     let signal = source.handle_response(503, None, EVENT_STREAM);
     assert_eq!(signal, error(ReadyState::Closed, Reason::Status(503)));
+}
+
+#[test]
+fn statuses_may_be_a_list_a_range_or_a_rule_and_add_up() {
+    let retried = |policy: RetryPolicy| {
+        let statuses = (0..=u16::MAX).filter(|&status| {
+            let mut source = source().retry_policy(policy);
+            let _signal = source.handle_response(status, None, EVENT_STREAM);
+            matches!(source.action(), Action::Wait(_))
+        });
+        statuses.collect::<Vec<_>>()
+    };
+    let policy = RetryPolicy::new();
+    let all_but = |range: RangeInclusive<u16>| {
+        let statuses = range.filter(|status| ![200, 204].contains(status));
+        statuses.collect::<Vec<_>>()
+    };
+    assert_eq!(retried(policy), []);
+    assert_eq!(
+        retried(policy.statuses(&[503, 99, 1000, 0, 100, 999])),
+        [100, 503, 999]
+    );
+    assert_eq!(
+        retried(policy.status_range(500..=503)),
+        [500, 501, 502, 503]
+    );
+    assert_eq!(
+        retried(policy.status_range(0..=u16::MAX)),
+        all_but(100..=999)
+    );
+    assert_eq!(
+        retried(policy.status_range(RangeInclusive::new(503, 500))),
+        []
+    );
+    assert_eq!(retried(policy.statuses_where(|_| true)), all_but(100..=999));
+    // From a configuration, which nobody keeps.
+    let listed = String::from("429 503");
+    let is_listed = |status: u16| listed.split(' ').any(|one| one == status.to_string());
+    let policy = policy.statuses_where(is_listed);
+    drop(listed);
+    assert_eq!(retried(policy), [429, 503]);
+    assert_eq!(
+        retried(policy.statuses(&[500]).status_range(410..=411)),
+        [410, 411, 429, 500, 503]
+    );
+}
+
+#[test]
+fn a_wrong_type_is_tried_again_if_that_is_asked_for() {
+    let policy = RetryPolicy::new().retry_content_type(true);
+    let mut source = source().retry_policy(policy);
+    let html = [("Content-Type", "text/html"), ("Retry-After", "9")];
+    let signal = source.handle_response(200, None, html);
+    assert_eq!(signal, error(ReadyState::Connecting, Reason::ContentType));
+    assert_eq!(wait(&source).delay, MS(9000));
+    source.handle_wait_elapsed();
+    let signal = source.handle_response(404, None, html);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::Status(404)));
+}
+
+#[test]
+fn it_gives_up_after_so_many_failures_in_a_row() {
+    let policy = RetryPolicy::new().max_failures(2);
+    let mut source = source().retry_policy(policy);
+    let lost = error(ReadyState::Connecting, Reason::EndOfBody);
+    for _ in 0..5 {
+        let _open = source.handle_response(200, None, EVENT_STREAM);
+        // With a message, a row ends.
+        assert_eq!(data(&mut source.feed(b"data: x\n\n")), ["x"]);
+        assert_eq!(source.failures(), 0);
+        assert_eq!(source.handle_disconnect(Disconnect::EndOfBody), lost);
+        assert_eq!(source.failures(), 1);
+        source.handle_wait_elapsed();
+    }
+    let signal = source.handle_disconnect(Disconnect::Network);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::GaveUp(2)));
+    assert_eq!(source.action(), Action::Stop(Some(Reason::GaveUp(2))));
+    assert_eq!(source.failures(), 2);
+    for at_once in [0, 1] {
+        let mut source = self::source().retry_policy(policy.max_failures(at_once));
+        let signal = source.handle_disconnect(Disconnect::Network);
+        assert_eq!(signal, error(ReadyState::Closed, Reason::GaveUp(1)));
+    }
+    // What fails for good has its own reason.
+    let mut source = self::source().retry_policy(policy.max_failures(1));
+    let signal = source.handle_response(404, None, NO_HEADERS);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::Status(404)));
 }
 
 #[test]
@@ -571,6 +731,95 @@ fn the_url_stays_and_the_origin_is_that_of_the_last_response() {
     }
 }
 
+/// The URLs of the next request and of the origin, after a stream that came by these redirects.
+fn after(to: ReconnectTo, redirects: &[(u16, &'static str)]) -> [String; 2] {
+    let mut source = source().reconnect_to(to);
+    for (status, url) in redirects {
+        source.handle_redirect(*status, url);
+    }
+    let _open = source.handle_response(200, None, EVENT_STREAM);
+    let origin = source.origin().to_string();
+    let _error = source.handle_disconnect(Disconnect::EndOfBody);
+    assert_eq!(source.origin(), &origin[..]);
+    source.handle_wait_elapsed();
+    let Action::Connect(request) = source.action() else {
+        panic!()
+    };
+    assert_eq!(source.url(), URL);
+    [request.url.to_owned(), origin]
+}
+
+#[test]
+fn a_reconnect_goes_where_it_is_told() {
+    use ReconnectTo::{FinalUrl, OriginalUrl, PermanentUrl};
+    const B: &str = "http://b.example";
+    const C: &str = "http://c.example";
+    for (to, redirects, due) in [
+        (OriginalUrl, &[][..], [URL, "http://a.example"]),
+        (OriginalUrl, &[(301, B)], [URL, B]),
+        (OriginalUrl, &[(308, B), (302, C)], [URL, C]),
+        (FinalUrl, &[], [URL, "http://a.example"]),
+        (FinalUrl, &[(302, B)], [B, B]),
+        (FinalUrl, &[(301, B), (307, C)], [C, C]),
+        (PermanentUrl, &[], [URL, "http://a.example"]),
+        (PermanentUrl, &[(301, B)], [B, B]),
+        (PermanentUrl, &[(308, B)], [B, B]),
+        (PermanentUrl, &[(302, B)], [URL, B]),
+        (PermanentUrl, &[(303, B)], [URL, B]),
+        (PermanentUrl, &[(307, B)], [URL, B]),
+        (PermanentUrl, &[(301, B), (308, C)], [C, C]),
+        (PermanentUrl, &[(301, B), (302, C)], [B, C]),
+        (PermanentUrl, &[(302, B), (301, C)], [URL, C]),
+    ] {
+        assert_eq!(after(to, redirects), due, "{to:?} {redirects:?}");
+    }
+}
+
+#[test]
+fn another_url_is_for_the_next_request() {
+    let mut source = open().reconnect_to(ReconnectTo::FinalUrl);
+    assert!(source.set_url("/relative").is_err());
+    assert_eq!(source.url(), URL);
+    source.set_url("http://b.example/2").unwrap();
+    assert_eq!(source.url(), "http://b.example/2");
+    // The stream under way comes from where it came from.
+    assert_eq!(source.origin(), "http://a.example");
+    assert!(matches!(source.reconnect_now(), Some(Signal::Error { .. })));
+    let Action::Connect(request) = source.action() else {
+        panic!()
+    };
+    assert_eq!(request.url, "http://b.example/2");
+    let _open = source.handle_response(200, None, EVENT_STREAM);
+    assert_eq!(source.origin(), "http://b.example");
+    // Also when redirects had led elsewhere.
+    let _error = source.reconnect_now();
+    source.handle_redirect(302, "http://c.example");
+    let _open = source.handle_response(200, None, EVENT_STREAM);
+    assert_eq!(source.origin(), "http://c.example");
+    source.set_url("http://d.example/").unwrap();
+    assert_eq!(source.origin(), "http://c.example");
+    let _error = source.reconnect_now();
+    assert!(
+        matches!(source.action(), Action::Connect(request) if request.url == "http://d.example/")
+    );
+}
+
+#[test]
+fn deadlines_are_told_with_each_action() {
+    let mut source = source().response_timeout(MS(30)).read_timeout(MS(45));
+    for _ in 0..2 {
+        assert!(
+            matches!(source.action(), Action::Connect(request) if request.timeout == Some(MS(30)))
+        );
+        let _open = source.handle_response(200, None, EVENT_STREAM);
+        assert!(matches!(source.action(), Action::Read(due) if due.timeout == Some(MS(45))));
+        let _error = source.handle_disconnect(Disconnect::Timeout);
+        source.handle_wait_elapsed();
+    }
+    let source = self::source();
+    assert!(matches!(source.action(), Action::Connect(request) if request.timeout.is_none()));
+}
+
 #[test]
 fn a_url_that_is_not_for_http_is_not_asked_again() {
     for url in [
@@ -603,7 +852,7 @@ fn a_url_that_is_not_for_http_is_not_asked_again() {
 #[test]
 fn without_a_request_to_repeat_the_end_is_for_good() {
     for (cause, reason) in [
-        (Disconnect::EndOfBody, Reason::EndOfBody),
+        (Disconnect::EndOfBody, Reason::Cut(Unfinished::Line)),
         (Disconnect::Network, Reason::Network),
     ] {
         let mut source = of_url("file:///x").retry_policy(RetryPolicy::never());
@@ -663,10 +912,20 @@ fn the_id_is_sent_as_utf_8_when_a_header_can_carry_it() {
     ] {
         assert_eq!(sent(id), (vec![id.as_bytes().to_vec()], false), "{id:?}");
     }
+    // Blanks at the ends are taken off, as they are on the way.
+    for (id, value) in [
+        (" ", ""),
+        ("\t \t", ""),
+        (" a", "a"),
+        ("a\t", "a"),
+        (" \ta b\t ", "a b"),
+        ("\u{a0}a", "\u{a0}a"),
+    ] {
+        assert_eq!(sent(id), (vec![value.as_bytes().to_vec()], false), "{id:?}");
+    }
     let controls = (0..0x20_u8).filter(|&byte| byte != b'\t').chain([0x7F]);
     let with_control = controls.map(|byte| format!("a{}b", char::from(byte)));
-    let edges = [" ", "\t", " a", "a ", "\ta", "a\t"].map(str::to_owned);
-    for id in with_control.chain(edges) {
+    for id in with_control {
         assert_eq!(sent(&id), (vec![], true), "{id:?}");
     }
     assert_eq!(sent("\u{2026}").0, [b"\xE2\x80\xA6"]);
@@ -694,6 +953,12 @@ fn an_id_that_is_too_long_is_left_out() {
     assert!(left_out(4097, None));
     assert!(!left_out(10_000, Some(usize::MAX)));
     assert!(left_out(1, Some(0)));
+    // What is sent counts.
+    let mut source = source().max_last_event_id_len(1);
+    source.set_last_event_id(" 1 ").unwrap();
+    assert!(
+        matches!(source.action(), Action::Connect(request) if request.last_event_id == Some("1"))
+    );
 }
 
 #[test]
@@ -960,6 +1225,74 @@ fn a_row_of_failures_ends_with_a_message_and_not_with_a_connection() {
     assert_eq!(fail(Some(b"data:x\n\n")), 3);
     assert_eq!(fail(None), 6);
     assert_eq!(fail(Some(b"data:x\n\n")), 3);
+}
+
+#[test]
+fn with_stable_after_a_row_of_failures_ends_when_a_connection_has_lasted() {
+    let policy = RetryPolicy::new()
+        .backoff(MS(100_000))
+        .stable_after(MS(60_000));
+    let mut source = source().retry_policy(policy);
+    let mut fail = |lasts: bool, as_items: bool| {
+        let _open = source.handle_response(200, None, EVENT_STREAM);
+        let mut messages = source.feed(b"data: x\n\n");
+        if as_items {
+            assert!(messages.next_item().unwrap().is_some());
+        } else {
+            assert!(messages.next_message().unwrap().is_some());
+        }
+        if lasts {
+            source.handle_stable();
+            assert_eq!(source.failures(), 0);
+        }
+        let _error = source.handle_disconnect(Disconnect::EndOfBody);
+        // Late: it is not open any more.
+        source.handle_stable();
+        let seconds = wait(&source).delay.as_secs();
+        source.handle_wait_elapsed();
+        seconds
+    };
+    assert_eq!(fail(false, false), 3);
+    assert_eq!(fail(false, true), 6);
+    assert_eq!(fail(false, false), 12);
+    assert_eq!(fail(true, false), 3);
+    assert_eq!(fail(false, true), 6);
+}
+
+#[test]
+fn an_end_that_was_announced_is_no_failure() {
+    let policy = RetryPolicy::new().backoff(MS(100_000)).max_failures(2);
+    let mut source = source().retry_policy(policy);
+    let _error = source.handle_disconnect(Disconnect::Network);
+    source.handle_wait_elapsed();
+    for _ in 0..3 {
+        let _open = source.handle_response(200, None, EVENT_STREAM);
+        source.expect_end();
+        let signal = source.handle_disconnect(Disconnect::EndOfBody);
+        assert_eq!(signal, error(ReadyState::Connecting, Reason::EndOfBody));
+        assert_eq!(source.failures(), 1);
+        assert_eq!(wait(&source).delay, MS(3000));
+        source.handle_wait_elapsed();
+    }
+    // It is announced for one connection.
+    let _open = source.handle_response(200, None, EVENT_STREAM);
+    let signal = source.handle_disconnect(Disconnect::EndOfBody);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::GaveUp(2)));
+
+    for cause in [
+        Disconnect::EndOfBody,
+        Disconnect::Network,
+        Disconnect::Timeout,
+    ] {
+        let mut source = open().retry_policy(RetryPolicy::never());
+        source.expect_end();
+        assert_eq!(source.handle_disconnect(cause), None);
+        assert_eq!(source.action(), Action::Stop(None));
+    }
+    let mut source = open().retry_policy(RetryPolicy::never());
+    source.expect_end();
+    let signal = source.handle_disconnect(Disconnect::Futile);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::Futile));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod support;
 
 use bodies::event_source::check_life;
 use proptest::prelude::*;
-use support::connection::{Op, Options, Response};
+use support::connection::{Op, Options, ReconnectTo, Response};
 use support::model::{Ask, Limit};
 
 fn tokens() -> impl Strategy<Value = Vec<u8>> {
@@ -36,6 +36,16 @@ fn tokens() -> impl Strategy<Value = Vec<u8>> {
     ];
     let token = prop::sample::select(tokens);
     prop::collection::vec(token, 0..7).prop_map(|tokens| tokens.concat())
+}
+
+/// And its origin.
+fn urls() -> impl Strategy<Value = (String, String)> {
+    const URLS: [(&str, &str); 3] = [
+        ("https://B.example:443/x", "https://b.example"),
+        ("http://c.example:8080/", "http://c.example:8080"),
+        ("http://d.example/", "http://d.example"),
+    ];
+    prop::sample::select(&URLS[..]).prop_map(|(url, origin)| (url.to_owned(), origin.to_owned()))
 }
 
 fn responses() -> impl Strategy<Value = Response> {
@@ -81,8 +91,13 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => prop_oneof![Just(Op::FutileError), Just(Op::Close)],
         8 => prop::sample::select(&[0, 1, 39, 40, 499, 3000, 60_000, 10_000_000][..])
             .prop_map(Op::Advance),
+        3 => (prop::sample::select(&[301_u16, 302, 303, 307, 308][..]), urls())
+            .prop_map(|(status, url)| Op::Redirect(status, url)),
         1 => Just(Op::StrayTimer),
         1 => Just(Op::ResetBackoff),
+        1 => Just(Op::ExpectEnd),
+        2 => Just(Op::ReconnectNow),
+        1 => urls().prop_map(Op::SetUrl),
     ];
     prop::collection::vec(op, 0..40)
 }
@@ -108,13 +123,26 @@ fn options() -> impl Strategy<Value = Options> {
     );
     let jitter_percent = prop::sample::select(&[0, 0, 50, 100_000][..]);
     let ask = prop_oneof![Just(Ask::Items), Just(Ask::Events)];
-    (policy, limit, ask, any::<bool>(), jitter_percent).prop_map(
+    let milliseconds =
+        || prop::option::weighted(0.3, prop::sample::select(&[0_u64, 40, 10_000][..]));
+    let timers = (milliseconds(), milliseconds(), milliseconds());
+    let max_failures = prop::option::weighted(0.3, 0..4_u32);
+    let reconnect_to = prop::sample::select(
+        &[
+            ReconnectTo::Original,
+            ReconnectTo::Permanent,
+            ReconnectTo::Final,
+        ][..],
+    );
+    let flags = (prop::bool::weighted(0.2), any::<bool>());
+    let rest = (max_failures, reconnect_to, flags, jitter_percent);
+    (policy, limit, ask, timers, rest).prop_map(
         |(
             (reconnects, time, floor, ceiling, backoff, statuses),
             limit,
             ask,
-            reconnects_to_final_url,
-            jitter_percent,
+            (stable_after, response_timeout, read_timeout),
+            (max_failures, reconnect_to, (retries_content_type, cache_control), jitter_percent),
         )| Options {
             reconnects,
             time,
@@ -123,7 +151,13 @@ fn options() -> impl Strategy<Value = Options> {
             backoff,
             jitter_percent,
             statuses,
-            reconnects_to_final_url,
+            stable_after,
+            response_timeout,
+            read_timeout,
+            max_failures,
+            retries_content_type,
+            reconnect_to,
+            cache_control,
             limit,
             ask,
         },

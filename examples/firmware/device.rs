@@ -101,7 +101,7 @@ impl<'a, M: Modem> Client<'a, M> {
         let elapsed = now.wrapping_sub(self.since);
         match (self.source.action(), self.step) {
             (
-                Action::Connect(_) | Action::Read,
+                Action::Connect(_) | Action::Read(_),
                 Step::Sending { .. } | Step::ReadingHead | Step::ReadingBody,
             ) if elapsed >= SILENCE_MILLIS => {
                 return Err(Disconnect::Network);
@@ -151,7 +151,7 @@ impl<'a, M: Modem> Client<'a, M> {
                     }
                 }
             }
-            (Action::Read, _) => {
+            (Action::Read(_), _) => {
                 let mut bytes = [0; 64];
                 if let Some(len) = self.modem.receive(&mut bytes)? {
                     if len == 0 {

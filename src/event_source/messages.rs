@@ -2,7 +2,7 @@
 //! looked at before each step.
 
 use super::origin::Origin;
-use super::{Input, State, transition};
+use super::state::{Input, State, transition};
 use crate::{Event, EventTooLarge, Events, Item, Storage};
 use core::time::Duration;
 
@@ -30,6 +30,8 @@ use core::time::Duration;
 pub struct Messages<'s, 'i, S> {
     pub(super) state: &'s mut State,
     pub(super) failures: &'s mut u32,
+    /// A message does, unless the policy asks for more.
+    pub(super) ends_row_of_failures: bool,
     pub(super) url: &'s str,
     pub(super) events: Events<'s, 'i, S>,
 }
@@ -58,11 +60,11 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// # }
     /// ```
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, EventTooLarge> {
-        if *self.state != State::Open {
+        if !self.state.is_open() {
             return Ok(None);
         }
         let event = self.events.next_event()?;
-        if event.is_some() {
+        if event.is_some() && self.ends_row_of_failures {
             *self.failures = 0;
         }
         Ok(event.map(|event| Message::new(event, self.url)))
@@ -89,12 +91,14 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// # }
     /// ```
     pub fn next_item(&mut self) -> Result<Option<StreamItem<'_>>, EventTooLarge> {
-        if *self.state != State::Open {
+        if !self.state.is_open() {
             return Ok(None);
         }
         Ok(match self.events.next_item()? {
             Some(Item::Event(event)) => {
-                *self.failures = 0;
+                if self.ends_row_of_failures {
+                    *self.failures = 0;
+                }
                 Some(StreamItem::Message(Message::new(event, self.url)))
             }
             Some(Item::Comment(text)) => Some(StreamItem::Comment(text)),
@@ -118,6 +122,24 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// ```
     pub fn close(&mut self) {
         (*self.state, _) = transition(*self.state, Input::Close);
+    }
+
+    /// [`EventSource::expect_end`](crate::EventSource::expect_end), in the middle of a chunk.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// # use sse_proto::{Disconnect, EventSource, RetryPolicy};
+    /// # let mut source = EventSource::new("http://a.example/stream").unwrap();
+    /// # source = source.retry_policy(RetryPolicy::never());
+    /// # let _ = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    /// let mut messages = source.feed(b"data: [DONE]\n\n");
+    /// assert_eq!(messages.next_message().unwrap().unwrap().data, "[DONE]");
+    /// messages.expect_end();
+    /// assert_eq!(source.handle_disconnect(Disconnect::EndOfBody), None);
+    /// # }
+    /// ```
+    pub fn expect_end(&mut self) {
+        (*self.state, _) = transition(*self.state, Input::ExpectEnd);
     }
 
     /// What of the chunk was not read: all of it, if the connection is not open.

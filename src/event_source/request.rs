@@ -1,5 +1,7 @@
 //! What the driver is to send.
 
+use core::time::Duration;
+
 /// A request for the event stream.
 ///
 /// It is lent by [`Action::Connect`](crate::Action::Connect) and says what the standard says. A
@@ -33,30 +35,42 @@ pub struct Request<'s> {
     /// Whether cookies and the like go with it to another origin.
     pub credentials: Credentials,
     /// The value of the header `Last-Event-ID`; `None`: there is no such header.
+    ///
+    /// It is the last event ID string without blanks and tabs at its ends: HTTP takes them off on the way, so that no server
+    /// sees them of any client. If there was nothing else, it is empty.
     pub last_event_id: Option<&'s str>,
     /// There is a last event id, but no header can carry it: the server will not know where to
     /// go on.
     ///
-    /// So it is with an id that begins or ends with a space or a tab, has a control character in
-    /// it, or is longer than
+    /// So it is with an id that has a control character in it, or is longer than
     /// [`max_last_event_id_len`](crate::EventSource::max_last_event_id_len). The connection does
     /// not depend on it: a stream from its beginning is better than none.
     pub last_event_id_left_out: bool,
+    /// After so much time without the head of a response the driver gives the request up and tells
+    /// [`Disconnect::Timeout`](crate::Disconnect::Timeout): what
+    /// [`response_timeout`](crate::EventSource::response_timeout) says.
+    pub timeout: Option<Duration>,
+    /// See [`cache_control`](crate::EventSource::cache_control).
+    pub(super) has_cache_control: bool,
 }
 
 impl<'s> Request<'s> {
+    /// A request that carries `id`, if there is one and a header can carry it.
     pub(super) fn new(
         url: &'s str,
         credentials: Credentials,
         id: &'s str,
         max_id_len: usize,
     ) -> Self {
-        let can_be_sent = id.len() <= max_id_len && is_field_value(id);
+        let value = trim_blanks(id);
+        let can_be_sent = value.len() <= max_id_len && is_field_value(value);
         Self {
             url,
             credentials,
-            last_event_id: (!id.is_empty() && can_be_sent).then_some(id),
+            last_event_id: (!id.is_empty() && can_be_sent).then_some(value),
             last_event_id_left_out: !can_be_sent,
+            timeout: None,
+            has_cache_control: true,
         }
     }
 
@@ -75,14 +89,17 @@ impl<'s> Request<'s> {
     /// # }
     /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'s [u8])> + use<'s> {
-        let id = self.last_event_id.map(str::as_bytes);
-        [
-            ("Accept", &b"text/event-stream"[..]),
-            // "no-store" is Fetch's mode; this is the header that it means.
-            ("Cache-Control", b"no-cache"),
-        ]
-        .into_iter()
-        .chain(id.map(|id| ("Last-Event-ID", id)))
+        // "no-store" is Fetch's mode; this is the header that it means.
+        let cache_control = self
+            .has_cache_control
+            .then_some(("Cache-Control", &b"no-cache"[..]));
+        let id = self
+            .last_event_id
+            .map(|id| ("Last-Event-ID", id.as_bytes()));
+        [("Accept", &b"text/event-stream"[..])]
+            .into_iter()
+            .chain(cache_control)
+            .chain(id)
     }
 }
 
@@ -108,14 +125,14 @@ pub enum Credentials {
     Include,
 }
 
-/// Whether an HTTP header carries this and gives it back unchanged. Fetch forbids blanks at the
-/// ends, RFC 9110 control characters but the tab.
+/// Without the blanks at both ends, which HTTP takes off.
+fn trim_blanks(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+/// Whether an HTTP header carries this, which has no blanks at its ends, and gives it back unchanged. RFC 9110 forbids control
+/// characters but the tab.
 fn is_field_value(text: &str) -> bool {
-    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
-    let bytes = text.as_bytes();
-    !is_blank(bytes.first())
-        && !is_blank(bytes.last())
-        && bytes
-            .iter()
-            .all(|&byte| byte == b'\t' || !byte.is_ascii_control())
+    text.bytes()
+        .all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }

@@ -1,5 +1,7 @@
 //! How long to wait before the next request, and after what.
 
+use super::statuses::Statuses;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 /// When to reconnect, and after how long.
@@ -38,8 +40,12 @@ pub struct RetryPolicy {
     ceiling: Duration,
     /// The longest wait that doubling comes to.
     backoff: Option<Duration>,
+    /// How long a connection has to last for a row of failures to end; `None`: a message ends it.
+    stable_after: Option<Duration>,
+    max_failures: Option<u32>,
     jitter_percent: u32,
-    statuses: &'static [u16],
+    statuses: Statuses,
+    retries_content_type: bool,
 }
 
 impl RetryPolicy {
@@ -55,8 +61,11 @@ impl RetryPolicy {
             floor: Duration::ZERO,
             ceiling: Duration::MAX,
             backoff: None,
+            stable_after: None,
+            max_failures: None,
             jitter_percent: 0,
-            statuses: &[],
+            statuses: Statuses::NONE,
+            retries_content_type: false,
         }
     }
 
@@ -154,8 +163,9 @@ impl RetryPolicy {
 
     /// Doubles the wait with each failure in a row, up to `cap`. A time of 0 counts as 1 ms here.
     ///
-    /// A row of failures ends when a connection has brought a message; a connection that opens and
-    /// ends at once is one more failure. For a driver with a clock and another rule,
+    /// A row of failures ends when a connection has brought a message, or, with
+    /// [`stable_after`](RetryPolicy::stable_after), when it has lasted; a connection that opens and
+    /// ends at once is one more failure. For another rule,
     /// [`reset_backoff`](crate::EventSource::reset_backoff) ends it too. No wait gets shorter than
     /// the reconnection time by this, also where that is beyond `cap`.
     ///
@@ -199,12 +209,76 @@ impl RetryPolicy {
         self
     }
 
-    /// Reconnects after a response with one of these statuses, although by the standard it fails
+    /// Ends a row of failures when a connection has lasted for `time`, and no longer with its first message.
+    ///
+    /// Otherwise a server that accepts, sends one event and fails is asked again and again without any
+    /// [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells the driver to call
+    /// [`handle_stable`](crate::EventSource::handle_stable) then.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
+    /// use std::time::Duration;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let policy = RetryPolicy::new().time(second).backoff(60 * second).stable_after(5 * second);
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let mut delays = vec![];
+    /// for lasts in [false, false, true, false] {
+    ///     let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
+    ///     assert!(source.feed(b"data: x\n\n").next_message().unwrap().is_some());
+    ///     let Action::Read(read) = source.action() else { panic!() };
+    ///     assert_eq!(read.stable_after, Some(5 * second));
+    ///     if lasts {
+    ///         source.handle_stable();
+    ///     }
+    ///     let _error = source.handle_disconnect(Disconnect::EndOfBody);
+    ///     let Action::Wait(wait) = source.action() else { panic!() };
+    ///     delays.push(wait.delay.as_secs());
+    ///     source.handle_wait_elapsed();
+    /// }
+    /// assert_eq!(delays, [1, 2, 1, 2]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn stable_after(mut self, time: Duration) -> Self {
+        self.stable_after = Some(time);
+        self
+    }
+
+    /// Gives up after `count` failures in a row, with [`Reason::GaveUp`](crate::Reason::GaveUp); never unless set. With 0 or 1
+    /// the first failure is the last.
+    ///
+    /// What ends a row: see [`backoff`](RetryPolicy::backoff).
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, Disconnect, EventSource, Reason, RetryPolicy};
+    ///
+    /// let policy = RetryPolicy::new().max_failures(3);
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// for _ in 0..2 {
+    ///     let _error = source.handle_disconnect(Disconnect::Network);
+    ///     assert!(matches!(source.action(), Action::Wait(_)));
+    ///     source.handle_wait_elapsed();
+    /// }
+    /// assert_eq!(source.failures(), 2);
+    /// let _error = source.handle_disconnect(Disconnect::Network);
+    /// assert_eq!(source.action(), Action::Stop(Some(Reason::GaveUp(3))));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn max_failures(mut self, count: u32) -> Self {
+        self.max_failures = Some(count);
+        self
+    }
+
+    /// Reconnects after a response with one of these statuses, too, although by the standard it fails
     /// for good; no sooner than its `Retry-After` says.
     ///
     /// `Retry-After` is read as a number of seconds. As a date it would need a clock: a driver that
     /// has one may put the number in its place. 200 has no effect here, nor has 204, which is how a
-    /// server stops its clients.
+    /// server stops its clients, nor what is no status (below 100, from 1000).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -221,8 +295,79 @@ impl RetryPolicy {
     /// # }
     /// ```
     #[must_use]
-    pub const fn statuses(mut self, statuses: &'static [u16]) -> Self {
-        self.statuses = statuses;
+    pub const fn statuses(mut self, statuses: &[u16]) -> Self {
+        let mut rest = statuses;
+        while let [status, others @ ..] = rest {
+            self.statuses = self.statuses.with(*status);
+            rest = others;
+        }
+        self
+    }
+
+    /// The same for a range of statuses.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource, RetryPolicy};
+    ///
+    /// const POLICY: RetryPolicy = RetryPolicy::new().statuses(&[429]).status_range(500..=599);
+    ///
+    /// for (status, is_tried_again) in [(404, false), (429, true), (500, true), (599, true)] {
+    ///     let mut source = EventSource::new("http://a.example/").unwrap().retry_policy(POLICY);
+    ///     let _error = source.handle_response(status, None, [("Retry-After", "1")]);
+    ///     assert_eq!(matches!(source.action(), Action::Wait(_)), is_tried_again);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn status_range(mut self, statuses: RangeInclusive<u16>) -> Self {
+        let (mut status, end) = (*statuses.start(), *statuses.end());
+        while status <= end && status <= Statuses::MAX {
+            self.statuses = self.statuses.with(status);
+            status += 1;
+        }
+        self
+    }
+
+    /// The same for each status of which `is_tried_again` says so. It is asked now, once for each.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource, RetryPolicy};
+    ///
+    /// let final_ones = [400, 401, 403, 404];
+    /// let policy = RetryPolicy::new().statuses_where(|status| !final_ones.contains(&status));
+    /// let mut source = EventSource::new("http://a.example/").unwrap().retry_policy(policy);
+    /// let _error = source.handle_response(520, None, [("Retry-After", "1")]);
+    /// assert!(matches!(source.action(), Action::Wait(_)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn statuses_where(mut self, mut is_tried_again: impl FnMut(u16) -> bool) -> Self {
+        for status in Statuses::MIN..=Statuses::MAX {
+            if is_tried_again(status) {
+                self.statuses = self.statuses.with(status);
+            }
+        }
+        self
+    }
+
+    /// Sets whether to reconnect after a response of another type than `text/event-stream`, although by the standard it fails
+    /// for good: for servers whose proxy answers with a page of its own, and status 200, while they are away.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// use sse_proto::{Action, EventSource, RetryPolicy};
+    ///
+    /// let policy = RetryPolicy::new().retry_content_type(true);
+    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
+    /// let _error = source.handle_response(200, None, [("Content-Type", "text/html")]);
+    /// assert!(matches!(source.action(), Action::Wait(_)));
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn retry_content_type(mut self, yes: bool) -> Self {
+        self.retries_content_type = yes;
         self
     }
 
@@ -231,7 +376,21 @@ impl RetryPolicy {
     }
 
     pub(super) fn retries(&self, status: u16) -> bool {
-        !matches!(status, 200 | 204) && self.statuses.contains(&status)
+        !matches!(status, 200 | 204) && self.statuses.contains(status)
+    }
+
+    pub(super) fn retries_content_type(&self) -> bool {
+        self.retries_content_type
+    }
+
+    /// Whether so many failures in a row are too many.
+    pub(super) fn gives_up(&self, failures: u32) -> bool {
+        self.max_failures.is_some_and(|most| failures >= most)
+    }
+
+    /// How long a connection has to last for a row of failures to end, if not a message ends it.
+    pub(super) const fn lasting(&self) -> Option<Duration> {
+        self.stable_after
     }
 
     /// `server`, or what stands here for it.

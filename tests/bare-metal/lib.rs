@@ -390,7 +390,7 @@ impl Driver<'_> {
                         }
                     }
                 }
-                Action::Read => match (body.0.split_first(), body.1) {
+                Action::Read(_) => match (body.0.split_first(), body.1) {
                     (Some((chunk, rest)), _) => {
                         body.0 = rest;
                         for chunk in chunk.chunks(most) {

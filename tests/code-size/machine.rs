@@ -22,7 +22,7 @@ pub fn program(memory: &mut [u8], device: &Device) -> Option<()> {
                 let status = (device.status)();
                 let _ = source.handle_response(status, None, [("Content-Type", (device.text)()?)]);
             }
-            Action::Read => match (device.receive)() {
+            Action::Read(_) => match (device.receive)() {
                 Some(chunk) => {
                     let mut messages = source.feed(chunk);
                     loop {

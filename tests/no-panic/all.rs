@@ -7,7 +7,7 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 use sse_proto::{
     Action, Decoder, Disconnect, Encoder, EventSource, Fixed, Frame, Item, Origin, Reason,
-    RetryPolicy, Storage, StreamItem, is_event_stream,
+    ReconnectTo, RetryPolicy, Storage, StreamItem, is_event_stream,
 };
 
 #[panic_handler]
@@ -40,6 +40,7 @@ pub fn decode<S: Storage>(decoder: &mut Decoder<S>) -> usize {
         sum += usize::from(Frame::try_from(event).is_ok());
     }
     sum += events.rest().len() + decoder.last_event_id().len();
+    sum += usize::from(decoder.unfinished().is_some());
     sum += usize::from(decoder.reconnection_time().is_some());
     sum += match decoder.finish() {
         Ok(event) => usize::from(event.is_some()),
@@ -125,12 +126,22 @@ pub fn connect<S: Storage>(decoder: Decoder<S>) -> usize {
         .backoff(black_box(Duration::MAX));
     let policy = policy
         .jitter(black_box(u32::MAX))
-        .statuses(black_box(&[503]));
+        .statuses(black_box(&[503]))
+        .status_range(black_box(500..=999))
+        .statuses_where(black_box(|status| status > 400));
+    let policy = policy
+        .stable_after(black_box(Duration::MAX))
+        .max_failures(black_box(u32::MAX))
+        .retry_content_type(black_box(true));
     let Ok(source) = EventSource::with_decoder(text(), decoder) else {
         return 0;
     };
-    let source = source.reconnect_to_final_url(black_box(true));
+    let source = source
+        .reconnect_to(black_box(ReconnectTo::PermanentUrl))
+        .response_timeout(black_box(Duration::MAX))
+        .read_timeout(black_box(Duration::MAX));
     let mut source = source
+        .cache_control(black_box(false))
         .max_last_event_id_len(black_box(9))
         .retry_policy(policy);
     let mut sum = 0;
@@ -142,6 +153,7 @@ pub fn connect<S: Storage>(decoder: Decoder<S>) -> usize {
 
 #[inline(never)]
 fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
+    source.handle_redirect(black_box(301), text());
     let headers = [("Content-Type", text()), ("Retry-After", text())];
     let signal = source.handle_response(black_box(200), black_box(Some(text())), headers);
     let mut sum = usize::from(signal.is_some()) + usize::from(is_event_stream([text()]));
@@ -154,8 +166,13 @@ fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
     }
     sum += messages.rest().len();
     if black_box(true) {
+        messages.expect_end();
         messages.close();
     }
+    source.handle_stable();
+    source.expect_end();
+    sum += usize::from(source.reconnect_now().is_some());
+    sum += usize::from(source.set_url(text()).is_ok()) + source.failures() as usize;
     sum += usize::from(source.set_last_event_id(text()).is_ok());
     sum += usize::from(source.origin() == Origin::of(text())) + source.last_event_id().len();
     sum += usize::from(
@@ -166,7 +183,7 @@ fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
     sum += match source.action() {
         Action::Connect(request) => request.headers().map(|(_, value)| value.len()).count(),
         Action::Wait(wait) => usize::from(wait.with_jitter(black_box(7)) > Duration::from_secs(9)),
-        Action::Read => 1,
+        Action::Read(_) => 1,
         Action::Stop(_) => 2,
     };
     source.handle_wait_elapsed();

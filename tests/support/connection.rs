@@ -4,7 +4,7 @@
 //! Quoted comments are the words of the standard. What it leaves open stands at the end.
 
 use super::mime;
-use super::model::{Ask, Item, Limit, Model};
+use super::model::{Ask, Item, Limit, Model, Unfinished};
 
 /// What a driver meets, and what a user does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +19,17 @@ pub(crate) enum Op {
     NetworkError,
     /// A network error after which another attempt makes no sense, or an abort.
     FutileError,
-    /// Milliseconds go by.
+    /// The request is redirected, with this status, to this URL of this origin.
+    Redirect(u16, (String, String)),
+    /// Milliseconds go by, or as many as there are until a timer goes off.
     Advance(u64),
     /// A timer goes off that nobody has set.
     StrayTimer,
     ResetBackoff,
+    ExpectEnd,
+    ReconnectNow,
+    /// Another URL of this origin.
+    SetUrl((String, String)),
     Close,
 }
 
@@ -47,11 +53,25 @@ pub(crate) struct Options {
     pub(crate) floor: u64,
     pub(crate) ceiling: Option<u64>,
     pub(crate) backoff: Option<u64>,
+    pub(crate) stable_after: Option<u64>,
+    pub(crate) response_timeout: Option<u64>,
+    pub(crate) read_timeout: Option<u64>,
+    pub(crate) max_failures: Option<u32>,
     pub(crate) jitter_percent: u32,
     pub(crate) statuses: &'static [u16],
-    pub(crate) reconnects_to_final_url: bool,
+    pub(crate) retries_content_type: bool,
+    pub(crate) reconnect_to: ReconnectTo,
+    pub(crate) cache_control: bool,
     pub(crate) limit: Limit,
     pub(crate) ask: Ask,
+}
+
+/// Where a reconnect goes behind redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReconnectTo {
+    Original,
+    Permanent,
+    Final,
 }
 
 /// What can be seen from outside, and when.
@@ -77,7 +97,8 @@ pub(crate) enum What {
     },
     /// A comment, a `retry` line, or an event that was too large.
     Other(Item),
-    Error,
+    /// The reason, as the crate spells it.
+    Error(String),
 }
 
 pub(crate) const CONNECTING: u8 = 0;
@@ -88,7 +109,7 @@ pub(crate) const CLOSED: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Source {
     options: Options,
-    url: (String, String),
+    pub(crate) url: (String, String),
     pub(crate) ready_state: u8,
     pub(crate) last_event_id: String,
     /// As the server has set it.
@@ -98,9 +119,18 @@ pub(crate) struct Source {
     body: Option<Body>,
     /// When the wait of "reestablish the connection" is over.
     timer: Option<u128>,
-    /// Where the last body came from.
-    final_url: Option<(String, String)>,
-    failures: u32,
+    /// When the response, or the next byte of the body, is too late.
+    deadline: Option<u128>,
+    /// When the connection has lasted.
+    stable_at: Option<u128>,
+    end_is_expected: bool,
+    /// Where the next request goes.
+    target: (String, String),
+    /// Where the last body came from, or where the redirects of this request have led.
+    source: (String, String),
+    /// Of this request.
+    redirects: Vec<u16>,
+    pub(crate) failures: u32,
     pub(crate) log: Vec<Entry>,
 }
 
@@ -124,7 +154,12 @@ impl Source {
             fetching: false,
             body: None,
             timer: None,
-            final_url: None,
+            deadline: None,
+            stable_at: None,
+            end_is_expected: false,
+            target: (url.0.to_owned(), url.1.to_owned()),
+            source: (url.0.to_owned(), url.1.to_owned()),
+            redirects: Vec::new(),
             failures: 0,
             log: Vec::new(),
         };
@@ -135,68 +170,128 @@ impl Source {
     pub(crate) fn apply(&mut self, op: &Op) {
         match op {
             Op::Response(response) => {
-                if core::mem::take(&mut self.fetching) {
+                if self.fetching {
                     self.process_response(response);
                 }
             }
             Op::Bytes { bytes, close_at } => self.process_body_chunk(bytes, *close_at),
             // "processResponseEndOfBody [...] if res is not a network error, then reestablish the
             // connection." A body that breaks off ends as well.
-            Op::EndOfBody | Op::NetworkError if self.body.take().is_some() => self.reestablish(0),
-            Op::EndOfBody if core::mem::take(&mut self.fetching) => self.reestablish(0),
+            Op::EndOfBody => {
+                let unfinished = match &self.body {
+                    Some(body) => body.model.after(&body.bytes).unfinished,
+                    None => None,
+                };
+                self.lose(match unfinished {
+                    None => "EndOfBody",
+                    Some(Unfinished::Line) => "Cut(Line)",
+                    Some(Unfinished::Event) => "Cut(Event)",
+                });
+            }
             // "Otherwise, if res is a network error, then reestablish the connection, unless the
             // user agent knows that to be futile, in which case the user agent may fail the
             // connection."
-            Op::NetworkError if core::mem::take(&mut self.fetching) => {
-                let (scheme, _) = self.request_url().0.split_once(':').unwrap_or_default();
-                if ["http", "https"].contains(&&scheme.to_lowercase()[..]) {
-                    self.reestablish(0);
+            Op::NetworkError => {
+                let (scheme, _) = self.target.0.split_once(':').unwrap_or_default();
+                let is_http = ["http", "https"].contains(&&scheme.to_lowercase()[..]);
+                if self.fetching && !is_http {
+                    self.fail("Network");
                 } else {
-                    self.fail();
+                    self.lose("Network");
                 }
             }
             // "If res is an aborted network error, then fail the connection."
             Op::FutileError => {
-                let is_under_way = core::mem::take(&mut self.fetching) || self.body.is_some();
-                self.body = None;
-                if is_under_way {
-                    self.fail();
+                if self.fetching || self.body.is_some() {
+                    self.fail("Futile");
                 }
             }
-            Op::EndOfBody | Op::NetworkError => {}
-            Op::Advance(milliseconds) => {
-                let end = self.now + u128::from(*milliseconds);
-                if let Some(due) = self.timer.filter(|&due| due <= end) {
-                    self.now = due;
-                    self.timer = None;
-                    // "If the EventSource object's readyState attribute is not set to CONNECTING,
-                    // then return."
-                    if self.ready_state == CONNECTING {
-                        self.fetch();
+            Op::Redirect(status, url) => {
+                if self.fetching {
+                    self.redirects.push(*status);
+                    self.source = url.clone();
+                    let is_moved = self
+                        .redirects
+                        .iter()
+                        .all(|status| [301, 308].contains(status));
+                    match self.options.reconnect_to {
+                        ReconnectTo::Original => {}
+                        ReconnectTo::Permanent if !is_moved => {}
+                        ReconnectTo::Permanent | ReconnectTo::Final => self.target = url.clone(),
                     }
                 }
-                self.now = end;
+            }
+            Op::Advance(milliseconds) => {
+                let end = self.now + u128::from(*milliseconds);
+                let timers = [self.stable_at, self.timer, self.deadline];
+                self.now = timers.into_iter().flatten().fold(end, u128::min);
+                if self.stable_at.take_if(|at| *at == self.now).is_some() {
+                    self.failures = 0;
+                } else if self.timer.take_if(|at| *at == self.now).is_some() {
+                    self.fetch();
+                } else if self.deadline == Some(self.now) {
+                    self.lose("Timeout");
+                }
             }
             Op::StrayTimer => {}
             Op::ResetBackoff => self.failures = 0,
+            Op::ExpectEnd => self.end_is_expected = self.body.is_some(),
+            Op::ReconnectNow => {
+                if self.timer.take().is_some() {
+                    self.fetch();
+                } else if self.body.is_some() {
+                    self.abort();
+                    self.ready_state = CONNECTING;
+                    self.fire(What::Error("Reconnect".to_owned()));
+                    self.fetch();
+                }
+            }
+            Op::SetUrl(url) => {
+                self.url = url.clone();
+                self.target = url.clone();
+            }
             Op::Close => self.close(),
         }
     }
 
     fn process_response(&mut self, response: &Response) {
-        if self.options.statuses.contains(&response.status) {
-            return self.reestablish(response.retry_after.as_deref().map_or(0, seconds));
-        }
+        let least = response.retry_after.as_deref().map_or(0, seconds);
+        let status = response.status;
         // "Otherwise, if res's status is not 200, or if res's `Content-Type` is not
         // `text/event-stream`, then fail the connection."
-        if response.status != 200 || !mime::is_event_stream(&response.content_type) {
-            return self.fail();
+        if status != 200 {
+            let reason = format!("Status({status})");
+            return if self.options.statuses.contains(&status) {
+                self.reestablish(&reason, least)
+            } else {
+                self.fail(&reason)
+            };
+        }
+        if !mime::is_event_stream(&response.content_type) {
+            return if self.options.retries_content_type {
+                self.reestablish("ContentType", least)
+            } else {
+                self.fail("ContentType")
+            };
         }
         // "Otherwise, announce the connection and interpret res's body line by line."
-        match (response.final_url.clone(), &self.final_url) {
-            (None, Some(_)) if self.options.reconnects_to_final_url => {}
-            (url, _) => self.final_url = url,
+        self.abort();
+        if let Some(url) = &response.final_url {
+            self.source = url.clone();
+            if self.options.reconnect_to == ReconnectTo::Final {
+                self.target = url.clone();
+            }
+        } else if self.redirects.is_empty() {
+            self.source = self.target.clone();
         }
+        self.deadline = self
+            .options
+            .read_timeout
+            .map(|time| self.now + u128::from(time));
+        self.stable_at = self
+            .options
+            .stable_after
+            .map(|time| self.now + u128::from(time));
         // "If the readyState attribute is set to a value other than CLOSED, then set the
         // readyState attribute to OPEN and fire an event named open."
         self.ready_state = OPEN;
@@ -217,6 +312,12 @@ impl Source {
         let Some(body) = &mut self.body else {
             return;
         };
+        if !bytes.is_empty() {
+            self.deadline = self
+                .options
+                .read_timeout
+                .map(|time| self.now + u128::from(time));
+        }
         let before = body.model.after(&body.bytes).items.len();
         body.bytes.extend_from_slice(bytes);
         let outcome = body.model.after(&body.bytes);
@@ -230,7 +331,9 @@ impl Source {
                 return;
             }
             if matches!(item, Item::Event { .. }) {
-                self.failures = 0;
+                if self.options.stable_after.is_none() {
+                    self.failures = 0;
+                }
                 let origin = origin.clone();
                 self.fire(What::Message { item, origin });
             } else {
@@ -242,53 +345,86 @@ impl Source {
         }
     }
 
+    /// The request or the body under way is over.
+    fn lose(&mut self, reason: &str) {
+        if self.fetching || self.body.is_some() {
+            self.reestablish(reason, 0);
+        }
+    }
+
     /// "When a user agent is to reestablish the connection"
-    fn reestablish(&mut self, least_seconds: u64) {
+    fn reestablish(&mut self, reason: &str, least_seconds: u64) {
+        if self.end_is_expected {
+            return self.end_as_expected(reason);
+        }
         if !self.options.reconnects {
-            return self.fail();
+            return self.fail(reason);
+        }
+        self.failures += 1;
+        if self
+            .options
+            .max_failures
+            .is_some_and(|most| self.failures >= most)
+        {
+            self.failures -= 1;
+            return self.fail(&format!("GaveUp({})", self.failures + 1));
         }
         // "If the readyState attribute is set to CLOSED, abort the task. Set the readyState
         // attribute to CONNECTING. Fire an event named error."
-        if self.ready_state == CLOSED {
-            return;
-        }
+        self.abort();
         self.ready_state = CONNECTING;
-        self.fire(What::Error);
+        self.fire(What::Error(reason.to_owned()));
         // "Wait a delay equal to the reconnection time of the event source. Optionally, wait some
         // more."
-        self.failures += 1;
         self.timer = Some(self.now + self.delay(least_seconds));
     }
 
     /// "When a user agent is to fail the connection"
-    fn fail(&mut self) {
+    fn fail(&mut self, reason: &str) {
+        self.abort();
+        self.failures += 1;
         // "if the readyState attribute is set to a value other than CLOSED, sets the readyState
         // attribute to CLOSED and fires an event named error"
-        if self.ready_state != CLOSED {
-            self.ready_state = CLOSED;
-            self.fire(What::Error);
-        }
+        self.ready_state = CLOSED;
+        self.fire(What::Error(reason.to_owned()));
     }
 
     /// "The close() method must abort any instances of the fetch algorithm started for this
     /// EventSource object, and must set the readyState attribute to CLOSED."
     fn close(&mut self) {
+        self.abort();
+        self.ready_state = CLOSED;
+    }
+
+    /// There is neither a request nor a body nor a wait.
+    fn abort(&mut self) {
         self.fetching = false;
         self.body = None;
-        self.ready_state = CLOSED;
+        self.timer = None;
+        self.deadline = None;
+        self.stable_at = None;
+        self.end_is_expected = false;
     }
 
     fn fetch(&mut self) {
         // "If the EventSource object's last event ID string is not the empty string, then: [...]
         // Set (`Last-Event-ID`, lastEventIDValue) in request's header list."
-        let id = self.last_event_id.clone();
-        let can_be_sent = id.len() <= 4096
-            && id.trim_matches([' ', '\t']) == id
-            && !id.chars().any(|c| c.is_ascii_control() && c != '\t');
+        let id = &self.last_event_id;
+        // Blanks at the ends of a header's value are no part of it.
+        let value = id.trim_matches([' ', '\t']);
+        let can_be_sent =
+            value.len() <= 4096 && !value.chars().any(|c| c.is_ascii_control() && c != '\t');
+        let is_sent = !id.is_empty() && can_be_sent;
+        let last_event_id = is_sent.then(|| value.to_owned());
         self.fetching = true;
+        self.redirects.clear();
+        self.deadline = self
+            .options
+            .response_timeout
+            .map(|time| self.now + u128::from(time));
         self.fire(What::Request {
-            url: self.request_url().0.clone(),
-            last_event_id: Some(id).filter(|id| !id.is_empty() && can_be_sent),
+            url: self.target.0.clone(),
+            last_event_id,
         });
     }
 
@@ -307,15 +443,20 @@ impl Source {
 
     /// Of the stream under way, or of the last one.
     pub(crate) fn origin(&self) -> &str {
-        &self.final_url.as_ref().unwrap_or(&self.url).1
+        &self.source.1
     }
 
     // From here on: what the standard leaves to us.
 
-    fn request_url(&self) -> &(String, String) {
-        match &self.final_url {
-            Some(url) if self.options.reconnects_to_final_url => url,
-            _ => &self.url,
+    /// What was announced is no failure.
+    fn end_as_expected(&mut self, reason: &str) {
+        self.abort();
+        if self.options.reconnects {
+            self.ready_state = CONNECTING;
+            self.fire(What::Error(reason.to_owned()));
+            self.timer = Some(self.now + self.delay(0));
+        } else {
+            self.ready_state = CLOSED;
         }
     }
 

@@ -47,6 +47,14 @@ pub(crate) struct Outcome {
     pub(crate) last_event_id: String,
     /// Milliseconds.
     pub(crate) reconnection_time: Option<u64>,
+    /// What an end here would cut off.
+    pub(crate) unfinished: Option<Unfinished>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    Line,
+    Event,
 }
 
 /// A stream about to begin.
@@ -95,6 +103,10 @@ impl Model {
         if let Some((field, value)) = split_unfinished(unfinished) {
             stream.make_room(field, value);
         }
+        stream.outcome.unfinished = match bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) {
+            [] | [.., b'\n' | b'\r'] => stream.is_in_event().then_some(Unfinished::Event),
+            _ => Some(Unfinished::Line),
+        };
         stream.outcome
     }
 
@@ -182,6 +194,7 @@ impl<'m> Stream<'m> {
                 items: Vec::new(),
                 last_event_id: model.last_event_id.clone(),
                 reconnection_time: model.reconnection_time,
+                unfinished: None,
             },
             data: String::new(),
             event_type: String::new(),
@@ -235,6 +248,11 @@ impl<'m> Stream<'m> {
             // "Otherwise: the field is ignored."
             Field::Named(_) => {}
         }
+    }
+
+    /// Something was held for an event since the last blank line.
+    fn is_in_event(&self) -> bool {
+        !self.data.is_empty() || !self.event_type.is_empty() || self.id_is_pending || self.skipping
     }
 
     fn dispatch(&mut self) {

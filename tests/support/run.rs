@@ -7,7 +7,7 @@ use sse_proto::{
     Decoder, Event, EventTooLarge, Events, Fixed, IdTooLong, Item as Decoded, Storage,
 };
 
-use super::model::{Ask, Item, Limit, Model, Outcome};
+use super::model::{Ask, Item, Limit, Model, Outcome, Unfinished};
 
 /// A decoder over any storage.
 pub(crate) trait Drive {
@@ -21,6 +21,7 @@ pub(crate) trait Drive {
     fn last_event_id(&self) -> &str;
     /// Milliseconds.
     fn reconnection_time(&self) -> Option<u64>;
+    fn unfinished(&self) -> Option<Unfinished>;
 }
 
 /// A new decoder with this limit. `None`: its storage is not in this build.
@@ -68,6 +69,7 @@ pub(crate) fn read_and_leave(decoder: &mut dyn Drive, chunk: &[u8], model: &Mode
 pub(crate) fn assert_state(decoder: &dyn Drive, expected: &Outcome) {
     assert_eq!(decoder.last_event_id(), expected.last_event_id);
     assert_eq!(decoder.reconnection_time(), expected.reconnection_time);
+    assert_eq!(decoder.unfinished(), expected.unfinished);
 }
 
 /// A new decoder that reads the chunks has handed over, after each of them, exactly what is due.
@@ -139,6 +141,13 @@ impl<S: Storage> Drive for Decoder<S> {
 
     fn reconnection_time(&self) -> Option<u64> {
         Decoder::reconnection_time(self).map(milliseconds)
+    }
+
+    fn unfinished(&self) -> Option<Unfinished> {
+        Decoder::unfinished(self).map(|unfinished| match unfinished {
+            sse_proto::Unfinished::Line => Unfinished::Line,
+            sse_proto::Unfinished::Event => Unfinished::Event,
+        })
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn watch(args: &Args, url: Url) -> Result<Ending, Failure> {
                     }
                 }
             }
-            Action::Read => match body.read(&mut buffer) {
+            Action::Read(_) => match body.read(&mut buffer) {
                 _ if interrupt.came() => {
                     source.close();
                     None

@@ -11,19 +11,25 @@ use sse_proto::{
 use url::Url;
 
 use super::input::{Bytes, List, Put, Text, case};
-use crate::support::connection::{self, Entry, Op, Options, Response, Source, What};
+use crate::support::connection::{self, Entry, Op, Options, ReconnectTo, Response, Source, What};
 use crate::support::model::{Ask, Item, Limit};
 use crate::support::run;
 
 case! {
     struct Case {
-        /// A bit for each of `FLAGS` and, above them, the number of `STATUSES`.
+        /// A bit for each of the constants that follow and, above them, the number of `STATUSES`.
         flags: u8,
+        /// The same again.
+        more: u8,
         /// Milliseconds, as the next three.
         time: u16,
         floor: u16,
         ceiling: u16,
         backoff: u16,
+        /// Milliseconds, as the next two.
+        stable_after: u16,
+        response_timeout: u16,
+        read_timeout: u16,
         jitter_percent: u16,
         /// Of the heap, or of the text region.
         limit: u16,
@@ -35,14 +41,22 @@ case! {
 }
 
 const NEVER: u8 = 1;
+const MAX_FAILURES: u8 = 2;
 const TO_FINAL_URL: u8 = 4;
 const CEILING: u8 = 8;
 pub(crate) const BACKOFF: u8 = 16;
 const FIXED: u8 = 32;
+const STABLE_AFTER: u8 = 1;
+const RESPONSE_TIMEOUT: u8 = 2;
+const READ_TIMEOUT: u8 = 4;
+const CONTENT_TYPE: u8 = 8;
+const TO_PERMANENT_URL: u8 = 16;
+const NO_CACHE_CONTROL: u8 = 32;
 const STATUSES: [&[u16]; 4] = [&[], &[503, 429], &[500, 502, 504], &[301, 404, 503]];
 
 pub(crate) fn check(case: &Case) {
     let flag = |flag| case.flags & flag != 0;
+    let more = |flag| case.more & flag != 0;
     let milliseconds = |time: u16| match time {
         u16::MAX => u64::MAX,
         time => time.into(),
@@ -56,7 +70,17 @@ pub(crate) fn check(case: &Case) {
         backoff: flag(BACKOFF).then_some(milliseconds(case.backoff)),
         jitter_percent: case.jitter_percent.into(),
         statuses: STATUSES[usize::from(case.flags >> 6)],
-        reconnects_to_final_url: flag(TO_FINAL_URL),
+        stable_after: more(STABLE_AFTER).then_some(milliseconds(case.stable_after)),
+        response_timeout: more(RESPONSE_TIMEOUT).then_some(milliseconds(case.response_timeout)),
+        read_timeout: more(READ_TIMEOUT).then_some(milliseconds(case.read_timeout)),
+        max_failures: flag(MAX_FAILURES).then_some((case.more >> 6).into()),
+        retries_content_type: more(CONTENT_TYPE),
+        reconnect_to: match (flag(TO_FINAL_URL), more(TO_PERMANENT_URL)) {
+            (true, _) => ReconnectTo::Final,
+            (false, true) => ReconnectTo::Permanent,
+            (false, false) => ReconnectTo::Original,
+        },
+        cache_control: !more(NO_CACHE_CONTROL),
         limit: match flag(FIXED) {
             false => Limit::Heap(limit),
             true => Limit::Fixed {
@@ -119,7 +143,13 @@ struct Driver<'o, S> {
     now: u128,
     /// A request is under way.
     fetching: bool,
+    /// A body is being read.
+    reading: bool,
     timer: Option<u128>,
+    /// When the response, or the next byte, is too late.
+    deadline: Option<u128>,
+    /// When the connection has lasted.
+    stable_at: Option<u128>,
     log: Vec<Entry>,
 }
 
@@ -135,6 +165,7 @@ impl<'o, S: Storage> Driver<'o, S> {
             .time(milliseconds(options.time))
             .floor(milliseconds(options.floor))
             .jitter(options.jitter_percent)
+            .retry_content_type(options.retries_content_type)
             .statuses(options.statuses);
         if let Some(ceiling) = options.ceiling {
             policy = policy.ceiling(milliseconds(ceiling));
@@ -142,17 +173,37 @@ impl<'o, S: Storage> Driver<'o, S> {
         if let Some(cap) = options.backoff {
             policy = policy.backoff(milliseconds(cap));
         }
+        if let Some(time) = options.stable_after {
+            policy = policy.stable_after(milliseconds(time));
+        }
+        if let Some(count) = options.max_failures {
+            policy = policy.max_failures(count);
+        }
         let mut source = EventSource::with_decoder(url.to_owned(), decoder)
             .unwrap()
             .retry_policy(policy)
-            .reconnect_to_final_url(options.reconnects_to_final_url);
+            .cache_control(options.cache_control)
+            .reconnect_to(match options.reconnect_to {
+                ReconnectTo::Original => sse_proto::ReconnectTo::OriginalUrl,
+                ReconnectTo::Permanent => sse_proto::ReconnectTo::PermanentUrl,
+                ReconnectTo::Final => sse_proto::ReconnectTo::FinalUrl,
+            });
+        if let Some(time) = options.response_timeout {
+            source = source.response_timeout(milliseconds(time));
+        }
+        if let Some(time) = options.read_timeout {
+            source = source.read_timeout(milliseconds(time));
+        }
         source.set_last_event_id(last_event_id).unwrap();
         let mut driver = Self {
             source,
             options,
             now: 0,
             fetching: false,
+            reading: false,
             timer: None,
+            deadline: None,
+            stable_at: None,
             log: Vec::new(),
         };
         driver.act();
@@ -161,14 +212,17 @@ impl<'o, S: Storage> Driver<'o, S> {
 
     /// Begins what the action asks for, unless it is under way.
     fn act(&mut self) {
-        let mut fetching = false;
-        let mut timer = None;
+        let in_time = |time: Option<Duration>| time.map(|time| self.now + time.as_millis());
+        let (mut fetching, mut reading) = (false, false);
+        let (mut timer, mut deadline, mut stable_at) = (None, None, None);
         let mut request = None;
         match self.source.action() {
             Action::Connect(to_send) => {
                 fetching = true;
-                check_headers(to_send);
+                check_headers(to_send, self.options.cache_control);
+                deadline = self.deadline.filter(|_| self.fetching);
                 if !self.fetching {
+                    deadline = in_time(to_send.timeout);
                     request = Some(What::Request {
                         url: to_send.url.to_owned(),
                         last_event_id: to_send.last_event_id.map(str::to_owned),
@@ -179,10 +233,23 @@ impl<'o, S: Storage> Driver<'o, S> {
                 self.check_jitter(wait);
                 timer = self.timer.or(Some(self.now + wait.delay.as_millis()));
             }
-            Action::Read | Action::Stop(_) => {}
+            Action::Read(due) => {
+                reading = true;
+                if self.reading {
+                    deadline = self.deadline;
+                    stable_at = self.stable_at.filter(|_| due.stable_after.is_some());
+                } else {
+                    deadline = in_time(due.timeout);
+                    stable_at = in_time(due.stable_after);
+                }
+            }
+            Action::Stop(_) => {}
         }
         self.fetching = fetching;
+        self.reading = reading;
         self.timer = timer;
+        self.deadline = deadline;
+        self.stable_at = stable_at;
         if let Some(request) = request {
             self.write(request);
         }
@@ -219,16 +286,11 @@ impl<'o, S: Storage> Driver<'o, S> {
             Op::EndOfBody => self.source.handle_disconnect(Disconnect::EndOfBody),
             Op::NetworkError => self.source.handle_disconnect(Disconnect::Network),
             Op::FutileError => self.source.handle_disconnect(Disconnect::Futile),
-            Op::Advance(milliseconds) => {
-                let end = self.now + u128::from(*milliseconds);
-                if let Some(due) = self.timer.filter(|&due| due <= end) {
-                    self.now = due;
-                    self.source.handle_wait_elapsed();
-                    self.act();
-                }
-                self.now = end;
+            Op::Redirect(status, (url, _)) => {
+                self.source.handle_redirect(*status, url.clone());
                 None
             }
+            Op::Advance(milliseconds) => self.advance(*milliseconds),
             Op::StrayTimer => {
                 if self.timer.is_none() {
                     self.source.handle_wait_elapsed();
@@ -239,6 +301,15 @@ impl<'o, S: Storage> Driver<'o, S> {
                 self.source.reset_backoff();
                 None
             }
+            Op::ExpectEnd => {
+                self.source.expect_end();
+                None
+            }
+            Op::ReconnectNow => self.source.reconnect_now(),
+            Op::SetUrl((url, _)) => {
+                self.source.set_url(url.clone()).unwrap();
+                None
+            }
             Op::Close => {
                 self.source.close();
                 None
@@ -246,16 +317,37 @@ impl<'o, S: Storage> Driver<'o, S> {
         };
         match signal {
             Some(Signal::Open) => self.write(What::Open),
-            Some(Signal::Error { ready_state, .. }) => {
+            Some(Signal::Error {
+                ready_state,
+                reason,
+            }) => {
                 assert_eq!(ready_state, self.source.ready_state());
-                self.write(What::Error);
+                self.write(What::Error(format!("{reason:?}")));
             }
             None => {}
         }
         self.act();
     }
 
+    fn advance(&mut self, milliseconds: u64) -> Option<Signal> {
+        let end = self.now + u128::from(milliseconds);
+        let timers = [self.stable_at, self.timer, self.deadline];
+        self.now = timers.into_iter().flatten().fold(end, u128::min);
+        let now = Some(self.now);
+        if self.stable_at == now {
+            self.source.handle_stable();
+        } else if self.timer == now {
+            self.source.handle_wait_elapsed();
+        } else if self.deadline == now {
+            return self.source.handle_disconnect(Disconnect::Timeout);
+        }
+        None
+    }
+
     fn read(&mut self, bytes: &[u8], close_at: Option<usize>) {
+        if let (Action::Read(due), false) = (self.source.action(), bytes.is_empty()) {
+            self.deadline = due.timeout.map(|time| self.now + time.as_millis());
+        }
         let mut seen = Vec::new();
         let mut messages = self.source.feed(bytes);
         loop {
@@ -290,14 +382,12 @@ impl<'o, S: Storage> Driver<'o, S> {
     }
 }
 
-/// "`Accept`/`text/event-stream`", no cache, and the id if there is one to send.
-fn check_headers(request: Request<'_>) {
+/// "`Accept`/`text/event-stream`", no cache unless that is unwanted, and the id if there is one to send.
+fn check_headers(request: Request<'_>, cache_control: bool) {
+    let accept = Some(("Accept", "text/event-stream"));
+    let cache_control = cache_control.then_some(("Cache-Control", "no-cache"));
     let id = request.last_event_id.map(|id| ("Last-Event-ID", id));
-    let first = [
-        ("Accept", "text/event-stream"),
-        ("Cache-Control", "no-cache"),
-    ];
-    let due = first.into_iter().chain(id);
+    let due = [accept, cache_control, id].into_iter().flatten();
     assert!(
         request
             .headers()
@@ -346,7 +436,8 @@ fn assert_as_the_model<S: Storage>(
             let time = Duration::from_millis(model.reconnection_time());
             assert_eq!(driver.source.reconnection_time(), time);
         }
-        assert_eq!(driver.source.url(), url.0);
+        assert_eq!(driver.source.url(), model.url.0);
+        assert_eq!(driver.source.failures(), model.failures);
         assert_eq!(driver.source.origin(), model.origin());
     }
 }
@@ -355,7 +446,7 @@ const CLOSE_NEVER: u8 = 0xFF;
 
 impl<'a> Arbitrary<'a> for Op {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u8::arbitrary(u)? % 12 {
+        Ok(match u8::arbitrary(u)? % 16 {
             0 => Self::Response(u.arbitrary()?),
             1 => Self::Bytes {
                 close_at: match u8::arbitrary(u)? {
@@ -378,6 +469,16 @@ impl<'a> Arbitrary<'a> for Op {
                 ..Response::default()
             }),
             10 => Self::Advance(u64::MAX),
+            12 => Self::ExpectEnd,
+            13 => Self::ReconnectNow,
+            14 => match url_and_origin(&Text::arbitrary(u)?.0) {
+                Some(url) => Self::SetUrl(url),
+                None => Self::StrayTimer,
+            },
+            15 => match (u.arbitrary()?, url_and_origin(&Text::arbitrary(u)?.0)) {
+                (status, Some(url)) => Self::Redirect(status, url),
+                (_, None) => Self::StrayTimer,
+            },
             _ => Self::Bytes {
                 close_at: None,
                 bytes: Bytes::arbitrary(u)?.0,
@@ -409,6 +510,17 @@ impl Put for Op {
             Self::StrayTimer => 6_u8.put(input),
             Self::ResetBackoff => 7_u8.put(input),
             Self::Close => 8_u8.put(input),
+            Self::ExpectEnd => 12_u8.put(input),
+            Self::ReconnectNow => 13_u8.put(input),
+            Self::SetUrl((url, _)) => {
+                14_u8.put(input);
+                Text(url.clone()).put(input);
+            }
+            Self::Redirect(status, (url, _)) => {
+                15_u8.put(input);
+                status.put(input);
+                Text(url.clone()).put(input);
+            }
         }
     }
 }

@@ -156,7 +156,7 @@ impl Client {
                     Err(_) => self.lost(Lost::network("no answer in time")),
                 }
             }
-            Action::Read => {
+            Action::Read(_) => {
                 let deadline = *(self.deadline).get_or_insert_with(|| after(self.patience));
                 let chunk = async {
                     match &mut self.response {
