@@ -95,6 +95,13 @@ fn has_events<B>(response: &Response<B>) -> bool {
         && !is_compressed(response.headers())
 }
 
+/// Whether it would promise events if it was not compressed.
+pub(crate) fn is_compressed_event_stream<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::OK
+        && is_compressed(response.headers())
+        && is_event_stream(response.headers().get_all(header::CONTENT_TYPE))
+}
+
 fn is_compressed(headers: &HeaderMap) -> bool {
     let encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut encodings = encodings.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));

@@ -18,7 +18,9 @@ use std::{
 
 use futures_core::{Stream, TryStream};
 use pin_project_lite::pin_project;
-use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, OwnedEvent};
+use sse_proto::{
+    Decoder, Event, EventTooLarge, Events, Heap, Item, Messages, OwnedEvent, StreamItem,
+};
 
 use crate::Error;
 
@@ -32,12 +34,97 @@ const MAX_QUEUED: usize = 63;
 /// .. or when their text is longer than this: each of them may have inherited a long ID.
 const MAX_QUEUED_LEN: usize = 4096;
 
+/// What decodes: the decoder itself, or the connection machine that has one.
+pub(crate) trait Feed {
+    type Cursor<'d, 'i>: Cursor
+    where
+        Self: 'd;
+
+    fn feed<'d, 'i>(&'d mut self, chunk: &'i [u8]) -> Self::Cursor<'d, 'i>;
+
+    fn last_event_id(&self) -> &str;
+}
+
+/// A cursor over one chunk.
+pub(crate) trait Cursor {
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge>;
+
+    fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge>;
+
+    /// How many bytes of the chunk were not read.
+    fn rest_len(&self) -> usize;
+}
+
+impl Feed for Decoder {
+    type Cursor<'d, 'i> = Events<'d, 'i, Heap>;
+
+    #[inline(always)]
+    fn feed<'d, 'i>(&'d mut self, chunk: &'i [u8]) -> Events<'d, 'i, Heap> {
+        self.feed(chunk)
+    }
+
+    #[inline(always)]
+    fn last_event_id(&self) -> &str {
+        self.last_event_id()
+    }
+}
+
+impl Cursor for Events<'_, '_, Heap> {
+    #[inline(always)]
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
+        self.next_event()
+    }
+
+    #[inline(always)]
+    fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
+        self.next_item()
+    }
+
+    #[inline(always)]
+    fn rest_len(&self) -> usize {
+        self.rest().len()
+    }
+}
+
+impl Feed for sse_proto::EventSource<String> {
+    type Cursor<'d, 'i> = Messages<'d, 'i, Heap>;
+
+    #[inline(always)]
+    fn feed<'d, 'i>(&'d mut self, chunk: &'i [u8]) -> Messages<'d, 'i, Heap> {
+        self.feed(chunk)
+    }
+
+    #[inline(always)]
+    fn last_event_id(&self) -> &str {
+        self.last_event_id()
+    }
+}
+
+impl Cursor for Messages<'_, '_, Heap> {
+    #[inline(always)]
+    fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
+        Ok(self.next_message()?.map(Event::from))
+    }
+
+    fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
+        Ok(match Messages::next_item(self)? {
+            Some(StreamItem::Message(message)) => Some(Item::Event(message.into())),
+            Some(StreamItem::Comment(text)) => Some(Item::Comment(text)),
+            Some(StreamItem::Retry(time)) => Some(Item::Retry(time)),
+            // Another kind of item, of a later version.
+            Some(_) | None => None,
+        })
+    }
+
+    #[inline(always)]
+    fn rest_len(&self) -> usize {
+        self.rest().len()
+    }
+}
+
 /// What is decoded: events alone, or comments and `retry` lines as well.
 pub(crate) trait Decode: Sized {
-    fn next(
-        events: &mut Events<'_, '_, Heap>,
-        batch: &mut Batch,
-    ) -> Result<Option<Self>, EventTooLarge>;
+    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge>;
     fn from_event(event: OwnedEvent) -> Self;
     fn as_event(&self) -> Option<&OwnedEvent>;
 }
@@ -49,6 +136,8 @@ pub(crate) struct Batch {
     len: usize,
     /// There is an event with a last event ID.
     has_ids: bool,
+    /// Comments and `retry` lines are wanted, where that is not known from the type.
+    pub(crate) with_items: bool,
 }
 
 impl Batch {
@@ -69,11 +158,8 @@ impl Batch {
 
 impl Decode for OwnedEvent {
     #[inline(always)]
-    fn next(
-        events: &mut Events<'_, '_, Heap>,
-        batch: &mut Batch,
-    ) -> Result<Option<Self>, EventTooLarge> {
-        Ok(events.next_event()?.map(|event| batch.event(event)))
+    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge> {
+        Ok(cursor.next_event()?.map(|event| batch.event(event)))
     }
 
     fn from_event(event: OwnedEvent) -> Self {
@@ -93,28 +179,30 @@ pin_project! {
     {
         #[pin]
         source: S,
-        state: State<S::Ok, T>,
+        state: State<Decoder, S::Ok, T>,
     }
 }
 
-struct State<C, T> {
-    decoder: Decoder,
+/// A decoder, and what it has decoded ahead of what was handed out.
+pub(crate) struct State<D, C, T> {
+    pub(crate) decoder: D,
     /// What is left of the last chunk begins here.
-    rest: Option<(C, usize)>,
+    pub(crate) rest: Option<(C, usize)>,
     piece_len: usize,
-    queue: VecDeque<Result<T, EventTooLarge>>,
+    pub(crate) queue: VecDeque<Result<T, EventTooLarge>>,
     /// As of the last event that was handed out, if the decoder is ahead of it.
     last_event_id: String,
     is_ahead: bool,
     /// There is no end marker to look for, and no ID to remember in what is handed out next.
     is_plain: bool,
     marker: Option<Cow<'static, str>>,
+    pub(crate) with_items: bool,
     finish_at_end: bool,
-    phase: Phase,
+    pub(crate) phase: Phase,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Phase {
+pub(crate) enum Phase {
     Reading,
     /// The source has ended, and the end is still to be told.
     AtEnd,
@@ -125,18 +213,7 @@ impl<S: TryStream, T> Decoded<S, T> {
     pub(crate) fn new(source: S, decoder: Decoder) -> Self {
         Self {
             source,
-            state: State {
-                decoder,
-                rest: None,
-                piece_len: PIECE_LEN,
-                queue: VecDeque::new(),
-                last_event_id: String::new(),
-                is_ahead: false,
-                is_plain: false,
-                marker: None,
-                finish_at_end: false,
-                phase: Phase::Reading,
-            },
+            state: State::new(decoder),
         }
     }
 
@@ -155,8 +232,7 @@ impl<S: TryStream, T> Decoded<S, T> {
     }
 
     pub(crate) fn until(&mut self, marker: Cow<'static, str>) {
-        self.state.marker = Some(marker);
-        self.state.is_plain = false;
+        self.state.until(marker);
     }
 
     pub(crate) fn finish_at_end(&mut self, yes: bool) {
@@ -164,11 +240,7 @@ impl<S: TryStream, T> Decoded<S, T> {
     }
 
     pub(crate) fn last_event_id(&self) -> &str {
-        if self.state.is_ahead {
-            &self.state.last_event_id
-        } else {
-            self.state.decoder.last_event_id()
-        }
+        self.state.last_event_id()
     }
 
     pub(crate) fn reconnection_time(&self) -> Option<Duration> {
@@ -204,7 +276,7 @@ where
             if state.phase != Phase::Reading {
                 return Poll::Ready(state.end());
             }
-            state.is_ahead = false;
+            state.catch_up();
             let (chunk, start) = match state.rest.take() {
                 Some(rest) => rest,
                 None => match ready!(source.as_mut().poll_next(context)) {
@@ -229,16 +301,20 @@ where
     }
 }
 
-impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
+impl<D: Feed, C: AsRef<[u8]>, T: Decode> State<D, C, T> {
     /// Decodes a batch of items; returns the first one and puts the others into the queue.
     #[inline(always)]
-    fn decode(&mut self, chunk: C, start: usize) -> Option<Result<T, EventTooLarge>> {
+    pub(crate) fn decode(&mut self, chunk: C, start: usize) -> Option<Result<T, EventTooLarge>> {
         let bytes = chunk.as_ref().get(start..).unwrap_or_default();
         let piece = piece(bytes, self.piece_len);
         let mut left = bytes.len() - piece.len();
         let mut events = self.decoder.feed(piece);
-        let mut batch = Batch::default();
+        let mut batch = Batch {
+            with_items: self.with_items,
+            ..Batch::default()
+        };
         let Some(first) = T::next(&mut events, &mut batch).transpose() else {
+            drop(events);
             self.piece_len = self.piece_len.saturating_mul(4);
             self.keep_rest(chunk, left);
             return None;
@@ -249,7 +325,7 @@ impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
         batch.len = 0;
         loop {
             if is_full {
-                left += events.rest().len();
+                left += events.rest_len();
                 break;
             }
             let Some(item) = T::next(&mut events, &mut batch).transpose() else {
@@ -258,12 +334,15 @@ impl<C: AsRef<[u8]>, T: Decode> State<C, T> {
             self.queue.push_back(item);
             is_full = self.queue.len() == MAX_QUEUED || batch.len > MAX_QUEUED_LEN;
         }
+        drop(events);
         self.keep_rest(chunk, left);
         self.is_plain =
             !batch.has_ids && self.marker.is_none() && self.decoder.last_event_id().is_empty();
         Some(first)
     }
+}
 
+impl<C: AsRef<[u8]>, T: Decode> State<Decoder, C, T> {
     /// The source has ended: the event that it has cut short, if that is asked for.
     fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
         if !self.finish_at_end {
@@ -305,7 +384,7 @@ where
                     _ => Ok(None),
                 });
             }
-            state.is_ahead = false;
+            state.catch_up();
             let flow = match state.rest.take() {
                 Some((chunk, start)) => state.lend(chunk, start, each),
                 None => match ready!(source.as_mut().poll_next(context)) {
@@ -336,7 +415,7 @@ where
     }
 }
 
-impl<C: AsRef<[u8]>, T> State<C, T> {
+impl<D: Feed, C: AsRef<[u8]>, T> State<D, C, T> {
     /// The last so many bytes of the chunk are not decoded yet.
     #[inline(always)]
     fn keep_rest(&mut self, chunk: C, left: usize) {
@@ -362,7 +441,8 @@ impl<C: AsRef<[u8]>, T> State<C, T> {
                 break;
             }
             if let ControlFlow::Break(value) = each(event) {
-                let left = events.rest().len();
+                let left = events.rest_len();
+                drop(events);
                 self.keep_rest(chunk, left);
                 return ControlFlow::Break(value);
             }
@@ -371,9 +451,47 @@ impl<C: AsRef<[u8]>, T> State<C, T> {
     }
 }
 
-impl<C, T: Decode> State<C, T> {
+impl<D: Feed, C, T> State<D, C, T> {
+    pub(crate) const fn new(decoder: D) -> Self {
+        Self {
+            decoder,
+            rest: None,
+            piece_len: PIECE_LEN,
+            queue: VecDeque::new(),
+            last_event_id: String::new(),
+            is_ahead: false,
+            is_plain: false,
+            marker: None,
+            with_items: false,
+            finish_at_end: false,
+            phase: Phase::Reading,
+        }
+    }
+
+    pub(crate) fn until(&mut self, marker: Cow<'static, str>) {
+        self.marker = Some(marker);
+        self.is_plain = false;
+    }
+
+    /// As of what was handed out.
+    pub(crate) fn last_event_id(&self) -> &str {
+        if self.is_ahead {
+            &self.last_event_id
+        } else {
+            self.decoder.last_event_id()
+        }
+    }
+
+    /// All that was decoded was handed out.
+    #[inline(always)]
+    pub(crate) fn catch_up(&mut self) {
+        self.is_ahead = false;
+    }
+}
+
+impl<D: Feed, C, T: Decode> State<D, C, T> {
     #[inline]
-    fn next_queued(&mut self) -> Option<Result<T, EventTooLarge>> {
+    pub(crate) fn next_queued(&mut self) -> Option<Result<T, EventTooLarge>> {
         // What was decoded after the end marker is not handed out.
         match self.phase {
             Phase::Ended => None,
@@ -382,7 +500,10 @@ impl<C, T: Decode> State<C, T> {
     }
 
     #[inline(always)]
-    fn hand_out<E>(&mut self, item: Result<T, EventTooLarge>) -> Option<Result<T, Error<E>>> {
+    pub(crate) fn hand_out<E>(
+        &mut self,
+        item: Result<T, EventTooLarge>,
+    ) -> Option<Result<T, Error<E>>> {
         let item = match item {
             Ok(item) => item,
             Err(error) => return Some(Err(Error::TooLarge(error))),

@@ -178,7 +178,7 @@ impl<S: TryStream> EventStream<S> {
     /// # });
     /// ```
     #[cfg(feature = "json")]
-    pub fn json<T: serde::de::DeserializeOwned>(self) -> crate::JsonStream<S, T> {
+    pub fn json<T: serde::de::DeserializeOwned>(self) -> crate::JsonStream<Self, T> {
         crate::JsonStream::new(self)
     }
 

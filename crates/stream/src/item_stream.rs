@@ -10,11 +10,11 @@ use std::{
 
 use futures_core::{FusedStream, Stream, TryStream};
 use pin_project_lite::pin_project;
-use sse_proto::{Decoder, EventTooLarge, Events, Heap, Item, OwnedEvent};
+use sse_proto::{Decoder, EventTooLarge, Item, OwnedEvent};
 
 use crate::{
     Error,
-    decoded::{Batch, Decode, Decoded},
+    decoded::{Batch, Cursor, Decode, Decoded},
 };
 
 pin_project! {
@@ -59,12 +59,9 @@ pub enum OwnedItem {
 
 impl Decode for OwnedItem {
     #[inline]
-    fn next(
-        events: &mut Events<'_, '_, Heap>,
-        batch: &mut Batch,
-    ) -> Result<Option<Self>, EventTooLarge> {
+    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge> {
         loop {
-            return Ok(Some(match events.next_item()? {
+            return Ok(Some(match cursor.next_item()? {
                 None => return Ok(None),
                 Some(Item::Event(event)) => Self::Event(batch.event(event)),
                 Some(Item::Comment(text)) => {

@@ -7,31 +7,31 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use futures_core::{FusedStream, Stream, TryStream};
+use futures_core::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, EventStream, JsonError};
+use sse_proto::OwnedEvent;
+
+use crate::{Error, JsonError};
 
 pin_project! {
-    /// The data of each event as a `T`, made by [`EventStream::json`]. (Feature `json`.)
+    /// The data of each event as a `T`, made by [`EventStream::json`](crate::EventStream::json) and
+    /// [`ClientEvents::json`](crate::ClientEvents::json). (Feature `json`.)
     ///
     /// Data that is no such JSON is an [`Error::Json`] with its event, and the stream goes on. Events of
     /// all types are read alike; where types differ, `T` can be an enum, or
     /// [`OwnedEvent::data`](sse_proto::OwnedEvent::data) goes to `serde_json::from_str` by hand.
     #[must_use = "streams do nothing unless polled"]
-    pub struct JsonStream<S, T>
-    where
-        S: TryStream,
-    {
+    pub struct JsonStream<S, T> {
         #[pin]
-        events: EventStream<S>,
+        events: S,
         of: PhantomData<fn() -> T>,
     }
 }
 
-impl<S: TryStream, T> JsonStream<S, T> {
-    pub(crate) fn new(events: EventStream<S>) -> Self {
+impl<S, T> JsonStream<S, T> {
+    pub(crate) fn new(events: S) -> Self {
         Self {
             events,
             of: PhantomData,
@@ -39,20 +39,19 @@ impl<S: TryStream, T> JsonStream<S, T> {
     }
 
     /// The stream of events below, for its last event ID and reconnection time.
-    pub fn get_ref(&self) -> &EventStream<S> {
+    pub fn get_ref(&self) -> &S {
         &self.events
     }
 
     /// The stream of events below. It goes on with the next event.
-    pub fn into_inner(self) -> EventStream<S> {
+    pub fn into_inner(self) -> S {
         self.events
     }
 }
 
-impl<S, C, E, T> Stream for JsonStream<S, T>
+impl<S, E, T> Stream for JsonStream<S, T>
 where
-    S: Stream<Item = Result<C, E>>,
-    C: AsRef<[u8]>,
+    S: Stream<Item = Result<OwnedEvent, Error<E>>>,
     T: DeserializeOwned,
 {
     type Item = Result<T, Error<E>>;
@@ -67,10 +66,9 @@ where
     }
 }
 
-impl<S, C, E, T> FusedStream for JsonStream<S, T>
+impl<S, E, T> FusedStream for JsonStream<S, T>
 where
-    S: Stream<Item = Result<C, E>>,
-    C: AsRef<[u8]>,
+    S: FusedStream<Item = Result<OwnedEvent, Error<E>>>,
     T: DeserializeOwned,
 {
     fn is_terminated(&self) -> bool {
@@ -78,7 +76,7 @@ where
     }
 }
 
-impl<S: TryStream, T> fmt::Debug for JsonStream<S, T> {
+impl<S: fmt::Debug, T> fmt::Debug for JsonStream<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JsonStream")
             .field("events", &self.events)

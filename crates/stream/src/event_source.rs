@@ -1,0 +1,837 @@
+//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer of the user's.
+//!
+//! The machine decides, this file does: it sends requests, follows redirects, reads bodies, waits, and hands out what happens.
+//! Whatever is under way is kept in the [`EventSource`] itself and not in a future of its methods, so nothing is lost by
+//! dropping those.
+
+mod connect;
+mod events;
+mod handle;
+mod lost;
+mod redirect;
+mod refusal;
+mod silence;
+
+use std::{
+    borrow::Cow,
+    error, fmt,
+    future::Future,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::{FusedStream, Stream};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header, response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use sse_proto::{
+    Action, Decoder, Disconnect, EventTooLarge, Origin, OwnedEvent, ReadyState, Reason,
+    ReconnectTo, RetryPolicy, Signal,
+};
+
+use crate::{
+    BodyChunk, BodyStream, Error, OwnedItem,
+    body::is_compressed_event_stream,
+    decoded::{self, Batch, Cursor, Decode, State},
+};
+use handle::{CLOSE, RECONNECT};
+use refusal::Refusal;
+use silence::Silence;
+
+pub use connect::{Connect, ConnectError, FinalUrl, Sleep};
+pub use events::ClientEvents;
+pub use handle::Handle;
+pub use lost::Lost;
+
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+type Machine = sse_proto::EventSource<String>;
+type Chunk<C> = BodyChunk<<<C as Connect>::Body as Body>::Data>;
+type Item = Option<Result<Received, Error<Lost>>>;
+
+pin_project! {
+    /// A client that reconnects, as browsers have it: a [`Stream`] of what happens.
+    ///
+    /// The stream ends, behind an error or without one, when there will be no other attempt. Its items:
+    ///
+    /// | item | meaning |
+    /// |---|---|
+    /// | `Ok(Received::Open(head))` | there is a connection |
+    /// | `Ok(Received::Event(event))` | an event |
+    /// | `Ok(Received::Lost(lost))` | the connection is lost, and there will be another attempt |
+    /// | `Err(Error::Source(lost))` | it is lost for good: the last item |
+    /// | `Err(Error::TooLarge(error))` | an event was larger than the limit of the decoder; the stream goes on |
+    ///
+    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a connection is lost.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt as _;
+    /// use sse_proto_stream::{EventSource, Received};
+    /// # use std::time::Duration;
+    /// # let mut bodies = ["id: 1\ndata: one\n\n", "id: 2\ndata: two\n\nda"].into_iter();
+    /// # let connect = move |request: http::Request<bytes::Bytes>| {
+    /// #     let response = http::Response::builder().header("content-type", "text/event-stream");
+    /// #     let response = bodies.next().map_or(http::Response::builder().status(204), |_| response)
+    /// #         .body(http_body_util::Full::new(match request.headers().get("last-event-id") {
+    /// #             None => &b"id: 1\ndata: one\n\n"[..],
+    /// #             Some(_) => b"id: 2\ndata: two\n\nda",
+    /// #         }));
+    /// #     std::future::ready(response)
+    /// # };
+    /// # let sleep = |_: Duration| std::future::ready(());
+    ///
+    /// # async fn run(connect: impl sse_proto_stream::Connect<Body: http_body::Body<Error: std::error::Error + Send + Sync + 'static>>, sleep: impl sse_proto_stream::Sleep) -> Vec<String> {
+    /// # let mut log = vec![];
+    /// // An HTTP library and a timer: `Reqwest::new()?` and `tokio::time::sleep`, say.
+    /// let mut source = std::pin::pin!(EventSource::get("http://a.example/", connect, sleep).unwrap());
+    /// loop {
+    ///     match source.try_next().await {
+    ///         Ok(Some(Received::Event(event))) => log.push(event.into_data()),
+    ///         Ok(Some(Received::Lost(lost))) => log.push(lost.to_string()),
+    ///         Ok(Some(_)) => {}
+    ///         Ok(None) => return log,
+    ///         Err(error) => log.push(error.to_string()),
+    ///     }
+    /// }
+    /// # }
+    /// # let log = futures_executor::block_on(run(connect, sleep));
+    /// # assert_eq!(log, ["one", "the body ended, next attempt in 3.0s",
+    /// #     "two", "the body ended inside a line, next attempt in 3.0s", "source of the stream failed: status 204"]);
+    /// ```
+    ///
+    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation has the rules; by default
+    /// they are the standard's. Redirects are followed here, up to 20, and none of the caller's headers goes to another origin.
+    ///
+    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything that is under way is in it, and not in the futures
+    /// of `next`, which may be dropped at any time.
+    #[must_use = "streams do nothing unless polled"]
+    pub struct EventSource<C, T, H = fn(&mut Request<Bytes>)>
+    where
+        C: Connect,
+        T: Sleep,
+    {
+        connect: C,
+        sleep: T,
+        each_attempt: H,
+        // As the caller wants it, for each attempt.
+        request: Box<Request<Bytes>>,
+        state: State<Machine, Chunk<C>, Received>,
+        phase: Phase,
+        handle: Handle,
+        #[pin]
+        response: Option<C::Future>,
+        #[pin]
+        body: Option<BodyStream<C::Body>>,
+        // Of the wait, of the deadline of a response, or of the silence of a body.
+        #[pin]
+        timer: Option<T::Future>,
+    }
+}
+
+/// What an [`EventSource`] hands out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Received {
+    /// The standard's `open`: there is a connection, and this is the head of its response.
+    Open(Box<response::Parts>),
+    /// An event.
+    Event(OwnedEvent),
+    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows its colon, a leading space included.
+    Comment(String),
+    /// A `retry` line has set the reconnection time, if [`items`](EventSource::items) are asked for.
+    Retry(Duration),
+    /// The connection is lost, and there will be another attempt.
+    Lost(Lost),
+}
+
+/// What is under way.
+enum Phase {
+    /// Nothing: the machine says what is next.
+    Begin,
+    /// A request, and what may have to be sent again where a redirect leads.
+    Request {
+        sent: Box<Request<Bytes>>,
+        redirects: u8,
+    },
+    /// The body of a response that is no event stream.
+    Refused(Box<Refusal>),
+    Read(Silence),
+    Wait,
+    Ended,
+}
+
+/// The text is no URL that can be asked for an event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidUrl(String);
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for InvalidUrl {}
+
+impl<C: Connect, T: Sleep> EventSource<C, T> {
+    /// The events of `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl`]: the URL is not absolute, or none at all. Characters that have to be encoded in a URL have to be encoded here.
+    pub fn get(url: &str, connect: C, sleep: T) -> Result<Self, InvalidUrl> {
+        let url: Uri = url.parse().map_err(invalid)?;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = url;
+        Self::new(request, connect, sleep)
+    }
+
+    /// The events that answer `request`: any method, with headers and a body.
+    ///
+    /// A request that is no `GET` is sent once, as it may have effects: its policy is [`RetryPolicy::never`] unless
+    /// [`retry_policy`](Self::retry_policy) says otherwise. What the standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
+    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression holds events back.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl`]: the URL is not absolute.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Request;
+    /// use sse_proto_stream::EventSource;
+    ///
+    /// # type Response = http::Response<http_body_util::Empty<Bytes>>;
+    /// # let connect = |_| std::future::pending::<http::Result<Response>>();
+    /// # let sleep = |_| std::future::pending::<()>();
+    /// let request = Request::post("http://a.example/chat").header("authorization", "Bearer secret");
+    /// let request = request.body(Bytes::from(r#"{"stream":true}"#))?;
+    /// let source = EventSource::new(request, connect, sleep)?.until("[DONE]");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(request: Request<Bytes>, connect: C, sleep: T) -> Result<Self, InvalidUrl> {
+        Self::with_decoder(request, Decoder::new(), connect, sleep)
+    }
+
+    /// The same with a decoder of the caller's, which has another limit than 16 MiB.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUrl`]: the URL is not absolute.
+    pub fn with_decoder(
+        request: Request<Bytes>,
+        decoder: Decoder,
+        connect: C,
+        sleep: T,
+    ) -> Result<Self, InvalidUrl> {
+        let url = request.uri().to_string();
+        let mut machine = Machine::with_decoder(url, decoder).map_err(invalid)?;
+        if request.method() != Method::GET {
+            machine = machine.retry_policy(RetryPolicy::never());
+        }
+        Ok(Self {
+            connect,
+            sleep,
+            each_attempt: |_| {},
+            request: Box::new(request),
+            state: State::new(machine),
+            phase: Phase::Begin,
+            handle: Handle::new(),
+            response: None,
+            body: None,
+            timer: None,
+        })
+    }
+}
+
+fn invalid(error: impl fmt::Display) -> InvalidUrl {
+    InvalidUrl(error.to_string())
+}
+
+impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
+    /// Calls `prepare` with the request of each attempt: for a token that changes, a header, another URL.
+    ///
+    /// A URL that it sets is that of all attempts from now on. It is not called for the requests that redirects lead to, and what it
+    /// sets is kept from other origins like the rest of the caller's headers.
+    ///
+    /// ```
+    /// # use http::{HeaderValue, Request};
+    /// # use sse_proto_stream::EventSource;
+    /// # type Response = http::Response<http_body_util::Empty<bytes::Bytes>>;
+    /// # let connect = |_| std::future::pending::<http::Result<Response>>();
+    /// # let sleep = |_| std::future::pending::<()>();
+    /// # let current_token = || HeaderValue::from_static("Bearer 1");
+    /// let source = EventSource::get("http://a.example/", connect, sleep)?;
+    /// let source = source.each_attempt(move |request| {
+    ///     request.headers_mut().insert("authorization", current_token());
+    /// });
+    /// # Ok::<(), sse_proto_stream::InvalidUrl>(())
+    /// ```
+    pub fn each_attempt<G: FnMut(&mut Request<Bytes>)>(self, prepare: G) -> EventSource<C, T, G> {
+        EventSource {
+            connect: self.connect,
+            sleep: self.sleep,
+            each_attempt: prepare,
+            request: self.request,
+            state: self.state,
+            phase: self.phase,
+            handle: self.handle,
+            response: self.response,
+            body: self.body,
+            timer: self.timer,
+        }
+    }
+
+    /// Changes an option of the machine.
+    fn with(mut self, change: impl FnOnce(Machine) -> Machine) -> Self {
+        self.state.decoder = change(self.state.decoder);
+        self
+    }
+
+    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and [`RetryPolicy::never`] for all other methods.
+    pub fn retry_policy(self, policy: RetryPolicy) -> Self {
+        self.with(|machine| machine.retry_policy(policy))
+    }
+
+    /// Begins behind the event with this ID. One that is longer than the decoder's limit is not taken.
+    pub fn last_event_id_from(mut self, id: &str) -> Self {
+        let _too_long = self.state.decoder.set_last_event_id(id);
+        self
+    }
+
+    /// Sets after how much time without the head of a response, redirects included, a request counts as lost; never unless set.
+    pub fn response_timeout(self, time: Duration) -> Self {
+        self.with(|machine| machine.response_timeout(time))
+    }
+
+    /// Sets after how much time without a byte of the body a connection counts as lost, and at most a quarter of that later;
+    /// never unless set. See [`sse_proto::EventSource::read_timeout`].
+    pub fn read_timeout(self, time: Duration) -> Self {
+        self.with(|machine| machine.read_timeout(time))
+    }
+
+    /// Sets where a reconnect goes after redirects; to the original URL unless set.
+    pub fn reconnect_to(self, to: ReconnectTo) -> Self {
+        self.with(|machine| machine.reconnect_to(to))
+    }
+
+    /// Sets whether requests have the header `Cache-Control`; see [`sse_proto::EventSource::cache_control`].
+    pub fn cache_control(self, yes: bool) -> Self {
+        self.with(|machine| machine.cache_control(yes))
+    }
+
+    /// Sets whether comments and `retry` lines are handed out, too.
+    pub fn items(mut self, yes: bool) -> Self {
+        self.state.with_items = yes;
+        self
+    }
+
+    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed out: `[DONE]`, say.
+    ///
+    /// With a request that is sent once, any other end is an error.
+    pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
+        self.state.until(marker.into());
+        self
+    }
+
+    /// The events alone: no `open`, no losses but the last one, which is an error.
+    pub fn events(self) -> ClientEvents<C, T, H> {
+        ClientEvents::new(self)
+    }
+
+    /// To close it, or to let it reconnect, from anywhere.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The standard's `readyState`.
+    pub fn ready_state(&self) -> ReadyState {
+        self.state.decoder.ready_state()
+    }
+
+    /// The last event ID string as of the events that were handed out: to be stored, and given to
+    /// [`last_event_id_from`](Self::last_event_id_from) in another life.
+    pub fn last_event_id(&self) -> &str {
+        self.state.last_event_id()
+    }
+
+    /// The origin of the stream under way, or of the last one.
+    pub fn origin(&self) -> Origin<'_> {
+        self.state.decoder.origin()
+    }
+
+    /// The reconnection time: the server's last `retry`, or the policy's.
+    pub fn reconnection_time(&self) -> Duration {
+        self.state.decoder.reconnection_time()
+    }
+
+    /// How many attempts have failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.state.decoder.failures()
+    }
+}
+
+impl<C, T, H> Stream for EventSource<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    type Item = Result<Received, Error<Lost>>;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        let mut this = self;
+        if !this.handle.is_asked() {
+            let state = this.as_mut().project().state;
+            if let Some(item) = state.next_queued() {
+                if let Some(item) = state.hand_out(item) {
+                    return Poll::Ready(Some(item));
+                }
+            }
+        }
+        this.poll_slowly(context)
+    }
+}
+
+impl<C, T, H> EventSource<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    fn poll_slowly(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        loop {
+            if self.handle.is_asked() {
+                self.as_mut().obey();
+            }
+            let item = self.as_mut().poll_phase(context);
+            if item.is_pending() && self.handle.is_shared() {
+                self.handle.register(context.waker());
+                if self.handle.is_asked() {
+                    continue;
+                }
+            }
+            return item;
+        }
+    }
+
+    /// Does what the handle asks for.
+    fn obey(mut self: Pin<&mut Self>) {
+        let asked = self.handle.take();
+        if asked & CLOSE != 0 {
+            self.as_mut().end();
+        } else if asked & RECONNECT != 0 {
+            if let Phase::Refused(_) = self.phase {
+                // It is lost already, and that will be told.
+                return;
+            }
+            let signal = self.as_mut().project().state.decoder.reconnect_now();
+            if !matches!(self.phase, Phase::Request { .. } | Phase::Ended) {
+                self.as_mut().drop_connection();
+                *self.as_mut().project().phase = Phase::Begin;
+            }
+            if let Some(Signal::Error { reason, .. }) = signal {
+                let lost = self.lost(reason, Some(Duration::ZERO), None, None);
+                let state = self.project().state;
+                state.queue.push_back(Ok(Received::Lost(lost)));
+            }
+        }
+    }
+
+    /// There is nothing more.
+    fn end(mut self: Pin<&mut Self>) {
+        self.as_mut().drop_connection();
+        let this = self.project();
+        this.state.decoder.close();
+        this.state.queue.clear();
+        *this.phase = Phase::Ended;
+    }
+
+    fn drop_connection(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.response.set(None);
+        this.body.set(None);
+        this.timer.set(None);
+        this.state.rest = None;
+    }
+
+    fn poll_phase(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        loop {
+            let mut this = self.as_mut().project();
+            while let Some(item) = this.state.next_queued() {
+                if let Some(item) = this.state.hand_out(item) {
+                    return Poll::Ready(Some(item));
+                }
+            }
+            if this.state.phase == decoded::Phase::Ended {
+                // The end marker was handed out, so to say.
+                self.as_mut().end();
+                return Poll::Ready(None);
+            }
+            let item = match this.phase {
+                Phase::Ended => return Poll::Ready(None),
+                Phase::Begin => {
+                    self.as_mut().begin();
+                    continue;
+                }
+                Phase::Wait => {
+                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                        ready!(timer.poll(context));
+                    }
+                    this.timer.set(None);
+                    this.state.decoder.handle_wait_elapsed();
+                    *this.phase = Phase::Begin;
+                    continue;
+                }
+                Phase::Request { .. } => ready!(self.as_mut().poll_response(context)),
+                Phase::Refused(_) => Some(ready!(self.as_mut().poll_refusal(context))),
+                Phase::Read(_) => ready!(self.as_mut().poll_body(context)),
+            };
+            if let Some(item) = item {
+                return Poll::Ready(item);
+            }
+        }
+    }
+
+    /// Begins what the machine asks for.
+    fn begin(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let Action::Connect(asked) = this.state.decoder.action() else {
+            // Waits begin when they are told, and bodies with their heads.
+            *this.phase = Phase::Ended;
+            return;
+        };
+        let mut request = this.request.clone();
+        let is_given = asked.url == this.state.decoder.url();
+        let Ok(url) = asked.url.parse::<Uri>() else {
+            unreachable!("only what was a URL is given to the machine")
+        };
+        *request.uri_mut() = url.clone();
+        let mut may_have_headers = is_given || redirect::is_same_origin(&url, this.request.uri());
+        (this.each_attempt)(&mut request);
+        if *request.uri() != url {
+            // From now on it is the caller's. One that is no URL stays out.
+            match this.state.decoder.set_url(request.uri().to_string()) {
+                Ok(()) => {
+                    *this.request.uri_mut() = request.uri().clone();
+                    may_have_headers = true;
+                }
+                Err(_) => *request.uri_mut() = url,
+            }
+        }
+        let Action::Connect(asked) = this.state.decoder.action() else {
+            return;
+        };
+        let headers = request.headers_mut();
+        headers.remove(LAST_EVENT_ID);
+        for (name, value) in asked.headers() {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+                if name != header::ACCEPT || !headers.contains_key(&name) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+        headers.entry(header::ACCEPT_ENCODING).or_insert(IDENTITY);
+        if !may_have_headers {
+            redirect::forget_caller(&mut request);
+        }
+        this.timer
+            .set(asked.timeout.map(|time| this.sleep.sleep(time)));
+        this.response
+            .set(Some(this.connect.connect((*request).clone())));
+        *this.phase = Phase::Request {
+            sent: request,
+            redirects: 0,
+        };
+    }
+
+    /// `None`: it goes on.
+    fn poll_response(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut this = self.as_mut().project();
+        let Some(response) = this.response.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let response = match response.poll(context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                let Some(timer) = this.timer.as_mut().as_pin_mut() else {
+                    return Poll::Pending;
+                };
+                ready!(timer.poll(context));
+                return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
+            }
+        };
+        this.response.set(None);
+        Poll::Ready(match response {
+            Err(error) => {
+                let error: ConnectError = error.into();
+                let cause = match error.is_futile() {
+                    true => Disconnect::Futile,
+                    false => Disconnect::Network,
+                };
+                Some(self.lose(cause, Some(error.into_source())))
+            }
+            Ok(response) => match redirect::location(&response) {
+                Some(_) => self.follow(&response),
+                None => self.answer(response),
+            },
+        })
+    }
+
+    fn follow(mut self: Pin<&mut Self>, response: &Response<C::Body>) -> Option<Item> {
+        let mut this = self.as_mut().project();
+        let Phase::Request { sent, redirects } = this.phase else {
+            return None;
+        };
+        *redirects += 1;
+        let location = redirect::location(response).unwrap_or_default();
+        let url = redirect::resolve(sent.uri(), location);
+        let next = match url {
+            _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
+            None => Err("a redirect to nowhere"),
+            Some(url) => redirect::follow((**sent).clone(), response.status(), url)
+                .ok_or("a redirect that takes the body of the request to another origin"),
+        };
+        match next {
+            Err(why) => Some(self.lose(Disconnect::Futile, Some(why.into()))),
+            Ok(next) => {
+                let (status, url) = (response.status().as_u16(), next.uri().to_string());
+                this.state.decoder.handle_redirect(status, url);
+                **sent = next.clone();
+                this.response.set(Some(this.connect.connect(next)));
+                None
+            }
+        }
+    }
+
+    /// The head of the last response has come.
+    fn answer(mut self: Pin<&mut Self>, response: Response<C::Body>) -> Option<Item> {
+        if is_compressed_event_stream(&response) {
+            // It was asked not to be. Undecoded it would be a stream without events.
+            let why = "the response is compressed".into();
+            return Some(self.lose(Disconnect::Futile, Some(why)));
+        }
+        let mut this = self.as_mut().project();
+        let final_url = response.extensions().get::<FinalUrl>();
+        let final_url = final_url.map(|url| url.0.clone());
+        let headers = response.headers().iter();
+        let status = response.status().as_u16();
+        let signal = this
+            .state
+            .decoder
+            .handle_response(status, final_url, headers);
+        let (head, body) = response.into_parts();
+        this.body.set(Some(BodyStream::new(body)));
+        this.timer.set(None);
+        match signal {
+            Some(Signal::Error { reason, .. }) => {
+                this.timer.set(Some(this.sleep.sleep(refusal::PATIENCE)));
+                *this.phase = Phase::Refused(Box::new(Refusal::new(head, reason)));
+                None
+            }
+            _ => {
+                *this.phase = Phase::Read(Silence::default());
+                Some(Some(Ok(Received::Open(Box::new(head)))))
+            }
+        }
+    }
+
+    /// Reads what the refusal has to say, and tells it.
+    fn poll_refusal(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        let mut this = self.as_mut().project();
+        let Phase::Refused(refusal) = this.phase else {
+            return Poll::Pending;
+        };
+        loop {
+            let chunk = match this.body.as_mut().as_pin_mut() {
+                Some(body) => body.poll_next(context),
+                None => Poll::Ready(None),
+            };
+            match chunk {
+                Poll::Ready(Some(Ok(chunk))) if refusal.take(chunk.as_ref()) => {}
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                        ready!(timer.poll(context));
+                    }
+                    break;
+                }
+            }
+        }
+        let Phase::Refused(refusal) = std::mem::replace(this.phase, Phase::Begin) else {
+            return Poll::Pending;
+        };
+        let (reason, response) = refusal.end();
+        Poll::Ready(self.tell(reason, Some(response), None))
+    }
+
+    /// `None`: it goes on.
+    fn poll_body(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut this = self.as_mut().project();
+        let Phase::Read(silence) = this.phase else {
+            return Poll::Ready(None);
+        };
+        loop {
+            this.state.catch_up();
+            let (chunk, start) = match this.state.rest.take() {
+                Some(rest) => rest,
+                None => {
+                    let Some(body) = this.body.as_mut().as_pin_mut() else {
+                        return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
+                    };
+                    match body.poll_next(context) {
+                        Poll::Ready(Some(Ok(chunk))) => {
+                            silence.breaks(chunk.as_ref());
+                            (chunk, 0)
+                        }
+                        Poll::Ready(Some(Err(error))) => {
+                            return Poll::Ready(Some(
+                                self.lose(Disconnect::Network, Some(error.into())),
+                            ));
+                        }
+                        Poll::Ready(None) => {
+                            return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
+                        }
+                        Poll::Pending => {
+                            let machine = &mut this.state.decoder;
+                            let is_lost = silence.poll(machine, this.sleep, this.timer, context);
+                            ready!(is_lost);
+                            return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
+                        }
+                    }
+                }
+            };
+            if let Some(item) = this.state.decode(chunk, start) {
+                return Poll::Ready(this.state.hand_out(item).map(Some));
+            }
+        }
+    }
+
+    fn lose(
+        mut self: Pin<&mut Self>,
+        cause: Disconnect,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Item {
+        let signal = self
+            .as_mut()
+            .project()
+            .state
+            .decoder
+            .handle_disconnect(cause);
+        match signal {
+            Some(Signal::Error { reason, .. }) => self.tell(reason, None, source),
+            _ => {
+                self.end();
+                None
+            }
+        }
+    }
+
+    /// The connection is lost: drops it, begins to wait if there is another attempt, and says so.
+    fn tell(
+        mut self: Pin<&mut Self>,
+        reason: Reason,
+        response: Option<Response<Bytes>>,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Item {
+        self.as_mut().drop_connection();
+        let mut this = self.as_mut().project();
+        let wait = match this.state.decoder.action() {
+            Action::Wait(wait) => Some(wait.with_jitter(random())),
+            _ => None,
+        };
+        *this.phase = match wait {
+            Some(_) => Phase::Wait,
+            None => Phase::Ended,
+        };
+        this.timer.set(wait.map(|wait| this.sleep.sleep(wait)));
+        let lost = self.lost(reason, wait, response, source);
+        Some(match wait {
+            Some(_) => Ok(Received::Lost(lost)),
+            None => Err(Error::Source(lost)),
+        })
+    }
+
+    fn lost(
+        &self,
+        reason: Reason,
+        wait: Option<Duration>,
+        response: Option<Response<Bytes>>,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Lost {
+        Lost::new(lost::Parts {
+            reason,
+            wait,
+            failures: self.failures(),
+            response,
+            source,
+        })
+    }
+}
+
+impl<C, T, H> FusedStream for EventSource<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    fn is_terminated(&self) -> bool {
+        matches!(self.phase, Phase::Ended) && self.state.queue.is_empty()
+    }
+}
+
+impl<C: Connect, T: Sleep, H> fmt::Debug for EventSource<C, T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSource")
+            .field("ready_state", &self.ready_state())
+            .field("last_event_id", &self.last_event_id())
+            .field("failures", &self.failures())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Decode for Received {
+    #[inline(always)]
+    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge> {
+        if batch.with_items {
+            return Ok(OwnedItem::next(cursor, batch)?.map(Self::from));
+        }
+        Ok(OwnedEvent::next(cursor, batch)?.map(Self::Event))
+    }
+
+    fn from_event(event: OwnedEvent) -> Self {
+        Self::Event(event)
+    }
+
+    #[inline]
+    fn as_event(&self) -> Option<&OwnedEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
+impl From<OwnedItem> for Received {
+    fn from(item: OwnedItem) -> Self {
+        match item {
+            OwnedItem::Event(event) => Self::Event(event),
+            OwnedItem::Comment(text) => Self::Comment(text),
+            OwnedItem::Retry(time) => Self::Retry(time),
+        }
+    }
+}
+
+/// For waits that differ: each `RandomState` has keys of its own.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}

@@ -1,0 +1,116 @@
+//! The events of a client, without what happens to its connections.
+
+use std::{
+    error, fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use futures_core::{FusedStream, Stream};
+use http::Request;
+use http_body::Body;
+use pin_project_lite::pin_project;
+use sse_proto::OwnedEvent;
+
+use super::{Connect, EventSource, Lost, Received, Sleep};
+use crate::Error;
+
+pin_project! {
+    /// The events of an [`EventSource`], made by [`EventSource::events`]: a [`Stream`] of `Result<OwnedEvent, Error<Lost>>`.
+    ///
+    /// Connections are made and lost behind it; the last loss, after which there is no other attempt, is an error, and the stream ends. With
+    /// a request that is sent once, that is any end but at the marker of [`until`](EventSource::until).
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt as _;
+    /// use http::{Request, Response};
+    /// use http_body_util::Full;
+    /// use sse_proto_stream::EventSource;
+    ///
+    /// # futures_executor::block_on(async {
+    /// # let connect = async |_: Request<bytes::Bytes>| Response::builder()
+    /// #     .header("content-type", "text/event-stream")
+    /// #     .body(Full::new(&b"data: a\n\ndata: b\n\ndata: [DONE]\n\n"[..]));
+    /// # let sleep = |_| std::future::ready(());
+    /// let request = Request::post("http://a.example/chat").body("{}".into())?;
+    /// let events = EventSource::new(request, connect, sleep)?.until("[DONE]").events();
+    /// let events: Vec<_> = events.try_collect().await?;
+    /// assert_eq!(events.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use = "streams do nothing unless polled"]
+    pub struct ClientEvents<C, T, H = fn(&mut Request<Bytes>)>
+    where
+        C: Connect,
+        T: Sleep,
+    {
+        #[pin]
+        source: EventSource<C, T, H>,
+    }
+}
+
+impl<C: Connect, T: Sleep, H> ClientEvents<C, T, H> {
+    pub(crate) fn new(source: EventSource<C, T, H>) -> Self {
+        Self { source }
+    }
+
+    /// The data of each event as a `V`, from JSON. (Feature `json`.)
+    ///
+    /// Data that is no such JSON is an [`Error::Json`] with its event, and the stream goes on.
+    #[cfg(feature = "json")]
+    pub fn json<V: serde::de::DeserializeOwned>(self) -> crate::JsonStream<Self, V> {
+        crate::JsonStream::new(self)
+    }
+
+    /// The event source below, for its state.
+    pub fn get_ref(&self) -> &EventSource<C, T, H> {
+        &self.source
+    }
+
+    /// The event source below. It goes on with what comes next.
+    pub fn into_inner(self) -> EventSource<C, T, H> {
+        self.source
+    }
+}
+
+impl<C, T, H> Stream for ClientEvents<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    type Item = Result<OwnedEvent, Error<Lost>>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut source = self.project().source;
+        loop {
+            match ready!(source.as_mut().poll_next(context)) {
+                Some(Ok(Received::Event(event))) => return Poll::Ready(Some(Ok(event))),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl<C, T, H> FusedStream for ClientEvents<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    fn is_terminated(&self) -> bool {
+        self.source.is_terminated()
+    }
+}
+
+impl<C: Connect, T: Sleep, H> fmt::Debug for ClientEvents<C, T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientEvents").field(&self.source).finish()
+    }
+}

@@ -1,0 +1,103 @@
+//! A connection that is lost.
+
+use std::{error, fmt, time::Duration};
+
+use bytes::Bytes;
+use http::Response;
+use sse_proto::Reason;
+
+/// A connection that is lost, or did not come about: the standard's `error`.
+///
+/// ```
+/// use futures_util::StreamExt as _;
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::Full;
+/// use sse_proto::Reason;
+/// use sse_proto_stream::{ConnectError, Error, EventSource};
+///
+/// # futures_executor::block_on(async {
+/// let connect = async |_: Request<bytes::Bytes>| {
+///     let response = Response::builder().status(401);
+///     Ok::<_, ConnectError>(response.body(Full::new(&b"{\"error\":\"who are you?\"}"[..]))?)
+/// };
+/// let source = EventSource::get("http://a.example/", connect, |_| std::future::ready(())).unwrap();
+/// let mut source = std::pin::pin!(source);
+/// let Some(Err(Error::Source(lost))) = source.next().await else { panic!() };
+/// assert_eq!((lost.reason(), lost.wait()), (Reason::Status(401), None));
+/// let response = lost.response().unwrap();
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!(response.body(), "{\"error\":\"who are you?\"}");
+/// # });
+/// ```
+pub struct Lost(Box<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) reason: Reason,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) failures: u32,
+    pub(crate) response: Option<Response<Bytes>>,
+    pub(crate) source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+impl Lost {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Box::new(parts))
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
+    /// How long it takes until the next attempt; `None` if there is none.
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.wait
+    }
+
+    /// How many attempts have failed in a row, this one included: see [`sse_proto::EventSource::failures`].
+    pub fn failures(&self) -> u32 {
+        self.0.failures
+    }
+
+    /// The response that refused the stream, with as much of its body as came, up to 64 KiB: what an API has to say.
+    ///
+    /// The body is taken as it comes; what breaks it off or makes it wait is not told.
+    pub fn response(&self) -> Option<&Response<Bytes>> {
+        self.0.response.as_ref()
+    }
+
+    /// The same, by value.
+    pub fn into_response(self) -> Option<Response<Bytes>> {
+        self.0.response
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.reason.fmt(f)?;
+        if let Some(wait) = self.0.wait {
+            write!(f, ", next attempt in {wait:.1?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lost")
+            .field("reason", &self.0.reason)
+            .field("wait", &self.0.wait)
+            .field("failures", &self.0.failures)
+            .field("response", &self.0.response)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+/// The source is what the HTTP library had to say, if that was the cause.
+impl error::Error for Lost {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}

@@ -1,0 +1,270 @@
+//! Where a redirect leads, and what of a request may go there.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use sse_proto::Origin;
+
+/// More are a loop: the limit of the Fetch standard.
+pub(crate) const MAX_REDIRECTS: u8 = 20;
+
+/// The value of `Location`, if the response is a redirect.
+pub(crate) fn location<B>(response: &Response<B>) -> Option<&[u8]> {
+    match response.status().as_u16() {
+        301 | 302 | 303 | 307 | 308 => {
+            let location = response.headers().get(header::LOCATION)?;
+            Some(location.as_bytes())
+        }
+        _ => None,
+    }
+}
+
+/// The request that follows a redirect with this status to `url`: Fetch's "HTTP-redirect fetch".
+///
+/// To another origin go none of the caller's headers. `None`: its body would have to go there.
+pub(crate) fn follow(
+    mut request: Request<Bytes>,
+    status: StatusCode,
+    url: Uri,
+) -> Option<Request<Bytes>> {
+    let becomes_get = match status.as_u16() {
+        301 | 302 => request.method() == Method::POST,
+        303 => request.method() != Method::GET && request.method() != Method::HEAD,
+        _ => false,
+    };
+    if becomes_get {
+        *request.method_mut() = Method::GET;
+        *request.body_mut() = Bytes::new();
+        for name in [
+            header::CONTENT_ENCODING,
+            header::CONTENT_LANGUAGE,
+            header::CONTENT_LENGTH,
+            header::CONTENT_LOCATION,
+            header::CONTENT_TYPE,
+        ] {
+            request.headers_mut().remove(name);
+        }
+    }
+    if !is_same_origin(request.uri(), &url) {
+        if !request.body().is_empty() {
+            return None;
+        }
+        forget_caller(&mut request);
+    }
+    request.headers_mut().remove(header::HOST);
+    *request.uri_mut() = url;
+    Some(request)
+}
+
+/// Takes away what the caller has put into the request.
+pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
+    let old = std::mem::take(request.headers_mut());
+    *request.headers_mut() = OURS
+        .iter()
+        .filter_map(|name| Some((name.clone(), old.get(name)?.clone())))
+        .collect::<HeaderMap>();
+    // The caller may have set these two to something else.
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, super::EVENT_STREAM);
+    request
+        .headers_mut()
+        .insert(header::ACCEPT_ENCODING, super::IDENTITY);
+    request.extensions_mut().clear();
+}
+
+/// The headers of ours that may go anywhere.
+const OURS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
+
+pub(crate) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
+    let (one, other) = (one.to_string(), other.to_string());
+    let (one, other) = (Origin::of(&one), Origin::of(&other));
+    !one.is_opaque() && one == other
+}
+
+/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers forgive (blanks, line ends,
+/// backslashes, characters that ought to be encoded). `None`: it names none of HTTP.
+pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
+    let location = clean(location);
+    let (scheme, rest) = match split_scheme(&location) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
+        Some(_) => return None,
+        None => (base.scheme_str()?, &location[..]),
+    };
+    let has_scheme = rest.len() < location.len();
+    let (authority, path_and_query) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
+        None if has_scheme => return None,
+        None => (base.authority()?.as_str(), rest),
+    };
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    let is_of_base = rest.strip_prefix("//").is_none();
+    let (path, query) = match path {
+        "" if is_of_base => (
+            base.path().to_owned(),
+            query.or(base.query().filter(|_| query.is_none())),
+        ),
+        path if is_of_base && !path.starts_with('/') => {
+            let folder = base
+                .path()
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder);
+            (format!("{folder}/{path}"), query)
+        }
+        path => (path.to_owned(), query),
+    };
+    let path = without_dots(&path);
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{scheme}://{authority}{path}{query}").parse().ok()
+}
+
+/// Without what is around a URL, without its fragment, and with what a request cannot have encoded.
+fn clean(location: &[u8]) -> String {
+    let is_blank = |byte: &u8| *byte <= b' ';
+    let start = location.iter().position(|byte| !is_blank(byte));
+    let end = location.iter().rposition(|byte| !is_blank(byte));
+    let location = match (start, end) {
+        (Some(start), Some(end)) => &location[start..=end],
+        _ => &[],
+    };
+    let mut text = String::with_capacity(location.len());
+    let mut is_in_query = false;
+    for byte in location {
+        match byte {
+            b'#' => break,
+            b'\t' | b'\n' | b'\r' => continue,
+            b'\\' if !is_in_query => text.push('/'),
+            0..=b' ' | b'"' | b'<' | b'>' | 0x7F.. => text += &format!("%{byte:02X}"),
+            b'^' | b'`' | b'{' | b'}' if !is_in_query => text += &format!("%{byte:02X}"),
+            b'\'' if is_in_query => text += "%27",
+            byte => text.push((*byte).into()),
+        }
+        is_in_query |= *byte == b'?';
+    }
+    text
+}
+
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// RFC 3986, section 5.2.4, with dots that are encoded.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
+            "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => {
+                kept.push(segment);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push("");
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolve;
+
+    fn resolved(base: &str, location: &str) -> Option<String> {
+        let url = resolve(&base.parse().unwrap(), location.as_bytes())?;
+        Some(url.to_string())
+    }
+
+    /// As browsers do it, by a library that follows their standard.
+    fn due(base: &str, location: &str) -> Option<String> {
+        let mut url = url::Url::parse(base).unwrap().join(location).ok()?;
+        url.set_fragment(None);
+        ["http", "https"]
+            .contains(&url.scheme())
+            .then(|| url.to_string())
+    }
+
+    #[test]
+    fn a_location_is_resolved_as_browsers_resolve_it() {
+        let bases = [
+            "http://a.example",
+            "http://a.example/",
+            "https://user:pw@a.example:8443/one/two/three?x=/1",
+            "http://[::1]:80/one/",
+        ];
+        let locations = [
+            "",
+            "#x",
+            "?",
+            "?y",
+            "?y#x",
+            "/",
+            "/x",
+            "/x?y?z",
+            "x",
+            "x/",
+            "./x",
+            "../x",
+            "../../../x",
+            "..",
+            ".",
+            "./",
+            "../",
+            "/a/./b/../c",
+            "/a/b/..",
+            "/a/b/.",
+            "/a/%2e%2E/b",
+            "/%2E",
+            "x:",
+            "x/y:z",
+            "./y:z",
+            "/y:z",
+            "//b.example",
+            "//b.example/x",
+            "//b.example?x",
+            "//b.example:81/x/../y",
+            "http://b.example",
+            "https://b.example/x?y#z",
+            "HTTPS://b.example/",
+            "ftp://b.example/",
+            "javascript:0",
+            "mailto:a@b.example",
+            " /x ",
+            "\t/x\n",
+            "/x y",
+            "/\u{e9}",
+            "/x?\u{e9}'",
+            "/\"<>`{}|",
+            "/x?\"<>`{}|",
+            "\\x",
+            "/x\\y",
+            "\\\\b.example\\x",
+            "/x?\\y",
+            "//",
+            "/%zz",
+            "/;x=1",
+            "/~!$&()*+,=@",
+            "/a//b",
+            "//b.example//x",
+        ];
+        for base in bases {
+            for location in locations {
+                let found = resolved(base, location).and_then(|url| due(&url, ""));
+                assert_eq!(found, due(base, location), "{base} {location:?}");
+            }
+        }
+    }
+}

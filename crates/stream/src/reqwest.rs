@@ -1,0 +1,72 @@
+//! An event source on reqwest 0.13.
+
+use std::{future::Future, pin::Pin};
+
+use ::reqwest::{Body, Client, redirect::Policy};
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{Connect, ConnectError, FinalUrl};
+
+/// [`Connect`] by reqwest 0.13. (Feature `reqwest-0_13`.)
+///
+/// ```no_run
+/// # use sse_proto_stream::{EventSource, Reqwest};
+/// # fn sleep(_: std::time::Duration) -> std::future::Pending<()> { std::future::pending() }
+/// let source = EventSource::get("https://a.example/events", Reqwest::new()?, sleep)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// TLS is what the features of reqwest say; `rustls` is its default. An error that comes of a certificate is [futile](ConnectError::is_futile).
+#[derive(Debug, Clone)]
+pub struct Reqwest {
+    client: Client,
+}
+
+impl Reqwest {
+    /// By a client of its own, which leaves redirects to [`EventSource`](crate::EventSource).
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientBuilder::build`](::reqwest::ClientBuilder::build): there is no TLS, say.
+    pub fn new() -> Result<Self, ::reqwest::Error> {
+        let client = Client::builder().redirect(Policy::none()).build()?;
+        Ok(Self { client })
+    }
+}
+
+/// By a client of the caller's.
+///
+/// Build it with `redirect(Policy::none())`: one that follows redirects by itself takes headers of the caller's, such as an API key, along to other
+/// origins (all but `Authorization` and cookies).
+impl From<Client> for Reqwest {
+    fn from(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl Connect for Reqwest {
+    type Body = Body;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, ConnectError>> + Send>>;
+
+    fn connect(&mut self, request: Request<Bytes>) -> Self::Future {
+        let client = self.client.clone();
+        Box::pin(async move {
+            let request = ::reqwest::Request::try_from(request).map_err(without_url)?;
+            let url = request.url().clone();
+            let response = client.execute(request).await.map_err(without_url)?;
+            let final_url = (*response.url() != url).then(|| FinalUrl(response.url().to_string()));
+            let mut response: Response<Body> = response.into();
+            if let Some(final_url) = final_url {
+                response.extensions_mut().insert(final_url);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// A URL may hold a secret, and errors go to logs.
+fn without_url(error: ::reqwest::Error) -> ::reqwest::Error {
+    error.without_url()
+}
