@@ -68,7 +68,7 @@ pub(crate) async fn listen(
                 Err(Failure::Network) => source.handle_disconnect(Disconnect::Network),
                 Err(Failure::Futile) => source.handle_disconnect(Disconnect::Futile),
             },
-            Action::Read => {
+            Action::Read(_) => {
                 let chunk = match &mut response {
                     Some(response) => response.chunk().await,
                     None => Ok(None),
