@@ -17,14 +17,16 @@ use std::{
     error, fmt,
     future::Future,
     hash::{BuildHasher as _, Hasher as _, RandomState},
+    mem,
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header, response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use sse_proto::{
@@ -118,11 +120,12 @@ pin_project! {
         connect: C,
         sleep: T,
         each_attempt: H,
-        // As the caller wants it, for each attempt.
-        request: Box<Request<Bytes>>,
+        // What the caller wants of each attempt beside its URL, if it is more than a plain GET.
+        request: Option<Box<Request<Bytes>>>,
         state: State<Machine, Chunk<C>, Received>,
         phase: Phase,
-        handle: Handle,
+        // Made when it is asked for: most clients have none.
+        handle: OnceLock<Handle>,
         #[pin]
         response: Option<C::Future>,
         #[pin]
@@ -223,12 +226,12 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
     ///
     /// [`InvalidUrl`]: the URL is not absolute.
     pub fn with_decoder(
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
         decoder: Decoder,
         connect: C,
         sleep: T,
     ) -> Result<Self, InvalidUrl> {
-        let url = request.uri().to_string();
+        let url = mem::take(request.uri_mut()).to_string();
         let mut machine = Machine::with_decoder(url, decoder).map_err(invalid)?;
         if request.method() != Method::GET {
             machine = machine.retry_policy(RetryPolicy::never());
@@ -237,10 +240,10 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
             connect,
             sleep,
             each_attempt: |_| {},
-            request: Box::new(request),
+            request: (!is_plain(&request)).then(|| Box::new(request)),
             state: State::new(machine),
             phase: Phase::Begin,
-            handle: Handle::new(),
+            handle: OnceLock::new(),
             response: None,
             body: None,
             timer: None,
@@ -345,7 +348,7 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
 
     /// To close it, or to let it reconnect, from anywhere.
     pub fn handle(&self) -> Handle {
-        self.handle.clone()
+        self.handle.get_or_init(Handle::new).clone()
     }
 
     /// The standard's `readyState`.
@@ -387,7 +390,7 @@ where
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
         let mut this = self;
-        if !this.handle.is_asked() {
+        if !this.is_asked() {
             let state = this.as_mut().project().state;
             if let Some(item) = state.next_queued() {
                 if let Some(item) = state.hand_out(item) {
@@ -406,15 +409,20 @@ where
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {
+    #[inline(always)]
+    fn is_asked(&self) -> bool {
+        self.handle.get().is_some_and(Handle::is_asked)
+    }
+
     fn poll_slowly(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
         loop {
-            if self.handle.is_asked() {
+            if self.is_asked() {
                 self.as_mut().obey();
             }
             let item = self.as_mut().poll_phase(context);
-            if item.is_pending() && self.handle.is_shared() {
-                self.handle.register(context.waker());
-                if self.handle.is_asked() {
+            if let (Poll::Pending, Some(handle)) = (&item, self.handle.get()) {
+                handle.register(context.waker());
+                if handle.is_asked() {
                     continue;
                 }
             }
@@ -424,7 +432,7 @@ where
 
     /// Does what the handle asks for.
     fn obey(mut self: Pin<&mut Self>) {
-        let asked = self.handle.take();
+        let asked = self.handle.get().map_or(0, Handle::take);
         if asked & CLOSE != 0 {
             self.as_mut().end();
         } else if asked & RECONNECT != 0 {
@@ -508,21 +516,18 @@ where
             *this.phase = Phase::Ended;
             return;
         };
-        let mut request = this.request.clone();
-        let is_given = asked.url == this.state.decoder.url();
+        let mut request = this.request.clone().unwrap_or_default();
         let Ok(url) = asked.url.parse::<Uri>() else {
             unreachable!("only what was a URL is given to the machine")
         };
         *request.uri_mut() = url.clone();
-        let mut may_have_headers = is_given || redirect::is_same_origin(&url, this.request.uri());
+        let given = this.state.decoder.url();
+        let mut may_have_headers = asked.url == given || redirect::is_same_origin(asked.url, given);
         (this.each_attempt)(&mut request);
         if *request.uri() != url {
             // From now on it is the caller's. One that is no URL stays out.
             match this.state.decoder.set_url(request.uri().to_string()) {
-                Ok(()) => {
-                    *this.request.uri_mut() = request.uri().clone();
-                    may_have_headers = true;
-                }
+                Ok(()) => may_have_headers = true,
                 Err(_) => *request.uri_mut() = url,
             }
         }
@@ -666,7 +671,7 @@ where
                 }
             }
         }
-        let Phase::Refused(refusal) = std::mem::replace(this.phase, Phase::Begin) else {
+        let Phase::Refused(refusal) = mem::replace(this.phase, Phase::Begin) else {
             return Poll::Pending;
         };
         let (reason, response) = refusal.end();
@@ -829,6 +834,15 @@ impl From<OwnedItem> for Received {
             OwnedItem::Retry(time) => Self::Retry(time),
         }
     }
+}
+
+/// Whether it is a `GET` of its URL and nothing else.
+fn is_plain(request: &Request<Bytes>) -> bool {
+    request.method() == Method::GET
+        && request.headers().is_empty()
+        && request.extensions().is_empty()
+        && request.body().is_empty()
+        && request.version() == Version::default()
 }
 
 /// For waits that differ: each `RandomState` has keys of its own.

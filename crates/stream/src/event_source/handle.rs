@@ -53,7 +53,7 @@ impl Handle {
     /// Ends a wait, or replaces the connection: for a network that is back, or a token that is new.
     ///
     /// A connection that is open is lost by it ([`Reason::Reconnect`](sse_proto::Reason::Reconnect)), and no event with it: what has been
-    /// received and not been handed out is asked for again by its ID, if it has one. A request that is under way goes on.
+    /// received and not been decoded is asked for again by its ID, if it has one. A request that is under way goes on.
     pub fn reconnect_now(&self) {
         self.ask(RECONNECT);
     }
@@ -73,11 +73,6 @@ impl Handle {
 
     pub(crate) fn take(&self) -> u8 {
         self.0.asked.swap(0, Ordering::SeqCst)
-    }
-
-    /// There is somebody else who may ask.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
     }
 
     /// Who is to be woken. Whether something is asked has to be looked at again after this.

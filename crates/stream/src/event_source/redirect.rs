@@ -44,7 +44,7 @@ pub(crate) fn follow(
             request.headers_mut().remove(name);
         }
     }
-    if !is_same_origin(request.uri(), &url) {
+    if !is_same_origin(&request.uri().to_string(), &url.to_string()) {
         if !request.body().is_empty() {
             return None;
         }
@@ -75,9 +75,8 @@ pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
 /// The headers of ours that may go anywhere.
 const OURS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
 
-pub(crate) fn is_same_origin(one: &Uri, other: &Uri) -> bool {
-    let (one, other) = (one.to_string(), other.to_string());
-    let (one, other) = (Origin::of(&one), Origin::of(&other));
+pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
+    let (one, other) = (Origin::of(one), Origin::of(other));
     !one.is_opaque() && one == other
 }
 

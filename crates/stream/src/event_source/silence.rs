@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -17,12 +18,13 @@ use super::{Machine, Sleep};
 /// tick: a quarter of the time.
 #[derive(Default)]
 pub(crate) struct Silence {
+    // In microseconds, as the next two: a client is to be small.
+    silent_for: u64,
+    open_for: u64,
     /// The tick under way.
-    tick: Duration,
+    tick: u64,
     /// Something came since it began.
     was_broken: bool,
-    silent_for: Duration,
-    open_for: Duration,
 }
 
 impl Silence {
@@ -47,32 +49,32 @@ impl Silence {
             if let Some(timer) = timer.as_mut().as_pin_mut() {
                 ready!(timer.poll(context));
                 self.open_for = self.open_for.saturating_add(self.tick);
-                self.silent_for = match self.was_broken {
-                    true => Duration::ZERO,
+                self.silent_for = match mem::take(&mut self.was_broken) {
+                    true => 0,
                     false => self.silent_for.saturating_add(self.tick),
                 };
-                self.was_broken = false;
             }
             timer.set(None);
-            if due.stable_after.is_some_and(|time| self.open_for >= time) {
+            let stable_after = due.stable_after.map(micros);
+            let timeout = due.timeout.map(micros);
+            if stable_after.is_some_and(|time| self.open_for >= time) {
                 machine.handle_stable();
                 continue;
             }
-            if due.timeout.is_some_and(|time| self.silent_for >= time) {
+            if timeout.is_some_and(|time| self.silent_for >= time) {
                 return Poll::Ready(());
             }
-            let stable_in = due.stable_after.map(|time| time - self.open_for);
-            let tick = due
-                .timeout
-                .map(|time| time / 4)
-                .into_iter()
-                .chain(stable_in)
-                .min();
-            let Some(tick) = tick else {
+            let stable_in = stable_after.map(|time| time - self.open_for);
+            let quarter = timeout.map(|time| time.div_ceil(4));
+            let Some(tick) = quarter.into_iter().chain(stable_in).min() else {
                 return Poll::Pending;
             };
-            self.tick = tick.max(Duration::from_millis(1));
-            timer.set(Some(sleep.sleep(self.tick)));
+            self.tick = tick.max(1000);
+            timer.set(Some(sleep.sleep(Duration::from_micros(self.tick))));
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros().try_into().unwrap_or(u64::MAX)
 }
