@@ -59,6 +59,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// assert_eq!(message.origin, "http://a.example");
     /// # }
     /// ```
+    #[inline(always)]
     pub fn next_message(&mut self) -> Result<Option<Message<'_>>, EventTooLarge> {
         if !self.state.is_open() {
             return Ok(None);
@@ -188,6 +189,7 @@ pub struct Message<'m> {
 }
 
 impl<'m> Message<'m> {
+    #[inline(always)]
     fn new(event: Event<'m>, url: &'m str) -> Self {
         let Event {
             event_type,
@@ -205,6 +207,7 @@ impl<'m> Message<'m> {
 
 /// The message without its origin.
 impl<'m> From<Message<'m>> for Event<'m> {
+    #[inline(always)]
     fn from(message: Message<'m>) -> Self {
         Self {
             event_type: message.event_type,

@@ -103,7 +103,11 @@ impl Feed for sse_proto::EventSource<String> {
 impl Cursor for Messages<'_, '_, Heap> {
     #[inline(always)]
     fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        Ok(self.next_message()?.map(Event::from))
+        match self.next_message() {
+            Ok(Some(message)) => Ok(Some(message.into())),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {

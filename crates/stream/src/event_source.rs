@@ -54,6 +54,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 type Machine = sse_proto::EventSource<String>;
 type Chunk<C> = BodyChunk<<<C as Connect>::Body as Body>::Data>;
+type Read<C> = Result<Chunk<C>, <<C as Connect>::Body as Body>::Error>;
 type Item = Option<Result<Received, Error<Lost>>>;
 
 pin_project! {
@@ -389,16 +390,45 @@ where
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        // The short way to an event: nothing is asked of the handle, and the body has one.
         let mut this = self;
         if !this.is_asked() {
-            let state = this.as_mut().project().state;
+            let mut short = this.as_mut().project();
+            let state = short.state;
             if let Some(item) = state.next_queued() {
                 if let Some(item) = state.hand_out(item) {
                     return Poll::Ready(Some(item));
                 }
+            } else if let (Phase::Read(silence), decoded::Phase::Reading) =
+                (short.phase, state.phase)
+            {
+                loop {
+                    state.catch_up();
+                    let (chunk, start) = match state.rest.take() {
+                        Some(rest) => rest,
+                        None => {
+                            let Some(body) = short.body.as_mut().as_pin_mut() else {
+                                break;
+                            };
+                            match body.poll_next(context) {
+                                Poll::Ready(Some(Ok(chunk))) => {
+                                    silence.breaks(chunk.as_ref());
+                                    (chunk, 0)
+                                }
+                                other => return this.poll_slowly(context, Some(other)),
+                            }
+                        }
+                    };
+                    if let Some(item) = state.decode(chunk, start) {
+                        match state.hand_out(item) {
+                            Some(item) => return Poll::Ready(Some(item)),
+                            None => break,
+                        }
+                    }
+                }
             }
         }
-        this.poll_slowly(context)
+        this.poll_slowly(context, None)
     }
 }
 
@@ -414,12 +444,18 @@ where
         self.handle.get().is_some_and(Handle::is_asked)
     }
 
-    fn poll_slowly(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+    /// `polled` is what the body has said already.
+    #[inline(never)]
+    fn poll_slowly(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Item> {
         loop {
             if self.is_asked() {
                 self.as_mut().obey();
             }
-            let item = self.as_mut().poll_phase(context);
+            let item = self.as_mut().poll_phase(context, polled.take());
             if let (Poll::Pending, Some(handle)) = (&item, self.handle.get()) {
                 handle.register(context.waker());
                 if handle.is_asked() {
@@ -470,7 +506,11 @@ where
         this.state.rest = None;
     }
 
-    fn poll_phase(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+    fn poll_phase(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Item> {
         loop {
             let mut this = self.as_mut().project();
             while let Some(item) = this.state.next_queued() {
@@ -500,7 +540,7 @@ where
                 }
                 Phase::Request { .. } => ready!(self.as_mut().poll_response(context)),
                 Phase::Refused(_) => Some(ready!(self.as_mut().poll_refusal(context))),
-                Phase::Read(_) => ready!(self.as_mut().poll_body(context)),
+                Phase::Read(_) => ready!(self.as_mut().poll_body(context, polled.take())),
             };
             if let Some(item) = item {
                 return Poll::Ready(item);
@@ -679,11 +719,18 @@ where
     }
 
     /// `None`: it goes on.
-    fn poll_body(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+    fn poll_body(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Option<Item>> {
         let mut this = self.as_mut().project();
         let Phase::Read(silence) = this.phase else {
             return Poll::Ready(None);
         };
+        if this.state.phase == decoded::Phase::Ended {
+            return Poll::Ready(None);
+        }
         loop {
             this.state.catch_up();
             let (chunk, start) = match this.state.rest.take() {
@@ -692,7 +739,7 @@ where
                     let Some(body) = this.body.as_mut().as_pin_mut() else {
                         return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
                     };
-                    match body.poll_next(context) {
+                    match polled.take().unwrap_or_else(|| body.poll_next(context)) {
                         Poll::Ready(Some(Ok(chunk))) => {
                             silence.breaks(chunk.as_ref());
                             (chunk, 0)
@@ -720,6 +767,8 @@ where
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn lose(
         mut self: Pin<&mut Self>,
         cause: Disconnect,
@@ -810,7 +859,11 @@ impl Decode for Received {
         if batch.with_items {
             return Ok(OwnedItem::next(cursor, batch)?.map(Self::from));
         }
-        Ok(OwnedEvent::next(cursor, batch)?.map(Self::Event))
+        match cursor.next_event() {
+            Ok(Some(event)) => Ok(Some(Self::Event(batch.event(event)))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn from_event(event: OwnedEvent) -> Self {

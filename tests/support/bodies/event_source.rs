@@ -41,7 +41,7 @@ case! {
 }
 
 const NEVER: u8 = 1;
-const MAX_FAILURES: u8 = 2;
+pub(crate) const MAX_FAILURES: u8 = 2;
 const TO_FINAL_URL: u8 = 4;
 const CEILING: u8 = 8;
 pub(crate) const BACKOFF: u8 = 16;

@@ -58,6 +58,7 @@ pub(crate) fn seeds() -> BTreeMap<&'static str, Vec<Seed>> {
     for case in cases("connect") {
         let life = life(&case);
         add("event_source", &case, input(&life));
+        add("event_source", &case, input(&with_all_options(&life.ops.0)));
         // With backoff and jitter, and where some statuses are tried again.
         let stubborn = event_source::Case {
             flags: event_source::BACKOFF | 1 << 6,
@@ -167,6 +168,36 @@ fn life(case: &Value) -> event_source::Case {
         url: Text(field(case, "url")),
         id: Text(optional(case, "lastEventId").unwrap_or_default()),
         ops: List(ops),
+        ..event_source::Case::default()
+    }
+}
+
+/// The same operations with every option and, between them, what no case of the corpus has.
+fn with_all_options(ops: &[Op]) -> event_source::Case {
+    let url = || url_and_origin("http://b.example:8080/x").expect("a URL");
+    let more = [
+        Op::Redirect(301, url()),
+        Op::Redirect(307, url()),
+        Op::ExpectEnd,
+        Op::ReconnectNow,
+        Op::SetUrl(url()),
+        Op::Advance(60),
+    ];
+    let pairs = ops.iter().zip(more.iter().cycle());
+    event_source::Case {
+        flags: event_source::MAX_FAILURES | 1 << 6,
+        more: u8::MAX,
+        time: 50,
+        stable_after: 40,
+        response_timeout: 30,
+        read_timeout: 60,
+        limit: LARGEST_SIZE,
+        field_len: LARGEST_SIZE,
+        ops: List(
+            pairs
+                .flat_map(|(op, more)| [more.clone(), op.clone()])
+                .collect(),
+        ),
         ..event_source::Case::default()
     }
 }

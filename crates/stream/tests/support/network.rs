@@ -60,6 +60,9 @@ pub(crate) fn redirect(status: u16, location: &str) -> Answer {
     Answer::Head(status, vec![("location", location.to_owned())], vec![])
 }
 
+/// When it was sent, and the request.
+type Sent = (u64, Request<Bytes>);
+
 /// The network, its clock, and what was seen of the client.
 #[derive(Clone, Default)]
 pub(crate) struct Network {
@@ -69,7 +72,7 @@ pub(crate) struct Network {
     timers: Rc<RefCell<Vec<u64>>>,
     pub(crate) timers_made: Rc<Cell<usize>>,
     answers: Rc<RefCell<VecDeque<Answer>>>,
-    requests: Rc<RefCell<Vec<(u64, Request<Bytes>)>>>,
+    requests: Rc<RefCell<Vec<Sent>>>,
     /// Bodies and responses to come that were not dropped.
     pub(crate) alive: Rc<Cell<usize>>,
 }
