@@ -155,7 +155,7 @@ fn bytes_come_as_they_like() {
         OPEN,
         "message a",
         "message b",
-        &format!("{LOST}EndOfBody }}"),
+        &format!("{LOST}Cut(Event) }}"),
         "> Last-Event-ID: 1",
         &format!("{FAILED}Status(204) }}"),
     ];

@@ -10,7 +10,7 @@
 //! `GET`, after the server's reconnection time and from the last event on: see [`Server::answer`]. Requests of the server, which
 //! may come in the same streams, are ignored: this client declares no capabilities.
 
-use std::{env, error::Error, future, pin::pin};
+use std::{env, error::Error, pin::pin};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -18,8 +18,7 @@ use http::{HeaderMap, Request, header};
 use reqwest::{Client, Response, redirect::Policy};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sse_proto::is_event_stream;
-use sse_proto_stream::{Connect, EventSource, Received, Reqwest};
+use sse_proto_stream::{EventSource, Received, Reqwest};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -98,24 +97,17 @@ impl<'a> Server<'a> {
 
     /// Reads the answer to request `id`: from the response to its `POST`, and after a lost connection from those to `GET`s.
     async fn answer(&self, response: Response, id: u64) -> Result<Answer, Box<dyn Error>> {
-        if !is_event_stream(response.headers().get_all(header::CONTENT_TYPE)) {
-            let status = response.status();
-            let body = response.text().await?;
-            return serde_json::from_str(&body).map_err(|_| format!("{status}: {body}").into());
-        }
-
-        // The first connection of the event source is the response to the POST. The others are made with this request.
         let mut get = Request::get(self.url).body(Bytes::new())?;
         *get.headers_mut() = self.headers.clone();
-        let mut first = Some(response.into());
-        let mut reqwest = Reqwest::from(self.client.clone());
-        let connect = move |request| -> <Reqwest as Connect>::Future {
-            match first.take() {
-                Some(response) => Box::pin(future::ready(Ok(response))),
-                None => reqwest.connect(request),
+        let source = EventSource::new(get, Reqwest::from(self.client.clone()), tokio::time::sleep)?;
+        let mut source = match source.begin_with(response.into()) {
+            Ok(source) => pin!(source),
+            Err(response) => {
+                let status = response.status();
+                let body = Response::from(response).text().await?;
+                return serde_json::from_str(&body).map_err(|_| format!("{status}: {body}").into());
             }
         };
-        let mut source = pin!(EventSource::new(get, connect, tokio::time::sleep)?);
 
         while let Some(received) = source.try_next().await? {
             match received {

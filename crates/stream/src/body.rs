@@ -89,7 +89,7 @@ impl<B: Body> ItemStream<BodyStream<B>> {
 }
 
 /// Whether the head of a response promises events, as they are.
-fn has_events<B>(response: &Response<B>) -> bool {
+pub(crate) fn has_events<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::OK
         && is_event_stream(response.headers().get_all(header::CONTENT_TYPE))
         && !is_compressed(response.headers())

@@ -36,7 +36,7 @@ use sse_proto::{
 
 use crate::{
     BodyChunk, BodyStream, Error, OwnedItem,
-    body::is_compressed_event_stream,
+    body::{has_events, is_compressed_event_stream},
     decoded::{self, Batch, Cursor, Decode, State},
 };
 use handle::{CLOSE, RECONNECT};
@@ -288,6 +288,50 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
             body: self.body,
             timer: self.timer,
         }
+    }
+
+    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes on with `GET` when it is lost.
+    ///
+    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin behind, before this.
+    ///
+    /// # Errors
+    ///
+    /// A response that is no event stream is handed back untouched, as by [`EventStream::from_response`](crate::EventStream::from_response): it
+    /// may be an answer in another form.
+    ///
+    /// ```
+    /// use futures_util::StreamExt as _;
+    /// use http_body_util::Full;
+    /// use sse_proto_stream::EventSource;
+    ///
+    /// # futures_executor::block_on(async {
+    /// # let post = async || http::Response::builder().header("content-type", "text/event-stream").body(Full::new(&b"id: 1\ndata: x\n\n"[..]));
+    /// # let connect = |_| std::future::pending::<http::Result<http::Response<Full<&[u8]>>>>();
+    /// # let sleep = |_| std::future::pending::<()>();
+    /// let response = post().await.unwrap();
+    /// let source = EventSource::get("http://a.example/", connect, sleep).unwrap();
+    /// let source = source.begin_with(response).map_err(|response| response.status()).unwrap();
+    /// let mut events = std::pin::pin!(source.events());
+    /// assert_eq!(events.next().await.unwrap().unwrap().data(), "x");
+    /// # });
+    /// ```
+    pub fn begin_with(mut self, response: Response<C::Body>) -> Result<Self, Response<C::Body>> {
+        if !has_events(&response) {
+            return Err(response);
+        }
+        let final_url = response.extensions().get::<FinalUrl>();
+        let final_url = final_url.map(|url| url.0.clone());
+        let machine = &mut self.state.decoder;
+        let signal = machine.handle_response(200, final_url, response.headers());
+        if signal == Some(Signal::Open) {
+            let (head, body) = response.into_parts();
+            self.body = Some(BodyStream::new(body));
+            self.phase = Phase::Read(Silence::default());
+            self.state
+                .queue
+                .push_back(Ok(Received::Open(Box::new(head))));
+        }
+        Ok(self)
     }
 
     /// Changes an option of the machine.
@@ -695,27 +739,27 @@ where
         let Phase::Refused(refusal) = this.phase else {
             return Poll::Pending;
         };
-        loop {
+        let is_complete = loop {
             let chunk = match this.body.as_mut().as_pin_mut() {
                 Some(body) => body.poll_next(context),
                 None => Poll::Ready(None),
             };
             match chunk {
                 Poll::Ready(Some(Ok(chunk))) if refusal.take(chunk.as_ref()) => {}
-                Poll::Ready(_) => break,
+                Poll::Ready(end) => break end.is_none(),
                 Poll::Pending => {
                     if let Some(timer) = this.timer.as_mut().as_pin_mut() {
                         ready!(timer.poll(context));
                     }
-                    break;
+                    break false;
                 }
             }
-        }
+        };
         let Phase::Refused(refusal) = mem::replace(this.phase, Phase::Begin) else {
             return Poll::Pending;
         };
         let (reason, response) = refusal.end();
-        Poll::Ready(self.tell(reason, Some(response), None))
+        Poll::Ready(self.tell(reason, Some((response, is_complete)), None))
     }
 
     /// `None`: it goes on.
@@ -793,7 +837,7 @@ where
     fn tell(
         mut self: Pin<&mut Self>,
         reason: Reason,
-        response: Option<Response<Bytes>>,
+        response: Option<(Response<Bytes>, bool)>,
         source: Option<Box<dyn error::Error + Send + Sync>>,
     ) -> Item {
         self.as_mut().drop_connection();
@@ -818,14 +862,16 @@ where
         &self,
         reason: Reason,
         wait: Option<Duration>,
-        response: Option<Response<Bytes>>,
+        response: Option<(Response<Bytes>, bool)>,
         source: Option<Box<dyn error::Error + Send + Sync>>,
     ) -> Lost {
+        let (response, is_response_complete) = response.unzip();
         Lost::new(lost::Parts {
             reason,
             wait,
             failures: self.failures(),
             response,
+            is_response_complete: is_response_complete.unwrap_or(false),
             source,
         })
     }

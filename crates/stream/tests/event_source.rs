@@ -251,11 +251,20 @@ fn a_refusal_comes_with_its_head_and_its_body() {
 #[test]
 fn the_body_of_a_refusal_is_read_up_to_a_limit_and_for_a_while() {
     let chunk = Step::Chunk(vec![b'x'; 40_000].into());
-    for (steps, len, at) in [
-        (vec![chunk.clone(), chunk.clone(), Step::Hang], 65_536, 0),
-        (vec![text("abc"), Step::Hang], 3, 5000),
-        (vec![text("abc"), Step::Break], 3, 0),
-        (vec![], 0, 0),
+    let whole = Step::Chunk(vec![b'x'; 65_536].into());
+    for (steps, len, at, is_complete) in [
+        (
+            vec![chunk.clone(), chunk.clone(), Step::Hang],
+            65_536,
+            0,
+            false,
+        ),
+        (vec![whole.clone()], 65_536, 0, true),
+        (vec![whole, text("x")], 65_536, 0, false),
+        (vec![text("abc"), Step::Hang], 3, 5000, false),
+        (vec![text("abc"), Step::Break], 3, 0, false),
+        (vec![text("abc")], 3, 0, true),
+        (vec![], 0, 0, true),
     ] {
         let network = Network::new([Answer::Head(500, vec![], steps)]);
         let mut source = pin!(source!(network));
@@ -267,6 +276,7 @@ fn the_body_of_a_refusal_is_read_up_to_a_limit_and_for_a_while() {
             (lost.response().unwrap().body().len(), network.now()),
             (len, at)
         );
+        assert_eq!(lost.is_response_complete(), is_complete);
         assert_eq!(network.alive.get(), 0);
     }
 }
@@ -455,6 +465,36 @@ fn events_alone_end_with_the_last_loss() {
     );
     assert!(events.is_terminated());
     assert_eq!(events.get_ref().last_event_id(), "1");
+}
+
+#[test]
+fn it_can_begin_with_a_response_that_is_here() {
+    let response = |status: u16, content_type: &str, steps: &[Step]| {
+        let headers = vec![("content-type", content_type.to_owned())];
+        let network = Network::new([Answer::Head(status, headers, steps.to_vec())]);
+        let reply = network.connect()(Request::default());
+        futures_executor::block_on(reply).unwrap()
+    };
+    let network = Network::new([stream(&[text("data: y\n\n"), Step::Hang])]);
+    let first = response(200, "text/event-stream", &[text("id: 1\ndata: x\n\n")]);
+    let mut source = pin!(source!(network).begin_with(first).ok().unwrap());
+    assert_eq!(source.ready_state(), ReadyState::Open);
+    let due = [
+        "open 200",
+        r#"message "x" "1""#,
+        "lost EndOfBody 3000",
+        "open 200",
+        r#"message "y" "1""#,
+    ];
+    assert_eq!(log(&network, source.as_mut(), 4000), due);
+    assert_eq!(network.asked(), asked(&[(URL, Some("1"))]));
+
+    // Another answer is handed back.
+    for (status, content_type) in [(200, "application/json"), (202, "text/event-stream")] {
+        let other = response(status, content_type, &[text("{}")]);
+        let refused = source!(network).begin_with(other).err().unwrap();
+        assert_eq!(refused.status(), status);
+    }
 }
 
 // Time

@@ -36,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) wait: Option<Duration>,
     pub(crate) failures: u32,
     pub(crate) response: Option<Response<Bytes>>,
+    pub(crate) is_response_complete: bool,
     pub(crate) source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
@@ -61,12 +62,18 @@ impl Lost {
 
     /// The response that refused the stream, with as much of its body as came, up to 64 KiB: what an API has to say.
     ///
-    /// The body is taken as it comes; what breaks it off or makes it wait is not told.
+    /// It is waited for up to 5 seconds; [`is_response_complete`](Self::is_response_complete) says whether all of it is here.
     pub fn response(&self) -> Option<&Response<Bytes>> {
         self.0.response.as_ref()
     }
 
-    /// The same, by value.
+    /// Whether the whole body of [`response`](Self::response) is here: it was not too long, did not take too long, and did not break
+    /// off.
+    pub fn is_response_complete(&self) -> bool {
+        self.0.is_response_complete
+    }
+
+    /// The response, by value.
     pub fn into_response(self) -> Option<Response<Bytes>> {
         self.0.response
     }

@@ -27,11 +27,11 @@ impl Refusal {
         }
     }
 
-    /// Takes as much of the chunk as there is room for. Whether there is room for more.
+    /// Takes as much of the chunk as there is room for. Whether that was all of it.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> bool {
         let room = MAX_LEN - self.body.len();
         self.body.extend(chunk.iter().take(room));
-        self.body.len() < MAX_LEN
+        chunk.len() <= room
     }
 
     pub(crate) fn end(self) -> (Reason, Response<Bytes>) {
