@@ -323,7 +323,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// A driver that follows redirects by itself tells each of them before
     /// [`handle_response`](EventSource::handle_response), which then needs no final URL. Only so
-    /// [`ReconnectTo::PermanentUrl`] can be known. Without a request under way it has no effect.
+    /// [`ReconnectTo::PermanentUrl`] can be known. Where a redirect moves the next request, it does so at once, whatever the
+    /// response will be. Without a request under way it has no effect.
     ///
     /// The URL is taken as it is: check it as a client should ([`Origin`] helps), follow no more than 20, and let no credentials
     /// go along to another origin.

@@ -353,7 +353,8 @@ impl RetryPolicy {
     }
 
     /// Sets whether to reconnect after a response of another type than `text/event-stream`, although by the standard it fails
-    /// for good: for servers whose proxy answers with a page of its own, and status 200, while they are away.
+    /// for good: for servers whose proxy answers with a page of its own, and status 200, while they are away. `Retry-After` counts as
+    /// in [`statuses`](RetryPolicy::statuses).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

@@ -120,7 +120,8 @@ pub enum Reason {
     Timeout,
     /// [`Disconnect::Futile`]
     Futile,
-    /// So many failures in a row were too many: [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures).
+    /// So many failures in a row were too many: [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures). The last of them is
+    /// what the driver has just told.
     GaveUp(u32),
     /// [`EventSource::reconnect_now`]
     Reconnect,

@@ -50,7 +50,6 @@ pub(crate) fn follow(
         }
         forget_caller(&mut request);
     }
-    request.headers_mut().remove(header::HOST);
     *request.uri_mut() = url;
     Some(request)
 }
