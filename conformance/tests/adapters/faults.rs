@@ -339,7 +339,7 @@ const ENCODE: [(&str, &str); 56] = [
     ("space-written-twice", ""),
 ];
 
-const CONNECT: [(&str, &str); 99] = [
+const CONNECT: [(&str, &str); 100] = [
     ("abort-is-tried-again", ""),
     ("broken-body-is-final", ""),
     ("byte-order-mark-once-only", ""),
@@ -380,6 +380,7 @@ const CONNECT: [(&str, &str); 99] = [
     ("id-sent-before-it-is-committed", ""),
     ("id-sent-once-only", ""),
     ("id-trimmed-in-the-header", ""),
+    ("id-without-any-blanks-in-the-header", ""),
     ("id-without-what-is-not-ascii", ""),
     ("ids-appended-in-the-header", "EvtSource (issue 3)"),
     ("ids-joined-in-the-header", ""),
