@@ -38,6 +38,7 @@ pub(crate) fn connect(request: &ConnectRequest, fault: Fault) -> Answer {
             CONNECTING
         },
         attempts: 0,
+        connections: 0,
         broke: false,
         ids_sent: Vec::new(),
         answer: ConnectAnswer::default(),
@@ -64,6 +65,8 @@ struct Client {
     reconnection_time: Option<u64>,
     state: u8,
     attempts: u32,
+    /// How many of them came to a connection.
+    connections: u32,
     /// Whether the body before broke off.
     broke: bool,
     ids_sent: Vec<String>,
@@ -293,6 +296,7 @@ impl Client {
     fn body(&mut self, from: &str, chunks: &[Vec<u8>], lasts: bool, end: End) -> bool {
         let fault = self.fault;
         self.new_stream();
+        self.connections += 1;
         self.policy.opened();
         let from = match fault.name() {
             "origin-of-the-first-url" => &self.url,
@@ -541,6 +545,7 @@ impl Client {
             "wait-of-half" => time / 2,
             "wait-of-none" => 0,
             "wait-doubles" => time.saturating_mul(u64::from(self.attempts)),
+            "wait-grows-with-connections" => time.saturating_mul(self.connections.max(1).into()),
             "wait-of-one-second-at-least" => time.max(1000),
             "option-reconnection-time-over-retry" => self.policy.own_time().unwrap_or(time),
             _ => self.policy.wait(time),

@@ -342,7 +342,7 @@ const ENCODE: [(&str, &str); 56] = [
     ("space-written-twice", ""),
 ];
 
-const CONNECT: [(&str, &str); 100] = [
+const CONNECT: [(&str, &str); 101] = [
     ("abort-is-tried-again", ""),
     ("broken-body-is-final", ""),
     ("byte-order-mark-once-only", ""),
@@ -440,6 +440,7 @@ const CONNECT: [(&str, &str); 100] = [
     ("type-without-parameters-only", ""),
     ("wait-doubles", ""),
     ("wait-forgotten-after-one-use", ""),
+    ("wait-grows-with-connections", ""),
     ("wait-in-seconds", ""),
     ("wait-of-31-bits", ""),
     ("wait-of-a-double", ""),
