@@ -540,7 +540,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.step(Input::Close);
     }
 
-    /// Sets another URL for the next request, as it would be given to [`new`](EventSource::new). The stream under way is not
+    /// Sets another URL for the next request, as it would be given to the constructors. The stream under way is not
     /// touched; last event ID and failures stay.
     ///
     /// A request that is under way when this is called goes to the old URL: tell
