@@ -1,8 +1,9 @@
-//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer of the user's.
+//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer
+//! of the user's.
 //!
-//! The machine decides, this file does: it sends requests, follows redirects, reads bodies, waits, and hands out what happens.
-//! Whatever is under way is kept in the [`EventSource`] itself and not in a future of its methods, so nothing is lost by
-//! dropping those.
+//! The machine decides, this file does: it sends requests, follows redirects, reads bodies, waits,
+//! and hands out what happens. Whatever is under way is kept in the [`EventSource`] itself and not
+//! in a future of its methods, so nothing is lost by dropping those.
 
 mod connect;
 mod events;
@@ -70,7 +71,8 @@ pin_project! {
     /// | `Err(Error::Source(lost))` | it is lost for good: the last item |
     /// | `Err(Error::TooLarge(error))` | an event was larger than the limit of the decoder; the stream goes on |
     ///
-    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a connection is lost.
+    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a
+    /// connection is lost.
     ///
     /// ```
     /// use futures_util::TryStreamExt as _;
@@ -107,11 +109,13 @@ pin_project! {
     /// #     "two", "the body ended inside a line, next attempt in 3.0s", "source of the stream failed: status 204"]);
     /// ```
     ///
-    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation has the rules; by default
-    /// they are the standard's. Redirects are followed here, up to 20, and none of the caller's headers goes to another origin.
+    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation
+    /// has the rules; by default they are the standard's. Redirects are followed here, up to 20,
+    /// and none of the caller's headers goes to another origin.
     ///
-    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything that is under way is in it, and not in the futures
-    /// of `next`, which may be dropped at any time.
+    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything
+    /// that is under way is in it, and not in the futures of `next`, which may be dropped at any
+    /// time.
     #[must_use = "streams do nothing unless polled"]
     pub struct EventSource<C, T, H = fn(&mut Request<Bytes>)>
     where
@@ -145,7 +149,8 @@ pub enum Received {
     Open(Box<response::Parts>),
     /// An event.
     Event(OwnedEvent),
-    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows its colon, a leading space included.
+    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows
+    /// its colon, a leading space included.
     Comment(String),
     /// A `retry` line has set the reconnection time, if [`items`](EventSource::items) are asked for.
     Retry(Duration),
@@ -196,9 +201,11 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
 
     /// The events that answer `request`: any method, with headers and a body.
     ///
-    /// A request that is no `GET` is sent once, as it may have effects: its policy is [`RetryPolicy::never`] unless
-    /// [`retry_policy`](Self::retry_policy) says otherwise. What the standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
-    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression holds events back.
+    /// A request that is no `GET` is sent once, as it may have effects: its policy is
+    /// [`RetryPolicy::never`] unless [`retry_policy`](Self::retry_policy) says otherwise. What the
+    /// standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
+    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression
+    /// holds events back.
     ///
     /// # Errors
     ///
@@ -257,10 +264,12 @@ fn invalid(error: impl fmt::Display) -> InvalidUrl {
 }
 
 impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
-    /// Calls `prepare` with the request of each attempt: for a token that changes, a header, another URL.
+    /// Calls `prepare` with the request of each attempt: for a token that changes, a header,
+    /// another URL.
     ///
-    /// A URL that it sets is that of all attempts from now on. It is not called for the requests that redirects lead to, and what it
-    /// sets is kept from other origins like the rest of the caller's headers.
+    /// A URL that it sets is that of all attempts from now on. It is not called for the requests
+    /// that redirects lead to, and what it sets is kept from other origins like the rest of the
+    /// caller's headers.
     ///
     /// ```
     /// # use http::{HeaderValue, Request};
@@ -290,14 +299,17 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         }
     }
 
-    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes on with `GET` when it is lost.
+    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes
+    /// on with `GET` when it is lost.
     ///
-    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin behind, before this.
+    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin
+    /// behind, before this.
     ///
     /// # Errors
     ///
-    /// A response that is no event stream is handed back untouched, as by [`EventStream::from_response`](crate::EventStream::from_response): it
-    /// may be an answer in another form.
+    /// A response that is no event stream is handed back untouched, as by
+    /// [`EventStream::from_response`](crate::EventStream::from_response): it may be an answer in
+    /// another form.
     ///
     /// ```
     /// use futures_util::StreamExt as _;
@@ -340,7 +352,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and [`RetryPolicy::never`] for all other methods.
+    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and
+    /// [`RetryPolicy::never`] for all other methods.
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.with(|machine| machine.retry_policy(policy))
     }
@@ -351,13 +364,14 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Sets after how much time without the head of a response, redirects included, a request counts as lost; never unless set.
+    /// Sets after how much time without the head of a response, redirects included, a request
+    /// counts as lost; never unless set.
     pub fn response_timeout(self, time: Duration) -> Self {
         self.with(|machine| machine.response_timeout(time))
     }
 
-    /// Sets after how much time without a byte of the body a connection counts as lost, and at most a quarter of that later;
-    /// never unless set. See [`sse_proto::EventSource::read_timeout`].
+    /// Sets after how much time without a byte of the body a connection counts as lost, and at most
+    /// a quarter of that later; never unless set. See [`sse_proto::EventSource::read_timeout`].
     pub fn read_timeout(self, time: Duration) -> Self {
         self.with(|machine| machine.read_timeout(time))
     }
@@ -367,7 +381,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.with(|machine| machine.reconnect_to(to))
     }
 
-    /// Sets whether requests have the header `Cache-Control`; see [`sse_proto::EventSource::cache_control`].
+    /// Sets whether requests have the header `Cache-Control`; see
+    /// [`sse_proto::EventSource::cache_control`].
     pub fn cache_control(self, yes: bool) -> Self {
         self.with(|machine| machine.cache_control(yes))
     }
@@ -378,7 +393,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed out: `[DONE]`, say.
+    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed
+    /// out: `[DONE]`, say.
     ///
     /// With a request that is sent once, any other end is an error.
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {

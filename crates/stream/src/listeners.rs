@@ -10,7 +10,8 @@ use sse_proto::OwnedEvent;
 
 use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 
-/// Who hears what of an [`EventSource`], as in a page: `onopen`, `onmessage`, `onerror`, `addEventListener`.
+/// Who hears what of an [`EventSource`], as in a page: `onopen`, `onmessage`, `onerror`,
+/// `addEventListener`.
 ///
 /// A `match` over the stream does the same; this is for those who come from there.
 ///
@@ -78,7 +79,8 @@ impl<'l> Listeners<'l> {
         self.add_event_listener("message", listener)
     }
 
-    /// An event of this type has come. One that a server names `open` or `error` is an event all the same.
+    /// An event of this type has come. One that a server names `open` or `error` is an event all
+    /// the same.
     #[must_use]
     pub fn add_event_listener(
         mut self,

@@ -79,8 +79,9 @@ pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
     !one.is_opaque() && one == other
 }
 
-/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers forgive (blanks, line ends,
-/// backslashes, characters that ought to be encoded). `None`: it names none of HTTP.
+/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers
+/// forgive (blanks, line ends, backslashes, characters that ought to be encoded). `None`: it names
+/// none of HTTP.
 pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
     let location = clean(location);
     let (scheme, rest) = match split_scheme(&location) {
