@@ -689,6 +689,9 @@ where
         let next = match url {
             _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
             None => Err("a redirect to nowhere"),
+            Some(url) if redirect::has_credentials(&url, sent.uri()) => {
+                Err("a redirect to a URL with a password")
+            }
             Some(url) => redirect::follow((**sent).clone(), response.status(), url)
                 .ok_or("a redirect that takes the body of the request to another origin"),
         };
