@@ -9,7 +9,7 @@ need "command -v openssl" openssl
 
 target=$(target_folder)
 cargo build --quiet -p sse-cat
-cargo build --quiet -p sse-proto-stream --example live-server --example tokio-client
+cargo build --quiet -p sse-proto-stream --features reqwest-0_13,hyper-util-0_1 --example live-server --example tokio-client
 
 work=$target/real-connections
 mkdir -p "$work"

@@ -7,13 +7,13 @@
 //! $ sse-cat --json --chunk 1 recorded.sse                        # any cutting gives the same events
 //! ```
 //!
-//! How to decode a stream is in [`file::cat`], how to drive the connection machine in
-//! [`live::watch`]; the rest is HTTP, arguments and print.
+//! How to decode a stream is in [`file::cat`], how to stay connected to one in [`live::watch`]; the rest is arguments,
+//! requests and print.
 
 mod file;
-mod http;
 mod live;
 mod output;
+mod request;
 
 use std::{
     io::{self, ErrorKind},
@@ -24,8 +24,9 @@ use std::{
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind as Misuse};
 use output::complain;
-use sse_proto::{Decoder, IdTooLong, InvalidUrl};
-use url::Url;
+use reqwest::Url;
+use sse_proto::{Decoder, IdTooLong};
+use sse_proto_stream::InvalidUrl;
 
 /// Prints the events of a Server-Sent Events stream as they arrive.
 ///
@@ -66,11 +67,11 @@ struct Args {
     last_event_id: String,
 
     /// Do not open a connection again that was lost
-    #[arg(long, visible_alias = "no-reconnect", help_heading = http::HEADING)]
+    #[arg(long, visible_alias = "no-reconnect", help_heading = request::HEADING)]
     once: bool,
 
     #[command(flatten)]
-    http: http::Options,
+    http: request::Options,
 }
 
 const AFTER_HELP: &str = r#"With --json an event is {"event":"message","data":"..","lastEventId":".."}, a comment {"comment":".."}
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         Err(Failure::Input(name, error)) => format!("{name}: {error}"),
         Err(Failure::LastEventId(error)) => format!("--last-event-id: {error}"),
         Err(Failure::Url(error)) => error.to_string(),
+        Err(Failure::Client(error)) => error.to_string(),
         Err(Failure::Signals(error)) => error.to_string(),
     };
     complain(why);
@@ -115,13 +117,16 @@ impl Args {
         });
         if !is_url {
             if self.once || self.http.any() {
-                let why = format!("the {} do not go with a file", http::HEADING.to_lowercase());
+                let why = format!(
+                    "the {} do not go with a file",
+                    request::HEADING.to_lowercase()
+                );
                 misuse(Misuse::ArgumentConflict, why);
             }
             return None;
         }
         match Url::parse(input) {
-            Ok(url) if http::has_credentials(&url) => {
+            Ok(url) if request::has_credentials(&url) => {
                 let why = "a URL with a password; send it with -H 'Authorization: ..'";
                 misuse(Misuse::ValueValidation, why.into())
             }
@@ -154,6 +159,8 @@ enum Ending {
 enum Failure {
     LastEventId(IdTooLong),
     Url(InvalidUrl),
+    /// There is no TLS, or no runtime.
+    Client(Box<dyn std::error::Error>),
     Signals(ctrlc::Error),
     /// With the name of the input.
     Input(String, io::Error),

@@ -39,7 +39,7 @@ fn a_lost_stream_is_opened_again_and_goes_on_after_its_last_event() {
     first.send("retry: 250\n\nid: 1\nevent: e\ndata: a\n\n");
     cat.prints("e  (id 1)\n    a"); // while the connection is open
     first.send("id: 2\ndata: cut off\n").close();
-    cat.says("lost: the body ended");
+    cat.says("lost: the body ended inside an event");
     let start = Instant::now();
     cat.waits(250, ", after id 1");
 
@@ -66,7 +66,11 @@ fn no_response_and_a_body_that_breaks_off_are_lost_connections() {
     let mut cat = Cat::new(&[&server.url("/")]);
 
     server.accept().close();
-    cat.says("io: Peer disconnected");
+    let cause = cat.hears();
+    assert!(
+        cause.ends_with("connection closed before message completed"),
+        "{cause}"
+    );
     cat.says("lost: network error");
     cat.waits(3000, ""); // the standard's "few seconds", until the server asks for less
     let mut peer = server.accept();
@@ -75,7 +79,7 @@ fn no_response_and_a_body_that_breaks_off_are_lost_connections() {
         .close();
     cat.prints("message\n    a");
     cat.says(&format!("open, from {}", server.url("")));
-    cat.hears(); // ureq's own words
+    cat.hears(); // reqwest's own words
     cat.says("lost: network error");
     cat.waits(100, "");
 
@@ -122,7 +126,7 @@ fn any_other_status_or_type_ends_it_for_good() {
             .send(format!("HTTP/1.1 {head}\r\n\r\ndata: a\n\n"))
             .close();
         if reason.contains("futile") {
-            cat.says("the body has a content encoding other than gzip");
+            cat.says("the response is compressed");
         }
         cat.says(&format!("closed: {reason}"));
         cat.ends(1);
@@ -144,14 +148,12 @@ fn a_silent_connection_is_a_lost_one() {
     }
     first.send("data: b\n\n");
     cat.prints("message  (id 1)\n    a\nmessage  (id 1)\n    b");
-    cat.says("timeout: per read");
-    cat.says("lost: network error");
+    cat.says("lost: timeout");
     cat.waits(100, ", after id 1");
     drop(first);
 
     let _no_answer = server.accept();
-    cat.says("timeout: per read");
-    cat.says("lost: network error");
+    cat.says("lost: timeout");
     cat.waits(200, ", after id 1"); // no message in between
     server.accept().send(NO_CONTENT).close();
     cat.says("closed: status 204");
@@ -218,13 +220,13 @@ fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
 #[test]
 fn redirects_that_lead_nowhere_end_it() {
     for (location, why) in [
-        ("http://", "redirected to no URL"),
-        ("file:///etc/passwd", "redirected away from the web"),
+        ("http://", "a redirect to nowhere"),
+        ("file:///etc/passwd", "a redirect to nowhere"),
         (
             "//me:secret@127.0.0.1/",
-            "redirected to a URL with a password",
+            "a redirect to a URL with a password",
         ),
-        ("/", "redirected too often"),
+        ("/", "too many redirects"),
     ] {
         let server = Server::new();
         let mut cat = Cat::new(&[&server.url("/")]);
@@ -276,7 +278,11 @@ fn a_body_that_was_posted_is_not_posted_again_after_a_failure() {
     let mut peer = server.accept();
     assert_eq!(peer.line, "PUT / HTTP/1.1");
     peer.close();
-    cat.says("io: Peer disconnected");
+    let cause = cat.hears();
+    assert!(
+        cause.ends_with("connection closed before message completed"),
+        "{cause}"
+    );
     cat.says("closed: network error");
     cat.ends(1);
     server.is_left_alone();
@@ -310,12 +316,34 @@ fn a_redirected_body_goes_along_or_not_as_in_browsers() {
 }
 
 #[test]
+fn a_body_does_not_follow_a_redirect_to_another_origin() {
+    let (server, other) = (Server::new(), Server::new());
+    let mut cat = Cat::new(&["-d", "secret", &server.url("/")]);
+    let mut peer = server.accept();
+    assert_eq!(peer.body, "secret");
+    let url = other.url("/");
+    peer.send(format!(
+        "HTTP/1.1 307 There\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+    ))
+    .close();
+    cat.says("a redirect that takes the body of the request to another origin");
+    cat.says("closed: the request is futile");
+    cat.ends(1);
+    other.is_left_alone();
+}
+
+#[test]
 fn without_reconnecting_the_end_of_the_body_is_the_end() {
-    for (args, printed) in [
-        (&["--once"][..], "message\n    a"),
+    for (args, printed, end) in [
+        (
+            &["--once"][..],
+            "message\n    a",
+            "the body ended inside a line",
+        ),
         (
             &["--no-reconnect", "--finish"],
             "message\n    a\nmessage  (id 2)\n    b",
+            "the body ended",
         ),
     ] {
         let server = Server::new();
@@ -324,7 +352,7 @@ fn without_reconnecting_the_end_of_the_body_is_the_end() {
         peer.send(STREAM).send("data: a\n\nid: 2\ndata: b").close();
         cat.prints(printed);
         cat.says(&format!("open, from {}", server.url("")));
-        cat.says("closed: the body ended");
+        cat.says(&format!("closed: {end}"));
         cat.ends(0);
         server.is_left_alone();
     }
@@ -419,7 +447,7 @@ fn a_server_that_is_not_there_may_be_there_later() {
     let url = server.url("/");
     drop(server);
     let mut cat = Cat::new(&[&url]);
-    assert!(cat.hears().starts_with("io: Connection refused"));
+    assert!(cat.hears().contains("Connection refused"));
     cat.says("lost: network error");
     cat.waits(3000, "");
     drop(cat);

@@ -145,7 +145,8 @@ pin_project! {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Received {
-    /// The standard's `open`: there is a connection, and this is the head of its response.
+    /// The standard's `open`: there is a connection, and this is the head of its response, with its
+    /// [`FinalUrl`] among the extensions.
     Open(Box<response::Parts>),
     /// An event.
     Event(OwnedEvent),
@@ -334,9 +335,12 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         let final_url = response.extensions().get::<FinalUrl>();
         let final_url = final_url.map(|url| url.0.clone());
         let machine = &mut self.state.decoder;
+        let url = final_url.clone();
+        let url = url.unwrap_or_else(|| machine.url().to_string());
         let signal = machine.handle_response(200, final_url, response.headers());
         if signal == Some(Signal::Open) {
-            let (head, body) = response.into_parts();
+            let (mut head, body) = response.into_parts();
+            head.extensions.insert(FinalUrl(url));
             self.body = Some(BodyStream::new(body));
             self.phase = Phase::Read(Silence::default());
             self.state
@@ -702,6 +706,9 @@ where
         let next = match url {
             _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
             None => Err("a redirect to nowhere"),
+            Some(url) if redirect::has_credentials(&url, sent.uri()) => {
+                Err("a redirect to a URL with a password")
+            }
             Some(url) => redirect::follow((**sent).clone(), response.status(), url)
                 .ok_or("a redirect that takes the body of the request to another origin"),
         };
@@ -733,7 +740,11 @@ where
             .state
             .decoder
             .handle_response(status, final_url, headers);
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
+        if let Phase::Request { sent, .. } = this.phase {
+            let sent = || FinalUrl(sent.uri().to_string());
+            head.extensions.get_or_insert_with(sent);
+        }
         this.body.set(Some(BodyStream::new(body)));
         this.timer.set(None);
         match signal {

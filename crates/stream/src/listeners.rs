@@ -49,6 +49,7 @@ pub struct Listeners<'l> {
     on_open: All<'l, response::Parts>,
     on_error: All<'l, Lost>,
     by_type: HashMap<String, All<'l, OwnedEvent>>,
+    on_event: All<'l, OwnedEvent>,
 }
 
 type All<'l, T> = Vec<Box<dyn FnMut(&T) + Send + 'l>>;
@@ -92,6 +93,14 @@ impl<'l> Listeners<'l> {
         self
     }
 
+    /// An event of any type has come, which a page cannot listen to. Those who listen to its type
+    /// hear it first.
+    #[must_use]
+    pub fn on_event(mut self, listener: impl FnMut(&OwnedEvent) + Send + 'l) -> Self {
+        self.on_event.push(Box::new(listener));
+        self
+    }
+
     /// Tells them what happens, until there is nothing more. Events that are too large are passed over.
     pub async fn listen<C, T, H>(&mut self, mut source: Pin<&mut EventSource<C, T, H>>)
     where
@@ -105,10 +114,8 @@ impl<'l> Listeners<'l> {
                 Ok(Received::Open(head)) => self.on_open.iter_mut().for_each(|tell| tell(&head)),
                 Ok(Received::Event(event)) => {
                     let listeners = self.by_type.get_mut(event.event_type());
-                    listeners
-                        .into_iter()
-                        .flatten()
-                        .for_each(|tell| tell(&event));
+                    let listeners = listeners.into_iter().flatten().chain(&mut self.on_event);
+                    listeners.for_each(|tell| tell(&event));
                 }
                 Ok(Received::Lost(lost)) | Err(Error::Source(lost)) => {
                     self.on_error.iter_mut().for_each(|tell| tell(&lost));

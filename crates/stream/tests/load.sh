@@ -9,7 +9,7 @@ source tests/support/install.sh
 clients=${1:-2000} seconds=${2:-60} profile=${PROFILE:-release}
 kills=$((seconds / 10 - 1))
 target=$(target_folder)
-cargo build --quiet --profile "$profile" -p sse-proto-stream --example live-server --example load
+cargo build --quiet --profile "$profile" -p sse-proto-stream --features reqwest-0_13 --example live-server --example load
 examples=$target/${profile/dev/debug}/examples
 
 # A socket for each client on both sides, which are two processes, and some files.

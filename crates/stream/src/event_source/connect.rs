@@ -83,8 +83,11 @@ where
     }
 }
 
-/// An extension of a response: where it comes from, set by a [`Connect`] whose library followed
-/// redirects by itself.
+/// An extension of a response: the URL that it comes from, redirects followed.
+///
+/// It is in every head that an [`EventSource`](crate::EventSource) hands out:
+/// [`Origin::of`](sse_proto::Origin::of) it is the origin of the events. A [`Connect`] whose
+/// library followed redirects by itself has to set it.
 ///
 /// ```
 /// use http::Response;

@@ -74,6 +74,14 @@ pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
 /// The headers of ours that may go anywhere.
 const OURS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
 
+/// Whether `url` has a user name or a password in it and belongs to another origin than `from`.
+/// Fetch takes that for a network error: whoever redirects must not choose as whom others are
+/// asked.
+pub(crate) fn has_credentials(url: &Uri, from: &Uri) -> bool {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.contains('@') && !is_same_origin(&url.to_string(), &from.to_string())
+}
+
 pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
     let (one, other) = (Origin::of(one), Origin::of(other));
     !one.is_opaque() && one == other

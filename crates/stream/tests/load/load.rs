@@ -1,17 +1,12 @@
 //! `load` holds `live-server` under many clients while it is killed and started again. Run by
 //! `tests/load.sh`.
 //!
-//! The clients are those of `examples/tokio-client`, all in this process. Each holds every event
+//! The clients are each an `EventSource` on its own connection, all in this process. Each holds every event
 //! against what is due: the number in its id, its type, all of its data. Ends with `N passed, 0
 //! failed`, where N are the clients that have seen all events, each once and in order. The last of
 //! them comes when all is over and sees what a server started anew has of it.
 
-#[expect(dead_code, reason = "it can do more than is needed here")]
-#[path = "../../examples/tokio-client/client.rs"]
-mod client;
 mod feed;
-#[path = "../../examples/tokio-client/http.rs"]
-mod http;
 mod publisher;
 mod server;
 mod watcher;
@@ -72,7 +67,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     // One for the first event, and one for each tick, of which there is one more than periods.
     let feed = Arc::new(Feed::new(u64::from(args.seconds * args.rate) + 2));
-    let publisher = Publisher::new(http::client()?, url.clone());
+    let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
+    let publisher = Publisher::new(reqwest::Client::new(), url.clone());
     let run: Arc<str> = runtime.block_on(publisher.first(&feed))?.into();
     let watch = |tally: &Arc<Tally>| {
         let _in_runtime = runtime.enter();

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,13 +10,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    client::{Client, Handle},
-    feed::Feed,
-};
-use reqwest::{Url, header::HeaderMap};
-use sse_proto::{EventSource, Message, Reason, RetryPolicy};
-use tokio::task::JoinHandle;
+use crate::feed::Feed;
+use futures_util::StreamExt as _;
+use reqwest::Url;
+use sse_proto::{OwnedEvent, RetryPolicy};
+use sse_proto_stream::{Error as Failure, EventSource, Handle, Lost, Received, Reqwest};
+use tokio::{task::JoinHandle, time};
 
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
     .backoff(Duration::from_secs(2))
@@ -51,7 +51,7 @@ impl Tally {
 pub(crate) struct Watcher {
     seen: Arc<Mutex<Seen>>,
     handle: Handle,
-    task: JoinHandle<Option<Reason>>,
+    task: JoinHandle<()>,
 }
 
 #[derive(Default)]
@@ -72,40 +72,20 @@ impl Watcher {
         feed: &Arc<Feed>,
         tally: &Arc<Tally>,
     ) -> Result<Self, Box<dyn Error>> {
-        let source = EventSource::new(url)?.retry_policy(RETRY_POLICY);
-        let mut client = Client::new(source, HeaderMap::new(), PATIENCE)?;
+        let source = EventSource::get(url.as_str(), Reqwest::new()?, time::sleep)?
+            .retry_policy(RETRY_POLICY)
+            .response_timeout(PATIENCE)
+            .read_timeout(PATIENCE);
+        let handle = source.handle();
         let seen = Arc::new(Mutex::new(Seen::default()));
-
-        let (shared, its_feed, its_tally) = (seen.clone(), feed.clone(), tally.clone());
-        client.on_open(move |_| {
-            let mut seen = lock(&shared);
-            seen.open_since = Some(its_feed.now());
-            seen.connections += 1;
-            its_tally.open.fetch_add(1, Relaxed);
-            its_tally.opened.fetch_add(1, Relaxed);
-            its_tally
-                .reopened
-                .fetch_add(u64::from(seen.connections > 1), Relaxed);
-        });
-
-        let (shared, its_tally) = (seen.clone(), tally.clone());
-        client.on_error(move |_, _, _| {
-            if lock(&shared).open_since.take().is_some() {
-                its_tally.open.fetch_sub(1, Relaxed);
+        let (shared, feed, tally) = (seen.clone(), feed.clone(), tally.clone());
+        let before_number = format!("{run}-");
+        let task = tokio::spawn(async move {
+            let mut source = pin!(source);
+            while let Some(received) = source.next().await {
+                lock(&shared).receive(received, &before_number, &feed, &tally);
             }
         });
-
-        let (shared, its_feed, its_tally) = (seen.clone(), feed.clone(), tally.clone());
-        let before_number = format!("{run}-");
-        client.on_any(move |message| {
-            lock(&shared).message(message, &before_number, &its_feed, &its_tally);
-        });
-
-        let shared = seen.clone();
-        client.on_warning(move |warning| lock(&shared).faults.push(warning.to_string()));
-
-        let handle = client.handle();
-        let task = tokio::spawn(async move { client.run().await });
         Ok(Self { seen, handle, task })
     }
 
@@ -120,10 +100,8 @@ impl Watcher {
         self.handle.close();
         let stopped = self.task.await;
         let mut seen = lock(&self.seen);
-        match stopped {
-            Ok(None) => {}
-            Ok(Some(reason)) => seen.faults.push(format!("stopped: {reason}")),
-            Err(panic) => seen.faults.push(panic.to_string()),
+        if let Err(panic) = stopped {
+            seen.faults.push(panic.to_string());
         }
         if seen.last != published {
             let last = seen.last;
@@ -145,15 +123,47 @@ impl Watcher {
 }
 
 impl Seen {
-    fn message(&mut self, message: Message<'_>, before_number: &str, feed: &Feed, tally: &Tally) {
+    fn receive(
+        &mut self,
+        received: Result<Received, Failure<Lost>>,
+        before_number: &str,
+        feed: &Feed,
+        tally: &Tally,
+    ) {
+        match received {
+            Ok(Received::Open(_)) => {
+                self.open_since = Some(feed.now());
+                self.connections += 1;
+                tally.open.fetch_add(1, Relaxed);
+                tally.opened.fetch_add(1, Relaxed);
+                let is_again = self.connections > 1;
+                tally.reopened.fetch_add(u64::from(is_again), Relaxed);
+            }
+            Ok(Received::Event(event)) => self.event(&event, before_number, feed, tally),
+            Ok(Received::Lost(_)) => self.lost(tally),
+            Err(error) => {
+                self.lost(tally);
+                self.faults.push(error.to_string());
+            }
+            Ok(_) => {}
+        }
+    }
+
+    fn lost(&mut self, tally: &Tally) {
+        if self.open_since.take().is_some() {
+            tally.open.fetch_sub(1, Relaxed);
+        }
+    }
+
+    fn event(&mut self, event: &OwnedEvent, before_number: &str, feed: &Feed, tally: &Tally) {
         let now = feed.now();
-        let (id, due) = (message.last_event_id, self.last + 1);
+        let (of_type, data) = (event.event_type(), event.data());
+        let (id, due) = (event.last_event_id(), self.last + 1);
         let number = id
             .strip_prefix(before_number)
             .and_then(|number| number.parse().ok());
         let Some((number, event)) = number.and_then(|number| Some((number, feed.get(number)?)))
         else {
-            let of_type = message.event_type;
             self.faults.push(format!(
                 "event {due} was due, and there came {of_type:?} with id {id:?}"
             ));
@@ -163,13 +173,13 @@ impl Seen {
             self.faults
                 .push(format!("event {due} was due, and {number} came"));
         }
-        if !event.is(message.event_type, message.data) {
+        if !event.is(of_type, data) {
             self.faults
                 .push(format!("event {number} is not what was published"));
         }
         self.last = number;
         tally.delivered.fetch_add(1, Relaxed);
-        tally.bytes.fetch_add(message.data.len() as u64, Relaxed);
+        tally.bytes.fetch_add(data.len() as u64, Relaxed);
         let sent = event.sent();
         if self.open_since.is_some_and(|since| since < sent) {
             let latency = now.saturating_sub(sent);

@@ -1,0 +1,151 @@
+//! What the user adds to requests, and how they are sent: by reqwest.
+
+use std::{
+    fs,
+    io::{self, Read},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use clap::Args;
+use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
+use http_body::{Body, Frame};
+use reqwest::{Client, Url, redirect::Policy};
+use sse_proto_stream::Reqwest;
+
+pub(crate) const HEADING: &str = "Options for a URL";
+
+#[derive(Args)]
+#[command(next_help_heading = HEADING)]
+pub(crate) struct Options {
+    /// Send this header, too; it does not follow a redirect to another origin
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
+    header: Vec<(HeaderName, HeaderValue)>,
+
+    /// Send this body (@FILE: from a file, @-: from standard input), as JSON if no header says otherwise
+    #[arg(short, long, value_name = "BODY|@FILE")]
+    data: Option<String>,
+
+    /// Method of the request [default: GET, with a body POST]; none but a GET is sent again
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    request: Option<Method>,
+
+    /// Take a connection for lost that was silent so long; 0: never [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+impl Options {
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        let Self {
+            header,
+            data,
+            request,
+            timeout,
+        } = self;
+        !header.is_empty() || data.is_some() || request.is_some() || timeout.is_some()
+    }
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("there is no colon in it")?;
+    let name: HeaderName = name.parse().map_err(|_| "no header has such a name")?;
+    if name == "last-event-id" {
+        return Err("it changes with the events: use --last-event-id".into());
+    }
+    let value = HeaderValue::from_bytes(value.trim_matches([' ', '\t']).as_bytes());
+    Ok((name, value.map_err(|error| error.to_string())?))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// A user name or a password in a URL ends up in logs and in the requests of others.
+pub(crate) fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+impl Options {
+    /// The request for the stream at `url`.
+    pub(crate) fn request(&self, url: &Url) -> io::Result<Request<Bytes>> {
+        let body = self.data.as_deref().map(data).transpose()?;
+        let by_default = match body {
+            Some(_) => Method::POST,
+            None => Method::GET,
+        };
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = self.request.clone().unwrap_or(by_default);
+        *request.uri_mut() = url.as_str().parse().map_err(io::Error::other)?;
+        request.headers_mut().extend(self.header.iter().cloned());
+        if let Some(body) = body {
+            let json = HeaderValue::from_static("application/json");
+            request.headers_mut().entry(CONTENT_TYPE).or_insert(json);
+            *request.body_mut() = body.into();
+        }
+        Ok(request)
+    }
+
+    /// How long a connection may be silent, if there is a limit.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let timeout = self.timeout.unwrap_or(Duration::from_secs(300));
+        (!timeout.is_zero()).then_some(timeout)
+    }
+}
+
+pub(crate) fn client() -> reqwest::Result<Reqwest> {
+    let _there_is_none_yet = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .user_agent("sse-cat")
+        .redirect(Policy::none()) // the event source follows them
+        .pool_max_idle_per_host(0) // one that was kept may be lost by then
+        .build()?;
+    Ok(client.into())
+}
+
+/// A body as the user wants it fed to the decoder: in pieces of a length, and with something behind its end.
+pub(crate) struct Fed<B> {
+    pub(crate) body: B,
+    pub(crate) chunk_len: usize,
+    pub(crate) end: &'static [u8],
+    /// Of the last chunk.
+    pub(crate) rest: Bytes,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Fed<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        while self.rest.is_empty() {
+            self.rest = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None if self.end.is_empty() => return Poll::Ready(None),
+                None => Bytes::from_static(std::mem::take(&mut self.end)),
+            };
+        }
+        let len = self.chunk_len.min(self.rest.len());
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(len)))))
+    }
+}
+
+/// What `--data` means.
+fn data(argument: &str) -> io::Result<Vec<u8>> {
+    match argument.strip_prefix('@') {
+        Some("-") => {
+            let mut body = Vec::new();
+            io::stdin().read_to_end(&mut body)?;
+            Ok(body)
+        }
+        Some(path) => fs::read(path),
+        None => Ok(argument.into()),
+    }
+}

@@ -1,0 +1,33 @@
+//! What a client does not send, over a scripted network.
+
+#[path = "support/network.rs"]
+#[expect(dead_code, reason = "it serves other tests, too")]
+mod network;
+
+use std::{error::Error as _, pin::pin};
+
+use network::{Network, Step, log, next_until, redirect, stream};
+use sse_proto::Reason;
+use sse_proto_stream::{Error, EventSource};
+
+#[test]
+fn a_redirect_to_another_origin_does_not_say_who_asks() {
+    let network = Network::new([redirect(307, "//me:secret@b.example/")]);
+    let source = EventSource::get("http://a.example/", network.connect(), network.sleep());
+    let mut source = pin!(source.unwrap());
+    let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 0) else {
+        panic!()
+    };
+    assert_eq!(lost.reason(), Reason::Futile);
+    let why = lost.source().unwrap().to_string();
+    assert_eq!(why, "a redirect to a URL with a password");
+    assert_eq!(network.requests().len(), 1);
+
+    // To the same one it may.
+    let network = Network::new([
+        redirect(307, "//me:secret@a.example:80/"),
+        stream(&[Step::Hang]),
+    ]);
+    let source = EventSource::get("http://a.example/", network.connect(), network.sleep());
+    assert_eq!(log(&network, pin!(source.unwrap()), 0), ["open 200"]);
+}
