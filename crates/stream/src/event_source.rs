@@ -448,7 +448,7 @@ where
 {
     type Item = Result<Received, Error<Lost>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
         // The short way to an event: nothing is asked of the handle, and the body has one.
         let mut this = self;
