@@ -100,7 +100,7 @@ fn chunks(bytes: &[u8], size: usize) -> Vec<Bytes> {
 /// How many events a candidate hands out.
 #[inline(never)]
 fn pass(candidate: usize, chunks: &[Bytes]) -> u64 {
-    let body = Chunks(chunks.to_vec().into_iter());
+    let body = Chunks(Vec::from(chunks).into_iter());
     let sleep = |_: Duration| std::future::pending::<()>();
     let mut answers = Some(body);
     let mut connect = move |_: Request<Bytes>| -> Ready<Result<Response<Chunks>, http::Error>> {

@@ -25,9 +25,30 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sse_proto::{
-    Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Frame, Item, Message, Request,
-    Signal, Storage,
+    Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Frame, Item, Message,
+    ReconnectTo, Request, RetryPolicy, Signal, Storage,
 };
+
+/// What it can be asked for: everything that the suite knows.
+const CAPABILITIES: [&str; 17] = [
+    "decode",
+    "encode",
+    "connect",
+    "comments",
+    "retry",
+    "limit",
+    "fixed-storage",
+    "id-seed",
+    "final-id",
+    "chunks",
+    "empty-chunks",
+    "large",
+    "big-number",
+    "abort",
+    "close",
+    "delay",
+    "options",
+];
 
 /// Bytes in each region of fixed storage when the request names no limit.
 const FIXED_LIMIT: usize = 1024 * 1024;
@@ -72,6 +93,11 @@ fn answer(line: &[u8]) -> Value {
                 Some("decode") => decode(Value::Object(request)),
                 Some("encode") => encode(Value::Object(request)),
                 Some("connect") => connect(Value::Object(request)),
+                Some("capabilities") => Ok(json!({
+                    "name": env!("CARGO_PKG_NAME"),
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "capabilities": CAPABILITIES,
+                })),
                 Some(_) => Ok(json!({ "unsupported": true })),
                 None => Err("kind: missing, or not a string".to_owned()),
             };
@@ -247,8 +273,82 @@ struct Connect {
     url: String,
     with_credentials: Option<bool>,
     last_event_id: Option<String>,
+    options: Option<Options>,
     responses: Vec<Response>,
     close_on: Option<CloseOn>,
+}
+
+/// What is asked of the machine beyond the standard. One that is not known here is refused: without it the script would be another.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Options {
+    reconnects: Option<bool>,
+    reconnection_time_ms: Option<u64>,
+    backoff_ms: Option<u64>,
+    stable_after_ms: Option<u64>,
+    max_failures: Option<u32>,
+    #[serde(default)]
+    statuses: Vec<Statuses>,
+    retry_content_type: Option<bool>,
+    reconnect_to: Option<Target>,
+    cache_control: Option<bool>,
+    end_marker: Option<String>,
+}
+
+/// A status, or all from the first to the second.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Statuses {
+    One(u16),
+    Range(u16, u16),
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Target {
+    Original,
+    Permanent,
+    Final,
+}
+
+impl Options {
+    fn apply(&self, source: EventSource<String>) -> EventSource<String> {
+        let source = source
+            .retry_policy(self.policy())
+            .cache_control(self.cache_control.unwrap_or(true));
+        match self.reconnect_to {
+            None => source,
+            Some(Target::Original) => source.reconnect_to(ReconnectTo::OriginalUrl),
+            Some(Target::Permanent) => source.reconnect_to(ReconnectTo::PermanentUrl),
+            Some(Target::Final) => source.reconnect_to(ReconnectTo::FinalUrl),
+        }
+    }
+
+    fn policy(&self) -> RetryPolicy {
+        let mut policy = match self.reconnects {
+            Some(false) => RetryPolicy::never(),
+            Some(true) | None => RetryPolicy::new(),
+        };
+        if let Some(time) = self.reconnection_time_ms {
+            policy = policy.time(Duration::from_millis(time));
+        }
+        if let Some(cap) = self.backoff_ms {
+            policy = policy.backoff(Duration::from_millis(cap));
+        }
+        if let Some(time) = self.stable_after_ms {
+            policy = policy.stable_after(Duration::from_millis(time));
+        }
+        if let Some(count) = self.max_failures {
+            policy = policy.max_failures(count);
+        }
+        for statuses in &self.statuses {
+            policy = match *statuses {
+                Statuses::One(status) => policy.statuses(&[status]),
+                Statuses::Range(first, last) => policy.status_range(first..=last),
+            };
+        }
+        policy.retry_content_type(self.retry_content_type.unwrap_or(false))
+    }
 }
 
 /// What the driver meets when it sends a request: a response, or with `failure` none.
@@ -257,8 +357,12 @@ struct Response {
     failure: Option<String>,
     status: Option<u16>,
     headers: Option<Vec<(String, String)>>,
+    #[serde(default)]
+    redirects: Vec<(u16, String)>,
     url: Option<String>,
     chunks: Option<Vec<String>>,
+    #[serde(default)]
+    lasts: bool,
     end: Option<String>,
 }
 
@@ -277,6 +381,9 @@ impl CloseOn {
 /// A driver for the connection machine whose network is the script and whose clock does not go.
 struct Driver {
     source: EventSource<String>,
+    /// Whether the answer says where requests go.
+    tells_urls: bool,
+    end_marker: Option<String>,
     close_on: Option<CloseOn>,
     requests: Vec<Value>,
     log: Vec<Value>,
@@ -291,8 +398,14 @@ fn connect(request: Value) -> Result<Value, String> {
     source
         .set_last_event_id(request.last_event_id.as_deref().unwrap_or_default())
         .map_err(|error| format!("lastEventId: {error}"))?;
+    let options = request.options.as_ref();
+    if let Some(options) = options {
+        source = options.apply(source);
+    }
     let mut driver = Driver {
         source,
+        tells_urls: options.is_some(),
+        end_marker: options.and_then(|options| options.end_marker.clone()),
         close_on: request.close_on,
         requests: Vec::new(),
         log: Vec::new(),
@@ -311,10 +424,15 @@ impl Driver {
         let mut after = Duration::ZERO;
         let mut chunks = Vec::new().into_iter();
         let mut end = None;
+        let mut lasts = false;
         loop {
             let signal = match self.source.action() {
                 Action::Connect(request) => {
-                    self.requests.push(describe_request(&request, after));
+                    let mut made = describe_request(&request, after);
+                    if self.tells_urls {
+                        made["url"] = json!(request.url);
+                    }
+                    self.requests.push(made);
                     let Some((index, response)) = responses.next() else {
                         return Ok(());
                     };
@@ -322,6 +440,7 @@ impl Driver {
                     match response.failure.as_deref() {
                         Some("network") => self.source.handle_disconnect(Disconnect::Network),
                         Some("abort") => self.source.handle_disconnect(Disconnect::Futile),
+                        Some("timeout") => self.source.handle_disconnect(Disconnect::Timeout),
                         Some(other) => return Err(bad(format!("failure: {other:?} is unknown"))),
                         None => {
                             let status = response.status;
@@ -332,9 +451,14 @@ impl Driver {
                             end = match response.end.as_deref().unwrap_or("eof") {
                                 "eof" => Some(Disconnect::EndOfBody),
                                 "error" => Some(Disconnect::Network),
+                                "timeout" => Some(Disconnect::Timeout),
                                 "open" => None,
                                 other => return Err(bad(format!("end: {other:?} is unknown"))),
                             };
+                            lasts = response.lasts;
+                            for (status, url) in &response.redirects {
+                                self.source.handle_redirect(*status, url.clone());
+                            }
                             let headers = response.headers.iter().flatten();
                             let headers = headers.map(|(name, value)| (name, value));
                             let url = response.url.clone();
@@ -342,9 +466,13 @@ impl Driver {
                         }
                     }
                 }
-                Action::Read(_) => match (chunks.next(), end) {
+                Action::Read(reading) => match (chunks.next(), end) {
                     (Some(chunk), _) => {
                         self.read(&chunk);
+                        None
+                    }
+                    (None, Some(_)) if lasts && reading.stable_after.is_some() => {
+                        self.source.handle_stable();
                         None
                     }
                     (None, Some(end)) => self.source.handle_disconnect(end),
@@ -372,7 +500,11 @@ impl Driver {
                     // The names of the two signals stand for those.
                     let is_signal = ["open", "error"].contains(&message.event_type);
                     let is_due = |on: &mut CloseOn| on.is(message.event_type, message.data);
-                    if !is_signal && self.close_on.take_if(is_due).is_some() {
+                    let closes = !is_signal && self.close_on.take_if(is_due).is_some();
+                    if self.end_marker.as_deref() == Some(message.data) {
+                        messages.expect_end();
+                    }
+                    if closes {
                         messages.close();
                     }
                 }

@@ -189,8 +189,8 @@ impl<S: Storage> Decoder<S> {
 
     /// What the bytes so far have left unfinished: what an end here would cut off.
     ///
-    /// It is about the chunks as far as they were read; ask when the cursor has said `Ok(None)`. A line without effect does not
-    /// make an event, so that a stream may end with a comment.
+    /// It is about the chunks as far as they were read; ask when the cursor has said `Ok(None)`. A
+    /// line without effect does not make an event, so that a stream may end with a comment.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

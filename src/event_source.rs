@@ -1,8 +1,9 @@
 //! The connection machine: what an `EventSource` does between a request and the next one.
 //!
-//! It owns the life of a connection, that is [`transition`](state::transition) and what its inputs are made of. It
-//! knows nothing of sockets, clocks and threads: a driver asks [`EventSource::action`] what to do
-//! and tells what happened. Invariant: only inputs change the state; to ask changes nothing.
+//! It owns the life of a connection, that is [`transition`](state::transition) and what its inputs
+//! are made of. It knows nothing of sockets, clocks and threads: a driver asks
+//! [`EventSource::action`] what to do and tells what happened. Invariant: only inputs change the
+//! state; to ask changes nothing.
 
 mod action;
 mod location;
@@ -249,8 +250,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
 
     /// The head of the response has come, redirects already followed.
     ///
-    /// `final_url` is where it came from; `None`: from where the request went, or the last redirect led that was told
-    /// ([`handle_redirect`](EventSource::handle_redirect)). Of `headers` only
+    /// `final_url` is where it came from; `None`: from where the request went, or the last redirect
+    /// led that was told ([`handle_redirect`](EventSource::handle_redirect)). Of `headers` only
     /// `Content-Type` and `Retry-After` are looked at, but all may be given, in any case, a name
     /// more than once. A `Content-Encoding` is the driver's to undo: an event stream that is still
     /// compressed is a silent one.
@@ -323,10 +324,11 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// A driver that follows redirects by itself tells each of them before
     /// [`handle_response`](EventSource::handle_response), which then needs no final URL. Only so
-    /// [`ReconnectTo::PermanentUrl`] can be known. Without a request under way it has no effect.
+    /// [`ReconnectTo::PermanentUrl`] can be known. Where a redirect moves the next request, it does
+    /// so at once, whatever the response will be. Without a request under way it has no effect.
     ///
-    /// The URL is taken as it is: check it as a client should ([`Origin`] helps), follow no more than 20, and let no credentials
-    /// go along to another origin.
+    /// The URL is taken as it is: check it as a client should ([`Origin`] helps), follow no more
+    /// than 20, and let no credentials go along to another origin.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -440,7 +442,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.step(Input::WaitElapsed);
     }
 
-    /// The connection has been open for as long as [`Action::Read`] said (`stable_after`): a row of failures is over.
+    /// The connection has been open for as long as [`Action::Read`] said (`stable_after`): a row of
+    /// failures is over.
     ///
     /// It may be told earlier or more than once; without an open connection it has no effect.
     ///
@@ -468,9 +471,10 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
 
     /// The body under way may end now: a message has announced it.
     ///
-    /// How such a body ends is no failure any more: it does not count for [`backoff`](RetryPolicy::backoff) or
-    /// [`max_failures`](RetryPolicy::max_failures), and with a policy of [`never`](RetryPolicy::never) the source closes without an
-    /// `error`. The standard knows no such thing. Without an open connection it has no effect.
+    /// How such a body ends is no failure any more: it does not count for
+    /// [`backoff`](RetryPolicy::backoff) or [`max_failures`](RetryPolicy::max_failures), and with a
+    /// policy of [`never`](RetryPolicy::never) the source closes without an `error`. The standard
+    /// knows no such thing. Without an open connection it has no effect.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -491,12 +495,12 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.step(Input::ExpectEnd);
     }
 
-    /// Asks for another connection now: what was waited for has come (the network, a new token), or the one that is open is to be
-    /// replaced.
+    /// Asks for another connection now: what was waited for has come (the network, a new token), or
+    /// the one that is open is to be replaced.
     ///
     /// It ends a wait. A connection that is open is lost by it, with the `error` that comes of that
-    /// ([`Reason::Reconnect`]) but without a failure that counts and without a wait. A request under way goes on, and
-    /// nothing follows a `close`.
+    /// ([`Reason::Reconnect`]) but without a failure that counts and without a wait. A request
+    /// under way goes on, and nothing follows a `close`.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -539,8 +543,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.step(Input::Close);
     }
 
-    /// Sets another URL for the next request, as it would be given to [`new`](EventSource::new). The stream under way is not
-    /// touched; last event ID and failures stay.
+    /// Sets another URL for the next request, as it would be given to the constructors. The stream
+    /// under way is not touched; last event ID and failures stay.
     ///
     /// A request that is under way when this is called goes to the old URL: tell
     /// [`handle_response`](EventSource::handle_response) its final URL then.
@@ -579,8 +583,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         self.location.given().as_ref()
     }
 
-    /// The origin of the stream under way, or of the last one: that of the final URL. Redirects that were told count at
-    /// once.
+    /// The origin of the stream under way, or of the last one: that of the final URL. Redirects
+    /// that were told count at once.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -735,10 +739,11 @@ impl<U, S> EventSource<U, S> {
         self
     }
 
-    /// Sets after how much time without the head of a response a request counts as lost; never unless set.
+    /// Sets after how much time without the head of a response a request counts as lost; never
+    /// unless set.
     ///
-    /// [`Action::Connect`] tells the driver, which has the clock. Some servers answer only when there is something to say:
-    /// choose it longer than that.
+    /// [`Action::Connect`] tells the driver, which has the clock. Some servers answer only when
+    /// there is something to say: choose it longer than that.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -760,10 +765,12 @@ impl<U, S> EventSource<U, S> {
         self
     }
 
-    /// Sets after how much time without a byte of the body a connection counts as lost; never unless set.
+    /// Sets after how much time without a byte of the body a connection counts as lost; never
+    /// unless set.
     ///
-    /// Any byte counts, so that a server keeps a connection by comments. Without it nobody notices a server that went away
-    /// without a word, or a proxy that forgot the connection. [`Action::Read`] tells the driver, which has the clock.
+    /// Any byte counts, so that a server keeps a connection by comments. Without it nobody notices
+    /// a server that went away without a word, or a proxy that forgot the connection.
+    /// [`Action::Read`] tells the driver, which has the clock.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -785,8 +792,9 @@ impl<U, S> EventSource<U, S> {
 
     /// Sets whether requests have the header `Cache-Control`; `true` unless set.
     ///
-    /// In a browser's `fetch` that header makes a request to another origin ask for leave first (a "preflight"), which many servers
-    /// refuse. There, say `false` and set the request's cache mode to `no-store`, which means the same.
+    /// In a browser's `fetch` that header makes a request to another origin ask for leave first (a
+    /// "preflight"), which many servers refuse. There, say `false` and set the request's cache mode
+    /// to `no-store`, which means the same.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

@@ -702,12 +702,62 @@ fn an_event_beyond_the_limit_is_logged_and_the_stream_goes_on() {
 }
 
 #[test]
+fn it_says_who_it_is_and_what_it_can_be_asked_for() {
+    let about = answer(json!({ "case": 0, "kind": "capabilities" }).to_string());
+    assert_eq!(about["name"], "sse-proto");
+    let known = sse_conformance::Capability::ALL.map(sse_conformance::Capability::as_str);
+    assert_eq!(about["capabilities"], json!(known));
+}
+
+#[test]
+fn options_change_what_is_done_and_the_answer_says_where_requests_went() {
+    let responses = json!([
+        { "failure": "timeout" },
+        { "status": 503, "headers": [["Retry-After", "2"]], "end": "eof" },
+        {
+            "status": 200,
+            "headers": [["content-type", "text/event-stream"]],
+            "redirects": [[307, "http://b.example/"]],
+            "end": "timeout",
+        },
+    ]);
+    let options = json!({
+        "reconnectionTimeMs": 10,
+        "maxFailures": 4,
+        "statuses": [[500, 599]],
+        "reconnectTo": "final",
+        "cacheControl": false,
+    });
+    let answer = answer(script(responses, json!({ "options": options })));
+    let requests = answer["requests"].as_array().unwrap();
+    let of_each = |key: &str| requests.iter().map(|made| made[key].clone()).collect();
+    let waits: Vec<Value> = of_each("afterMs");
+    assert_eq!(waits, [0, 10, 2000, 10]);
+    let urls: Vec<Value> = of_each("url");
+    assert_eq!(urls[2..], [urls[0].clone(), json!("http://b.example/")]);
+    assert_eq!(
+        requests[0]["headers"],
+        json!([["Accept", "text/event-stream"]])
+    );
+}
+
+#[test]
 fn scripts_that_cannot_be_played_are_refused() {
     for (responses, more, why) in [
         (json!([]), json!({ "url": "/stream" }), "url: "),
         (json!([]), json!({ "url": null }), "bad request: "),
         (json!(null), json!({}), "bad request: "),
         (json!([]), json!({ "closeOn": "message" }), "bad request: "),
+        (
+            json!([]),
+            json!({ "options": { "telepathy": true } }),
+            "bad request: unknown field `telepathy`",
+        ),
+        (
+            json!([]),
+            json!({ "options": { "statuses": [[500]] } }),
+            "bad request: ",
+        ),
         (json!([{}]), json!({}), "responses[0].status: "),
         (json!([{ "status": 65_536 }]), json!({}), "bad request: "),
         (

@@ -4,11 +4,12 @@
 use core::time::Duration;
 
 use sse_conformance::{
-    Answer, Body, Capabilities, Case, CloseOn, ConnectAnswer, ConnectRequest, End, Entry, Failure,
-    Made, Request, Response, cases,
+    Answer, Body, Capabilities, Case, ClientOptions, CloseOn, ConnectAnswer, ConnectRequest, End,
+    Entry, Failure, Made, ReconnectTo, Request, Response, Statuses, cases,
 };
 use sse_proto::{
-    Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Message, Signal, Storage,
+    Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Message, RetryPolicy, Signal,
+    Storage,
 };
 
 /// The implementation's own time, in milliseconds: what a case leaves open.
@@ -72,6 +73,7 @@ fn check<S: Storage>(case: &Case, decoder: impl Fn() -> Decoder<S>) -> Result<()
 /// A driver that meets what the script says.
 struct Driver<S> {
     source: EventSource<String, S>,
+    end_marker: Option<String>,
     close_on: Option<CloseOn>,
     requests: Vec<Made>,
     log: Vec<Entry>,
@@ -83,12 +85,24 @@ impl<S: Storage> Driver<S> {
         if request.with_credentials {
             source = source.credentials(Credentials::Include);
         }
+        let options = request.options.clone().unwrap_or_default();
+        source = source
+            .retry_policy(policy(&options))
+            .cache_control(options.cache_control.unwrap_or(true));
+        if let Some(to) = options.reconnect_to {
+            source = source.reconnect_to(match to {
+                ReconnectTo::Original => sse_proto::ReconnectTo::OriginalUrl,
+                ReconnectTo::Permanent => sse_proto::ReconnectTo::PermanentUrl,
+                ReconnectTo::Final => sse_proto::ReconnectTo::FinalUrl,
+            });
+        }
         let id = request.last_event_id.as_deref().unwrap_or_default();
         source
             .set_last_event_id(id)
             .expect("the corpus has no seed that does not fit");
         Self {
             source,
+            end_marker: options.end_marker,
             close_on: request.close_on.clone(),
             requests: Vec::new(),
             log: Vec::new(),
@@ -98,6 +112,7 @@ impl<S: Storage> Driver<S> {
     fn run(&mut self, responses: &[Response]) {
         let mut responses = responses.iter();
         let mut body: (&[Vec<u8>], End) = (&[], End::Open);
+        let mut body_lasts = false;
         let mut after = Duration::ZERO;
         loop {
             let signal = match self.source.action() {
@@ -107,36 +122,49 @@ impl<S: Storage> Driver<S> {
                             core::str::from_utf8(value).expect("the corpus has no other headers");
                         (name.to_owned(), value.to_owned())
                     });
-                    self.requests.push(made(headers.collect(), after));
+                    let url = request.url.to_owned();
+                    self.requests.push(made(headers.collect(), url, after));
                     match responses.next() {
                         None => return,
                         Some(Response::Failure { failure }) => {
                             self.source.handle_disconnect(match failure {
                                 Failure::Network => Disconnect::Network,
                                 Failure::Abort => Disconnect::Futile,
+                                Failure::Timeout => Disconnect::Timeout,
                             })
                         }
                         Some(Response::Response {
                             status,
                             headers,
+                            redirects,
                             url,
                             chunks,
+                            lasts,
                             end,
                         }) => {
                             body = (chunks, *end);
+                            body_lasts = *lasts;
+                            for (status, url) in redirects {
+                                self.source.handle_redirect(*status, url.clone());
+                            }
                             let headers = headers.iter().map(|(name, value)| (name, value));
                             self.source.handle_response(*status, url.clone(), headers)
                         }
                     }
                 }
-                Action::Read(_) => match (body.0.split_first(), body.1) {
+                Action::Read(reading) => match (body.0.split_first(), body.1) {
                     (Some((chunk, rest)), _) => {
                         body.0 = rest;
                         self.read(chunk);
                         None
                     }
+                    (None, _) if body_lasts && reading.stable_after.is_some() => {
+                        self.source.handle_stable();
+                        None
+                    }
                     (None, End::Eof) => self.source.handle_disconnect(Disconnect::EndOfBody),
                     (None, End::Error) => self.source.handle_disconnect(Disconnect::Network),
+                    (None, End::Timeout) => self.source.handle_disconnect(Disconnect::Timeout),
                     (None, End::Open) => return,
                 },
                 Action::Wait(wait) => {
@@ -174,7 +202,11 @@ impl<S: Storage> Driver<S> {
                     && on.event == event_type
                     && on.data.as_deref().is_none_or(|due| due == data)
             };
-            if self.close_on.take_if(is_due).is_some() {
+            let closes = self.close_on.take_if(is_due).is_some();
+            if self.end_marker.as_deref() == Some(data) {
+                messages.expect_end();
+            }
+            if closes {
                 messages.close();
             }
         }
@@ -207,8 +239,35 @@ impl<S: Storage> Driver<S> {
     }
 }
 
+/// The policy that does what the options ask for.
+fn policy(options: &ClientOptions) -> RetryPolicy {
+    let mut policy = match options.reconnects {
+        Some(false) => RetryPolicy::never(),
+        Some(true) | None => RetryPolicy::new(),
+    };
+    if let Some(time) = options.reconnection_time_ms {
+        policy = policy.time(Duration::from_millis(time));
+    }
+    if let Some(cap) = options.backoff_ms {
+        policy = policy.backoff(Duration::from_millis(cap));
+    }
+    if let Some(time) = options.stable_after_ms {
+        policy = policy.stable_after(Duration::from_millis(time));
+    }
+    if let Some(count) = options.max_failures {
+        policy = policy.max_failures(count);
+    }
+    for statuses in &options.statuses {
+        policy = match *statuses {
+            Statuses::One(status) => policy.statuses(&[status]),
+            Statuses::Range(first, last) => policy.status_range(first..=last),
+        };
+    }
+    policy.retry_content_type(options.retry_content_type.unwrap_or(false))
+}
+
 /// A request as it was made. Its id is the header's, if there is one.
-fn made(headers: Vec<(String, String)>, after: Duration) -> Made {
+fn made(headers: Vec<(String, String)>, url: String, after: Duration) -> Made {
     let id = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
@@ -219,5 +278,6 @@ fn made(headers: Vec<(String, String)>, after: Duration) -> Made {
             .as_millis()
             .try_into()
             .expect("the machine saturates at u64 milliseconds"),
+        url: Some(url),
     }
 }

@@ -229,7 +229,7 @@ def markdown(implementations, groups, cases, faults):
 
 
 # What no decoder is asked for here.
-HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay"}
+HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay", "options"}
 
 
 def label(one, implementations):

@@ -83,7 +83,7 @@ pub fn answer_to(
 ) -> Vec<u8> {
     let (case, asked) = wire::request(line);
     let answer = match asked {
-        Ok(Asked::Case(request)) => caught(|| answer(request)),
+        Ok(Asked::Case(request)) => caught(|| answer(*request)),
         Ok(Asked::Capabilities) => return wire::greeting_line(&case, name, version, capabilities),
         Ok(Asked::Unknown) => Answer::Unsupported,
         Err(why) => Answer::Failed(why),

@@ -43,11 +43,13 @@ pub enum Capability {
     Close,
     /// `delay`: a client waits for the reconnection time, and nothing else is added to it.
     Delay,
+    /// `options`: a client can be told to do what the standard does not have, as ADAPTER.md has it.
+    Options,
 }
 
 impl Capability {
     /// All there are.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Decode,
         Self::Encode,
         Self::Connect,
@@ -64,6 +66,7 @@ impl Capability {
         Self::Abort,
         Self::Close,
         Self::Delay,
+        Self::Options,
     ];
 
     /// Its name, as options, adapters and reports have it.
@@ -85,6 +88,7 @@ impl Capability {
             Self::Abort => "abort",
             Self::Close => "close",
             Self::Delay => "delay",
+            Self::Options => "options",
         }
     }
 
@@ -111,6 +115,7 @@ impl Capability {
             Self::Delay => {
                 "a client waits for the reconnection time, and nothing else is added to it"
             }
+            Self::Options => "a client can be told to do what the standard does not have",
         }
     }
 
@@ -198,6 +203,19 @@ impl Capabilities {
         Capability::ALL.into_iter().collect()
     }
 
+    /// What is asked of an adapter that does not say what it offers: everything but [`Capability::Options`], which the
+    /// standard does not have.
+    ///
+    /// ```
+    /// use sse_conformance::{Capabilities, Capability};
+    ///
+    /// let missing: Vec<_> = Capabilities::unless_stated().absent().collect();
+    /// assert_eq!(missing, [Capability::Options]);
+    /// ```
+    pub fn unless_stated() -> Self {
+        Self::all().without(Capability::Options)
+    }
+
     /// The same without one.
     #[must_use]
     pub fn without(mut self, capability: Capability) -> Self {
@@ -270,6 +288,7 @@ fn needs(case: &Case) -> Vec<Capability> {
         ("big-number", Capability::BigNumber),
         ("abort", Capability::Abort),
         ("close", Capability::Close),
+        ("options", Capability::Options),
     ] {
         if case.has_flag(flag) {
             needs.push(capability);

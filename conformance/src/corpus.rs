@@ -1,10 +1,13 @@
 //! The corpus as data.
 
+mod options;
 mod read;
 
 use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+pub use options::{ClientOptions, ReconnectTo, Statuses};
 
 /// The files of `$kind`, by their names.
 macro_rules! files {
@@ -26,7 +29,7 @@ const FILES: [(Kind, &[(&str, &str)]); 3] = [
     ),
     (
         Kind::Connect,
-        files!("connect": "last-event-id" "life" "origin" "reconnect" "response" "streams"),
+        files!("connect": "last-event-id" "life" "options" "origin" "reconnect" "response" "streams"),
     ),
 ];
 
@@ -367,6 +370,8 @@ pub struct Connect {
     pub with_credentials: bool,
     /// The last event id of an earlier life.
     pub last_event_id: Option<String>,
+    /// What the client is told to do beyond the standard. Without options it is not told anything.
+    pub options: Option<ClientOptions>,
     /// What the requests meet, in order.
     pub responses: Vec<Response>,
     /// When `close()` is to be called.
@@ -405,10 +410,14 @@ pub enum Response {
         status: u16,
         /// Its headers.
         headers: Vec<(String, String)>,
-        /// The final URL, if it is not that of the request.
+        /// The redirects that led to it, each with its status and where it led. Only in cases with options.
+        redirects: Vec<(u16, String)>,
+        /// The final URL, if it is not that of the request or of the last redirect.
         url: Option<String>,
         /// The body, as it arrives.
         chunks: Vec<Vec<u8>>,
+        /// Whether the connection has lasted for [`ClientOptions::stable_after_ms`] before the body ends.
+        lasts: bool,
         /// How the body ends.
         end: End,
     },
@@ -423,6 +432,8 @@ pub enum Failure {
     Network,
     /// It was meant, or will not.
     Abort,
+    /// The client's time for a response was over. Only in cases with options.
+    Timeout,
 }
 
 /// How a body ends.
@@ -434,6 +445,8 @@ pub enum End {
     Eof,
     /// It breaks off.
     Error,
+    /// The client's time for another byte was over. Only in cases with options.
+    Timeout,
     /// No more comes, and the script ends there.
     Open,
 }
@@ -464,6 +477,12 @@ pub struct Sent {
     /// Headers that have to be among those of the request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
+    /// Names of headers that must not be among them. Only in cases with options.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_headers: Vec<String>,
+    /// Where it has to go, if it matters. Only in cases with options.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// What the user of a client hears.

@@ -66,6 +66,9 @@ pub struct Made {
     pub last_event_id: Option<String>,
     /// The wait before it in milliseconds, without jitter.
     pub after_ms: u64,
+    /// Where it went. Only cases with options ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// What is wrong with an answer.
@@ -345,6 +348,15 @@ fn judge_connect(due: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(
             if !is_there {
                 return requests(format!("request {number} lacks the header {name}: {value}"));
             }
+        }
+        for name in &due.without_headers {
+            let is_there = |(own, _): &(String, String)| own.eq_ignore_ascii_case(name);
+            if made.headers.iter().any(is_there) {
+                return requests(format!("request {number} has the header {name}"));
+            }
+        }
+        if due.url.is_some() && due.url != made.url {
+            return requests(format!("request {number} went to another URL"));
         }
     }
     Ok(())

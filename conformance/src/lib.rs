@@ -15,9 +15,9 @@ mod wire;
 
 pub use capabilities::{Capabilities, Capability, UnknownCapability};
 pub use corpus::{
-    Body, Case, CloseOn, Connect, Decode, Encode, Encoded, End, Entry, Failure, Final, Frame,
-    Group, Item, Kind, Refusal, Response, Sent, Step, Storage, TooLarge, Verdict, cases, flags,
-    groups,
+    Body, Case, ClientOptions, CloseOn, Connect, Decode, Encode, Encoded, End, Entry, Failure,
+    Final, Frame, Group, Item, Kind, ReconnectTo, Refusal, Response, Sent, Statuses, Step, Storage,
+    TooLarge, Verdict, cases, flags, groups,
 };
 pub use judge::{Answer, ConnectAnswer, DecodeAnswer, Made, Mismatch};
 pub use ways::{ConnectRequest, DecodeRequest, EncodeRequest, Feeding, LineEnds, Request, Way};

@@ -49,7 +49,7 @@ struct Run {
     #[command(flatten)]
     choice: Choice,
     /// What the implementation offers, and nothing else: names with commas between. Without it what the adapter
-    /// says, and if it says nothing, everything
+    /// says, and if it says nothing, everything but `options`
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     capabilities: Option<Vec<Capability>>,
     /// What the implementation does not offer: names with commas between

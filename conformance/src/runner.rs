@@ -38,7 +38,8 @@ pub use report::{
 pub struct Options {
     /// The program and its arguments.
     pub command: Vec<OsString>,
-    /// What the implementation offers. `None`: what the adapter says, and if it says nothing, everything.
+    /// What the implementation offers. `None`: what the adapter says, and if it says nothing,
+    /// [`Capabilities::unless_stated`].
     pub capabilities: Option<Capabilities>,
     /// What it does not offer, whatever else is said.
     pub without: Vec<Capability>,

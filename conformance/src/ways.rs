@@ -6,7 +6,8 @@ use std::fmt;
 use crate::{
     capabilities::{Capabilities, Capability},
     corpus::{
-        Body, Case, CloseOn, Connect, Decode, Encoded, Frame, Item, Response, Storage, Verdict,
+        Body, Case, ClientOptions, CloseOn, Connect, Decode, Encoded, Frame, Item, Response,
+        Storage, Verdict,
     },
 };
 
@@ -98,6 +99,8 @@ pub struct ConnectRequest {
     pub with_credentials: bool,
     /// The last event id of an earlier life.
     pub last_event_id: Option<String>,
+    /// What the client is told to do beyond the standard.
+    pub options: Option<ClientOptions>,
     /// What the requests meet, in order.
     pub responses: Vec<Response>,
     /// When `close()` is to be called.
@@ -404,6 +407,7 @@ fn connect_ways<'c>(
                 url: connect.url.clone(),
                 with_credentials: connect.with_credentials,
                 last_event_id: connect.last_event_id.clone(),
+                options: connect.options.clone(),
                 responses,
                 close_on: connect.close_on.clone(),
             }),

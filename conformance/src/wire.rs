@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     capabilities::Capabilities,
-    corpus::{CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
+    corpus::{ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
     judge::{Answer, ConnectAnswer, DecodeAnswer},
     ways::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
@@ -35,6 +35,7 @@ pub(crate) fn line(case: u64, request: &Request) -> Vec<u8> {
                 url: &request.url,
                 with_credentials: request.with_credentials,
                 last_event_id: request.last_event_id.as_deref(),
+                options: request.options.as_ref(),
                 responses: request.responses.iter().map(met).collect(),
                 close_on: request.close_on.as_ref(),
             },
@@ -87,6 +88,8 @@ enum Body<'r> {
         with_credentials: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         last_event_id: Option<&'r str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        options: Option<&'r ClientOptions>,
         responses: Vec<Met<'r>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         close_on: Option<&'r CloseOn>,
@@ -103,9 +106,13 @@ enum Met<'r> {
     Response {
         status: u16,
         headers: &'r [(String, String)],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        redirects: &'r [(u16, String)],
         #[serde(skip_serializing_if = "Option::is_none")]
         url: Option<&'r str>,
         chunks: Vec<String>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        lasts: bool,
         end: End,
     },
 }
@@ -116,14 +123,18 @@ fn met(response: &Response) -> Met<'_> {
         Response::Response {
             status,
             headers,
+            redirects,
             url,
             chunks,
+            lasts,
             end,
         } => Met::Response {
             status: *status,
             headers,
+            redirects,
             url: url.as_deref(),
             chunks: encoded(chunks),
+            lasts: *lasts,
             end: *end,
         },
     }
@@ -241,7 +252,7 @@ pub(crate) fn request(line: &[u8]) -> (Value, Result<Asked, String>) {
     let asked = match object.get("kind").and_then(Value::as_str) {
         Some("decode") => from_value(Value::Object(object)).and_then(decode_request),
         Some("encode") => from_value(Value::Object(object))
-            .map(|RawEncode { frames }| Asked::Case(Request::Encode(EncodeRequest { frames }))),
+            .map(|RawEncode { frames }| Asked::case(Request::Encode(EncodeRequest { frames }))),
         Some("connect") => from_value(Value::Object(object)).and_then(connect_request),
         Some("capabilities") => Ok(Asked::Capabilities),
         _ => Ok(Asked::Unknown),
@@ -251,9 +262,15 @@ pub(crate) fn request(line: &[u8]) -> (Value, Result<Asked, String>) {
 
 /// What an adapter is asked.
 pub(crate) enum Asked {
-    Case(Request),
+    Case(Box<Request>),
     Capabilities,
     Unknown,
+}
+
+impl Asked {
+    fn case(request: Request) -> Self {
+        Self::Case(Box::new(request))
+    }
 }
 
 /// The line of an answer, with its line end.
@@ -311,6 +328,7 @@ struct RawConnect {
     #[serde(default)]
     with_credentials: bool,
     last_event_id: Option<String>,
+    options: Option<ClientOptions>,
     responses: Vec<RawResponse>,
     close_on: Option<CloseOn>,
 }
@@ -325,15 +343,19 @@ enum RawResponse {
         status: u16,
         #[serde(default)]
         headers: Vec<(String, String)>,
+        #[serde(default)]
+        redirects: Vec<(u16, String)>,
         url: Option<String>,
         #[serde(default)]
         chunks: Vec<String>,
+        #[serde(default)]
+        lasts: bool,
         end: End,
     },
 }
 
 fn decode_request(raw: RawDecode) -> Result<Asked, String> {
-    Ok(Asked::Case(Request::Decode(DecodeRequest {
+    Ok(Asked::case(Request::Decode(DecodeRequest {
         chunks: decoded(&raw.chunks)?,
         last_event_id: raw.last_event_id,
         storage: raw.storage,
@@ -348,22 +370,27 @@ fn connect_request(raw: RawConnect) -> Result<Asked, String> {
             RawResponse::Response {
                 status,
                 headers,
+                redirects,
                 url,
                 chunks,
+                lasts,
                 end,
             } => Response::Response {
                 status,
                 headers,
+                redirects,
                 url,
                 chunks: decoded(&chunks)?,
+                lasts,
                 end,
             },
         })
     });
-    Ok(Asked::Case(Request::Connect(ConnectRequest {
+    Ok(Asked::case(Request::Connect(ConnectRequest {
         url: raw.url,
         with_credentials: raw.with_credentials,
         last_event_id: raw.last_event_id,
+        options: raw.options,
         responses: responses.collect::<Result<_, String>>()?,
         close_on: raw.close_on,
     })))

@@ -9,16 +9,19 @@ use std::{
 };
 
 use sse_conformance::{
-    Body, Case, Connect, Decode, Encode, Failure, Item, Kind, Response, Storage, Verdict, cases,
-    flags, groups,
+    Body, Case, Connect, Decode, Encode, End, Failure, Item, Kind, Response, Storage, Verdict,
+    cases, flags, groups,
 };
 
 /// Between what people write in RULES.md and what this test writes.
 const MARK: &str =
     "<!-- What follows is written by `WRITE=1 cargo test -p sse-conformance --test corpus`. -->\n";
 
-/// Rules of which the standard leaves open what would be a violation: their cases are all `may`.
-const OPEN: [&str; 7] = ["A3", "A14", "A16", "A23", "H2", "H3", "S5"];
+/// Rules of which the standard leaves open what would be a violation, or knows nothing: their cases are all `may`.
+const OPEN: [&str; 19] = [
+    "A3", "A6", "A14", "A16", "A23", "H2", "H3", "S5", "O1", "O2", "O3", "O4", "O5", "O6", "O7",
+    "O8", "O9", "O10", "O11",
+];
 
 /// Rules that need cases for clients, whatever cases for decoders they have.
 const OF_CLIENTS: [&str; 43] = [
@@ -139,8 +142,52 @@ fn check_connect(case: &Case, connect: &Connect) {
             ("cr", connect.has_cr()),
             ("id-seed", connect.last_event_id.is_some()),
             ("delay", waits),
+            ("options", connect.options.is_some()),
         ],
     );
+    check_options(case, connect);
+}
+
+/// Clients without options are asked nothing that only those with options have to know.
+fn check_options(case: &Case, connect: &Connect) {
+    let id = &case.id;
+    let goes_beyond = connect.responses.iter().any(|response| match response {
+        Response::Failure { failure } => *failure == Failure::Timeout,
+        Response::Response {
+            redirects,
+            lasts,
+            end,
+            ..
+        } => !redirects.is_empty() || *lasts || *end == End::Timeout,
+    });
+    let mut requests = connect.requests.iter();
+    let asks_more =
+        requests.any(|request| request.url.is_some() || !request.without_headers.is_empty());
+    let Some(options) = &connect.options else {
+        assert!(!goes_beyond && !asks_more, "{id} has no options");
+        return;
+    };
+    assert_eq!(
+        case.verdict,
+        Verdict::May,
+        "{id}: the standard has no options"
+    );
+    assert_eq!(case.group, "options", "{id}");
+    for response in &connect.responses {
+        if let Response::Response {
+            redirects,
+            url,
+            lasts,
+            ..
+        } = response
+        {
+            assert!(
+                url.is_none() || redirects.is_empty(),
+                "{id}: two final URLs"
+            );
+            assert!(!lasts || options.stable_after_ms.is_some(), "{id}: lasts");
+        }
+    }
 }
 
 fn check_flags(case: &Case, due: &[(&str, bool)]) {

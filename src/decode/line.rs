@@ -171,7 +171,8 @@ impl<S: Storage> Machine<S> {
         self.has_data
     }
 
-    /// An event has begun: it has data, a type or an id, or was too large. What was handed out is none any more.
+    /// An event has begun: it has data, a type or an id, or was too large. What was handed out is
+    /// none any more.
     pub(super) fn is_in_event(&self) -> bool {
         let has_type = self.held.event_type > 0;
         self.shown != Outcome::Event && (self.has_data || has_type || self.has_id || self.skipping)

@@ -27,8 +27,8 @@ use core::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action<'s> {
-    /// To drop the connection, if there is one, to send this request, if it is not under way yet, and to tell what becomes of
-    /// it: [`handle_response`](EventSource::handle_response) or
+    /// To drop the connection, if there is one, to send this request, if it is not under way yet,
+    /// and to tell what becomes of it: [`handle_response`](EventSource::handle_response) or
     /// [`handle_disconnect`](EventSource::handle_disconnect).
     Connect(Request<'s>),
     /// To read the body of the response: [`feed`](EventSource::feed), and
@@ -61,7 +61,8 @@ pub enum Action<'s> {
 pub struct Reading {
     /// After so much time without a byte of the body the driver drops the connection and tells
     /// [`Disconnect::Timeout`](crate::Disconnect::Timeout): what
-    /// [`read_timeout`](EventSource::read_timeout) says. It begins anew with the head of the response and with each byte.
+    /// [`read_timeout`](EventSource::read_timeout) says. It begins anew with the head of the
+    /// response and with each byte.
     pub timeout: Option<Duration>,
     /// When the connection has been open for so long, the driver calls
     /// [`handle_stable`](EventSource::handle_stable): what

@@ -4,8 +4,8 @@ use core::mem;
 
 /// Where a reconnect goes when redirects have led away from the URL that was given.
 ///
-/// Browsers differ; [`OriginalUrl`](Self::OriginalUrl) is what WebKit does, and what lets a server move its clients again
-/// and again.
+/// Browsers differ; [`OriginalUrl`](Self::OriginalUrl) is what WebKit does, and what lets a server
+/// move its clients again and again.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -37,11 +37,11 @@ pub enum ReconnectTo {
     OriginalUrl,
     /// To where the first redirects led, as long as they were permanent (status 301 or 308).
     ///
-    /// A permanent redirect behind a temporary one moves only the temporary place, and does not count: so RFC 9110 has it
-    /// (Firefox lets it count).
+    /// A permanent redirect behind a temporary one moves only the temporary place, and does not
+    /// count: so RFC 9110 has it (Firefox lets it count).
     ///
-    /// Takes [`handle_redirect`](crate::EventSource::handle_redirect): a driver whose HTTP library follows redirects unseen
-    /// cannot tell which were permanent.
+    /// Takes [`handle_redirect`](crate::EventSource::handle_redirect): a driver whose HTTP library
+    /// follows redirects unseen cannot tell which were permanent.
     PermanentUrl,
     /// To where the last redirect led, temporary or not: the letter of the standard, and Chromium.
     FinalUrl,
@@ -113,7 +113,8 @@ impl<U> Location<U> {
         }
     }
 
-    /// A response has opened the connection. It comes from `final_url`, or else from where the redirects that were told led.
+    /// A response has opened the connection. It comes from `final_url`, or else from where the
+    /// redirects that were told led.
     pub(super) fn accept(&mut self, final_url: Option<U>) {
         if let Some(url) = final_url {
             self.lead_to(url);

@@ -36,8 +36,8 @@ pub struct Request<'s> {
     pub credentials: Credentials,
     /// The value of the header `Last-Event-ID`; `None`: there is no such header.
     ///
-    /// It is the last event ID string without blanks and tabs at its ends: HTTP takes them off on the way, so that no server
-    /// sees them of any client. If there was nothing else, it is empty.
+    /// It is the last event ID string without blanks and tabs at its ends: HTTP takes them off on
+    /// the way, so that no server sees them of any client. If there was nothing else, it is empty.
     pub last_event_id: Option<&'s str>,
     /// There is a last event id, but no header can carry it: the server will not know where to
     /// go on.
@@ -130,8 +130,8 @@ fn trim_blanks(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Whether an HTTP header carries this, which has no blanks at its ends, and gives it back unchanged. RFC 9110 forbids control
-/// characters but the tab.
+/// Whether an HTTP header carries this, which has no blanks at its ends, and gives it back
+/// unchanged. RFC 9110 forbids control characters but the tab.
 fn is_field_value(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b'\t' || !byte.is_ascii_control())

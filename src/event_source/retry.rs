@@ -209,7 +209,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Ends a row of failures when a connection has lasted for `time`, and no longer with its first message.
+    /// Ends a row of failures when a connection has lasted for `time`, and no longer with its first
+    /// message.
     ///
     /// Otherwise a server that accepts, sends one event and fails is asked again and again without any
     /// [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells the driver to call
@@ -246,8 +247,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Gives up after `count` failures in a row, with [`Reason::GaveUp`](crate::Reason::GaveUp); never unless set. With 0 or 1
-    /// the first failure is the last.
+    /// Gives up after `count` failures in a row, with [`Reason::GaveUp`](crate::Reason::GaveUp);
+    /// never unless set. With 0 or 1 the first failure is the last.
     ///
     /// What ends a row: see [`backoff`](RetryPolicy::backoff).
     ///
@@ -352,8 +353,10 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets whether to reconnect after a response of another type than `text/event-stream`, although by the standard it fails
-    /// for good: for servers whose proxy answers with a page of its own, and status 200, while they are away.
+    /// Sets whether to reconnect after a response of another type than `text/event-stream`,
+    /// although by the standard it fails for good: for servers whose proxy answers with a page of
+    /// its own, and status 200, while they are away. `Retry-After` counts as in
+    /// [`statuses`](RetryPolicy::statuses).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

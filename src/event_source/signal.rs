@@ -84,7 +84,8 @@ pub enum Disconnect {
     /// A request that never came to a response does not go better if the URL is not one for HTTP:
     /// there it is `Futile`.
     Network,
-    /// The time is over that [`Request::timeout`](crate::Request::timeout) or [`Reading::timeout`](crate::Reading::timeout) has set.
+    /// The time is over that [`Request::timeout`](crate::Request::timeout) or
+    /// [`Reading::timeout`](crate::Reading::timeout) has set.
     Timeout,
     /// As `Network`, but another attempt would be futile or is not wanted: refused by policy, a
     /// certificate that is not trusted, aborted by the user.
@@ -108,11 +109,11 @@ pub enum Reason {
     /// [`Disconnect::EndOfBody`], behind a whole event.
     ///
     /// More a client cannot know. A server that was killed looks the same where a proxy ends its
-    /// response properly, or where HTTP/1.0 has no other end than that of the connection: only a message can
-    /// say that a stream is complete.
+    /// response properly, or where HTTP/1.0 has no other end than that of the connection: only a
+    /// message can say that a stream is complete.
     EndOfBody,
-    /// [`Disconnect::EndOfBody`], but amid a line or an event, of which nothing is handed out: the server was killed, or forgot the
-    /// blank line behind its last event.
+    /// [`Disconnect::EndOfBody`], but amid a line or an event, of which nothing is handed out: the
+    /// server was killed, or forgot the blank line behind its last event.
     Cut(Unfinished),
     /// [`Disconnect::Network`]
     Network,
@@ -120,7 +121,9 @@ pub enum Reason {
     Timeout,
     /// [`Disconnect::Futile`]
     Futile,
-    /// So many failures in a row were too many: [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures).
+    /// So many failures in a row were too many:
+    /// [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures). The last of them is what
+    /// the driver has just told.
     GaveUp(u32),
     /// [`EventSource::reconnect_now`]
     Reconnect,

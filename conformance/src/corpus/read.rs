@@ -163,8 +163,10 @@ pub(super) struct RawResponse {
     failure: Option<Failure>,
     status: Option<u16>,
     headers: Option<Vec<(String, String)>>,
+    redirects: Option<Vec<(u16, String)>>,
     url: Option<String>,
     chunks: Option<Vec<RawPiece>>,
+    lasts: Option<bool>,
     end: Option<End>,
 }
 
@@ -177,8 +179,10 @@ impl TryFrom<RawResponse> for Response {
                 failure: None,
                 status: Some(status),
                 headers: Some(headers),
+                redirects,
                 url,
                 chunks: Some(chunks),
+                lasts,
                 end: Some(end),
             } => {
                 let chunks = chunks.into_iter().map(|chunk| piece(chunk.text, chunk.hex));
@@ -186,8 +190,10 @@ impl TryFrom<RawResponse> for Response {
                 Ok(Self::Response {
                     status,
                     headers,
+                    redirects: redirects.unwrap_or_default(),
                     url,
                     chunks,
+                    lasts: lasts.unwrap_or_default(),
                     end,
                 })
             }
@@ -195,8 +201,10 @@ impl TryFrom<RawResponse> for Response {
                 failure: Some(failure),
                 status: None,
                 headers: None,
+                redirects: None,
                 url: None,
                 chunks: None,
+                lasts: None,
                 end: None,
             } => Ok(Self::Failure { failure }),
             _ => Err(

@@ -90,7 +90,7 @@ impl<'r> Run<'r> {
             options,
             cases,
             reports: cases.iter().map(|case| CaseReport::of(case)).collect(),
-            capabilities: Capabilities::all(),
+            capabilities: Capabilities::unless_stated(),
             greeting: wire::Greeting::default(),
             greets: true,
             adapter: None,
@@ -132,7 +132,7 @@ impl<'r> Run<'r> {
             known.collect::<Capabilities>()
         });
         let capabilities = self.options.capabilities.clone().or(stated);
-        self.capabilities = capabilities.unwrap_or_else(Capabilities::all);
+        self.capabilities = capabilities.unwrap_or_else(Capabilities::unless_stated);
         for capability in &self.options.without {
             self.capabilities = self.capabilities.clone().without(*capability);
         }
@@ -536,7 +536,14 @@ fn input_of(request: &Request) -> Vec<String> {
             .iter()
             .map(|frame| serde_json::to_string(frame).expect("a frame can be written"))
             .collect(),
-        Request::Connect(request) => request.responses.iter().map(met).collect(),
+        Request::Connect(request) => {
+            let options = request.options.as_ref().map(|options| {
+                let options = serde_json::to_string(options).expect("options can be written");
+                format!("options: {options}")
+            });
+            let met = request.responses.iter().map(met);
+            options.into_iter().chain(met).collect()
+        }
     }
 }
 
@@ -547,10 +554,16 @@ fn met(response: &Response) -> String {
         Response::Response {
             status,
             headers,
+            redirects,
             url,
             chunks,
+            lasts,
             end,
         } => {
+            let redirects = redirects
+                .iter()
+                .map(|(status, url)| format!("{status} to {url}; "));
+            let redirects: String = redirects.collect();
             let headers = headers
                 .iter()
                 .map(|(name, value)| format!(" {name}: {value};"));
@@ -560,7 +573,9 @@ fn met(response: &Response) -> String {
                 .map_or_else(String::new, |url| format!(" from {url};"));
             let chunks: Vec<String> = chunks.iter().map(|chunk| shown(chunk)).collect();
             let end = format!("{end:?}").to_lowercase();
-            format!("{status};{headers}{url} {} ({end})", chunks.join(" | "))
+            let lasts = if *lasts { "lasts, " } else { "" };
+            let chunks = chunks.join(" | ");
+            format!("{redirects}{status};{headers}{url} {chunks} ({lasts}{end})")
         }
     }
 }

@@ -152,6 +152,10 @@ fn not_offered() -> Result<(), Failed> {
         1,
     )?;
     has(&out, "not asked: decode (34 cases skipped")?;
+    // What the standard does not have is asked of those only who name it.
+    let silent = ["wicked", "refuses-unknown-kinds"];
+    let (out, _) = run(&["--only", "connect/options"], &silent, 1)?;
+    has(&out, "not asked: options (27 cases skipped)")?;
     // One who reads a stream in one piece only is asked that way only.
     let (out, _) = run(
         &["--only", "line-endings", "--without", "chunks"],

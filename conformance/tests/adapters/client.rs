@@ -5,19 +5,30 @@ use sse_conformance::{
     Answer, CloseOn, ConnectAnswer, ConnectRequest, End, Entry, Failure, Item, Made, Response,
 };
 
-use super::{decoder::Decoder, faults::Fault};
+use super::{
+    decoder::Decoder,
+    faults::Fault,
+    policy::{How, Location, Loss, Policy},
+};
 
 const CONNECTING: u8 = 0;
 const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
 
+/// What HTTP takes off the ends of a header's value.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 /// "an implementation-defined value, probably in the region of a few seconds"
 const OWN_TIME: u64 = 3000;
 
 pub(crate) fn connect(request: &ConnectRequest, fault: Fault) -> Answer {
+    let options = request.options.clone().unwrap_or_default();
     let mut client = Client {
         fault,
         url: request.url.clone(),
+        location: Location::new(request.url.clone(), &options, fault),
+        tells_urls: request.options.is_some(),
+        policy: Policy::new(options, fault),
         close_on: request.close_on.clone(),
         decoder: Decoder::new(fault),
         reconnection_time: None,
@@ -27,6 +38,7 @@ pub(crate) fn connect(request: &ConnectRequest, fault: Fault) -> Answer {
             CONNECTING
         },
         attempts: 0,
+        connections: 0,
         broke: false,
         ids_sent: Vec::new(),
         answer: ConnectAnswer::default(),
@@ -44,11 +56,17 @@ pub(crate) fn connect(request: &ConnectRequest, fault: Fault) -> Answer {
 struct Client {
     fault: Fault,
     url: String,
+    location: Location,
+    /// Whether the answer says where requests go.
+    tells_urls: bool,
+    policy: Policy,
     close_on: Option<CloseOn>,
     decoder: Decoder,
     reconnection_time: Option<u64>,
     state: u8,
     attempts: u32,
+    /// How many of them came to a connection.
+    connections: u32,
     /// Whether the body before broke off.
     broke: bool,
     ids_sent: Vec<String>,
@@ -74,14 +92,23 @@ impl Client {
                 Response::Response {
                     status,
                     headers,
+                    redirects,
                     url,
                     chunks,
+                    lasts,
                     end,
-                } => match self.accepts(*status, headers) {
-                    Some(true) => self.body(url.as_deref(), chunks, *end),
-                    Some(false) => self.fail(),
-                    None => self.reestablish(),
-                },
+                } => {
+                    let from = self.location.arrive(redirects, url.as_deref());
+                    match self.accepts(*status, headers) {
+                        Outcome::Open => self.body(&from, chunks, *lasts, *end),
+                        Outcome::Fail => self.fail(),
+                        Outcome::Reestablish => self.reestablish(),
+                        Outcome::Lost => {
+                            self.policy.refused(*status, headers);
+                            self.lose(How::Refused)
+                        }
+                    }
+                }
             };
             if !goes_on {
                 return;
@@ -92,18 +119,31 @@ impl Client {
 
     fn request(&mut self, after_ms: u64) {
         let fault = self.fault;
-        let mut headers = vec![
-            ("Accept".to_owned(), "text/event-stream".to_owned()),
-            ("Cache-Control".to_owned(), "no-cache".to_owned()),
-        ];
+        let mut headers = vec![("Accept".to_owned(), "text/event-stream".to_owned())];
+        if self.policy.has_cache_control() {
+            headers.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
+        }
         let id = match fault.name() {
             "id-never-sent" => String::new(),
             "id-sent-before-it-is-committed" => self.decoder.id().to_owned(),
             "id-sent-once-only" if self.ids_sent.contains(&self.decoder.last_event_id) => {
                 String::new()
             }
-            "id-trimmed-in-the-header" => self.decoder.last_event_id.trim().to_owned(),
             _ => self.decoder.last_event_id.clone(),
+        };
+        let is_there = match fault.name() {
+            "id-of-blanks-not-sent" => !id.trim_matches(BLANKS).is_empty(),
+            "id-with-blanks-at-its-ends-not-sent" => {
+                !id.is_empty() && id.trim_matches(BLANKS) == id
+            }
+            _ => !id.is_empty(),
+        };
+        // H5: HTTP takes the blanks off the ends of a value.
+        let id = match fault.name() {
+            "id-trimmed-in-the-header" => id.trim().to_owned(),
+            "id-trimmed-of-spaces-only" => id.trim_matches(' ').to_owned(),
+            "id-without-any-blanks-in-the-header" => id.replace(BLANKS, ""),
+            _ => id.trim_matches(BLANKS).to_owned(),
         };
         let id = match fault.name() {
             "id-in-latin-1" => id.bytes().map(char::from).collect(),
@@ -113,12 +153,10 @@ impl Client {
             _ => id,
         };
         // H5: what no header can carry is left out.
-        let can_be_sent = !id.starts_with([' ', '\t'])
-            && !id.ends_with([' ', '\t'])
-            && !id
-                .chars()
-                .any(|char| char.is_ascii_control() && char != '\t');
-        let mut sent = (can_be_sent && !id.is_empty()).then_some(id);
+        let can_be_sent = !id
+            .chars()
+            .any(|char| char.is_ascii_control() && char != '\t');
+        let mut sent = (can_be_sent && is_there).then_some(id);
         match fault.name() {
             "id-empty-sent" if sent.is_none() => sent = Some(String::new()),
             "id-of-before-stays-in-the-header" if sent.is_none() => {
@@ -145,6 +183,7 @@ impl Client {
             headers,
             last_event_id: sent,
             after_ms,
+            url: self.tells_urls.then(|| self.location.target().to_owned()),
         });
     }
 
@@ -159,24 +198,31 @@ impl Client {
             }
             (Failure::Network, "third-failure-is-final") if self.attempts == 3 => self.fail(),
             (Failure::Abort, _) => self.fail(),
-            (Failure::Network, _) => self.reestablish(),
+            (Failure::Network, _) => self.lose(How::NoResponse),
+            (Failure::Timeout, _) => self.lose(How::NoResponseInTime),
         }
     }
 
-    /// Whether a response opens the connection; `None`: it is to be tried again.
-    fn accepts(&self, status: u16, headers: &[(String, String)]) -> Option<bool> {
+    fn accepts(&self, status: u16, headers: &[(String, String)]) -> Outcome {
         let fault = self.fault;
+        if self.policy.retries_status(status) {
+            return Outcome::Lost;
+        }
         let is_right_status = match fault.name() {
             "status-of-200-to-299-opens" => (200..300).contains(&status),
             "status-ignored" => true,
             "status-204-opens" => status == 200 || status == 204,
-            "status-of-500-to-599-is-tried-again" if status >= 500 => return None,
-            "status-429-is-tried-again" if status == 429 => return None,
-            "status-204-is-tried-again" if status == 204 => return None,
-            "status-is-tried-again-if-it-is-not-200" if status != 200 => return None,
+            "status-of-500-to-599-is-tried-again" if status >= 500 => {
+                return Outcome::Reestablish;
+            }
+            "status-429-is-tried-again" if status == 429 => return Outcome::Reestablish,
+            "status-204-is-tried-again" if status == 204 => return Outcome::Reestablish,
+            "status-is-tried-again-if-it-is-not-200" if status != 200 => {
+                return Outcome::Reestablish;
+            }
             "status-below-400-opens" => status < 400,
             "retry-after-is-honoured" if headers.iter().any(|(name, _)| name == "Retry-After") => {
-                return None;
+                return Outcome::Reestablish;
             }
             _ => status == 200,
         };
@@ -189,7 +235,11 @@ impl Client {
             .filter(|(name, _)| same(name))
             .map(|(_, value)| &**value)
             .collect();
-        Some(is_right_status && self.is_right_type(&lines))
+        match (is_right_status, self.is_right_type(&lines)) {
+            (true, true) => Outcome::Open,
+            (true, false) if self.policy.retries_type() => Outcome::Lost,
+            _ => Outcome::Fail,
+        }
     }
 
     fn is_right_type(&self, lines: &[&str]) -> bool {
@@ -243,14 +293,16 @@ impl Client {
         }
     }
 
-    fn body(&mut self, url: Option<&str>, chunks: &[Vec<u8>], end: End) -> bool {
+    fn body(&mut self, from: &str, chunks: &[Vec<u8>], lasts: bool, end: End) -> bool {
         let fault = self.fault;
         self.new_stream();
-        let final_url = match fault.name() {
-            "origin-of-the-first-url" => None,
-            _ => url,
+        self.connections += 1;
+        self.policy.opened();
+        let from = match fault.name() {
+            "origin-of-the-first-url" => &self.url,
+            _ => from,
         };
-        let origin = origin(final_url.unwrap_or(&self.url), fault);
+        let origin = origin(from, fault);
         match fault.name() {
             "state-set-behind-open" => {
                 self.tell(Entry::Open {
@@ -281,6 +333,9 @@ impl Client {
             return false;
         }
         self.broke = end == End::Error;
+        if lasts {
+            self.policy.lasted();
+        }
         match (end, fault.name()) {
             (End::Open, _) => false,
             (End::Eof, "end-is-final") | (End::Error, "broken-body-is-final") => self.fail(),
@@ -295,7 +350,9 @@ impl Client {
                 self.deliver(items, &origin);
                 self.reestablish()
             }
-            _ => self.reestablish(),
+            (End::Eof, _) => self.lose(How::EndOfBody),
+            (End::Error, _) => self.lose(How::BrokenBody),
+            (End::Timeout, _) => self.lose(How::SilentBody),
         }
     }
 
@@ -354,8 +411,15 @@ impl Client {
                             return;
                         }
                         ("named-events-not-heard", event) if event != "message" => continue,
+                        ("end-marker-is-not-heard", _) if self.policy.is_end_marker(&data) => {
+                            self.policy.message(&data);
+                            continue;
+                        }
                         _ => {}
                     }
+                    self.policy.message(&data);
+                    let closes =
+                        fault.is("end-marker-ends-the-stream") && self.policy.is_end_marker(&data);
                     self.tell(Entry::Message {
                         event,
                         data,
@@ -367,6 +431,9 @@ impl Client {
                             self.state
                         },
                     });
+                    if closes {
+                        self.state = CLOSED;
+                    }
                 }
                 Item::Comment { .. } | Item::Error { .. } => {}
             }
@@ -428,6 +495,18 @@ impl Client {
         false
     }
 
+    /// Where the standard has "reestablish the connection". Whether there will be another request.
+    fn lose(&mut self, how: How) -> bool {
+        match self.policy.lost(how) {
+            Loss::Reestablish => self.reestablish(),
+            Loss::Fail => self.fail(),
+            Loss::Finish => {
+                self.state = CLOSED;
+                false
+            }
+        }
+    }
+
     /// Whether there will be another request.
     fn reestablish(&mut self) -> bool {
         let fault = self.fault;
@@ -453,7 +532,8 @@ impl Client {
     }
 
     fn wait(&mut self) -> u64 {
-        let time = self.reconnection_time.unwrap_or(OWN_TIME);
+        let own = self.policy.own_time().unwrap_or(OWN_TIME);
+        let time = self.reconnection_time.unwrap_or(own);
         match self.fault.name() {
             "wait-forgotten-after-one-use" => self.reconnection_time.take().unwrap_or(OWN_TIME),
             "wait-of-retry-never-used" => OWN_TIME,
@@ -465,10 +545,22 @@ impl Client {
             "wait-of-half" => time / 2,
             "wait-of-none" => 0,
             "wait-doubles" => time.saturating_mul(u64::from(self.attempts)),
+            "wait-grows-with-connections" => time.saturating_mul(self.connections.max(1).into()),
             "wait-of-one-second-at-least" => time.max(1000),
-            _ => time,
+            "option-reconnection-time-over-retry" => self.policy.own_time().unwrap_or(time),
+            _ => self.policy.wait(time),
         }
     }
+}
+
+/// What a response is to the connection.
+enum Outcome {
+    Open,
+    Fail,
+    /// It is lost, as the options have it.
+    Lost,
+    /// It is lost against the standard.
+    Reestablish,
 }
 
 /// Fetch, "extract a MIME type": essence and parameters of the last valid type that is not `*/*`.

@@ -1,7 +1,8 @@
 //! The runner against adapters that are right, wrong and wicked.
 //!
 //! An implementation that is slow and obviously right passes everything. With any one of its faults switched on it fails a `must`
-//! case at least: that is how complete the corpus is, and `MUTANTS.md` is the list. And whatever an adapter does instead of
+//! case at least, or, where the standard leaves it open, differs in a `may` case: that is how complete the corpus is, and
+//! `MUTANTS.md` is the list. And whatever an adapter does instead of
 //! answering, the runner says which request it was and goes on.
 //!
 //! The program is its own adapter: `adapters adapter [KIND/FAULT]` serves, and `adapters wicked HOW` misbehaves.
@@ -13,13 +14,14 @@ mod decoder;
 mod encoder;
 mod faults;
 mod mutants;
+mod policy;
 mod wicked;
 
 use std::process::ExitCode;
 
 use faults::Fault;
 use libtest_mimic::{Arguments, Trial};
-use sse_conformance::{Answer, Capabilities, Kind, Request, adapter};
+use sse_conformance::{Answer, Capabilities, Kind, Request, Verdict, adapter};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +53,10 @@ fn find(name: &str) -> Option<(Kind, Fault)> {
     let kind = [Kind::Decode, Kind::Encode, Kind::Connect]
         .into_iter()
         .find(|known| known.as_str() == kind)?;
-    let faults = faults::of(kind).iter().map(|(name, _)| *name);
+    let faults = [Verdict::Must, Verdict::May]
+        .into_iter()
+        .flat_map(|verdict| faults::of(kind, verdict))
+        .map(|(name, _)| *name);
     let allowed = faults::ALLOWED
         .iter()
         .filter(|(of, _)| *of == kind)

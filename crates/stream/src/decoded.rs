@@ -1,5 +1,5 @@
-//! What all streams of this crate are: a source of byte chunks, a decoder, and the items that were decoded
-//! ahead.
+//! What all streams of this crate are: a source of byte chunks, a decoder, and the items that were
+//! decoded ahead.
 //!
 //! A cursor borrows from the decoder and the chunk, so it cannot be kept between two polls. A chunk is
 //! decoded in batches instead: the first item is handed out at once, the others of its batch wait in a
@@ -543,7 +543,8 @@ impl<D: Feed, C, T: Decode> State<D, C, T> {
     }
 }
 
-/// The start of a chunk, at most about `len` bytes; it ends with an event if one ends shortly before that.
+/// The start of a chunk, at most about `len` bytes; it ends with an event if one ends shortly
+/// before that.
 #[inline(always)]
 fn piece(bytes: &[u8], len: usize) -> &[u8] {
     match bytes.get(..len) {

@@ -1,10 +1,12 @@
-//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer of the user's.
+//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer
+//! of the user's.
 //!
-//! The machine decides, this file does: it sends requests, follows redirects, reads bodies, waits, and hands out what happens.
-//! Whatever is under way is kept in the [`EventSource`] itself and not in a future of its methods, so nothing is lost by
-//! dropping those.
+//! Here is what users see. The machine decides, and `drive` does it: sends requests, follows
+//! redirects, reads bodies, waits, and hands out what happens. Whatever is under way is kept in the
+//! [`EventSource`] itself and not in a future of its methods, so nothing is lost by dropping those.
 
 mod connect;
+mod drive;
 mod events;
 mod handle;
 mod lost;
@@ -14,32 +16,27 @@ mod silence;
 
 use std::{
     borrow::Cow,
-    error, fmt,
-    future::Future,
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    mem,
+    error, fmt, mem,
     pin::Pin,
     sync::OnceLock,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header, response};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use sse_proto::{
-    Action, Decoder, Disconnect, EventTooLarge, Origin, OwnedEvent, ReadyState, Reason,
-    ReconnectTo, RetryPolicy, Signal,
+    Decoder, EventTooLarge, Origin, OwnedEvent, ReadyState, ReconnectTo, RetryPolicy, Signal,
 };
 
 use crate::{
     BodyChunk, BodyStream, Error, OwnedItem,
-    body::{has_events, is_compressed_event_stream},
+    body::has_events,
     decoded::{self, Batch, Cursor, Decode, State},
 };
-use handle::{CLOSE, RECONNECT};
 use refusal::Refusal;
 use silence::Silence;
 
@@ -70,7 +67,8 @@ pin_project! {
     /// | `Err(Error::Source(lost))` | it is lost for good: the last item |
     /// | `Err(Error::TooLarge(error))` | an event was larger than the limit of the decoder; the stream goes on |
     ///
-    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a connection is lost.
+    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a
+    /// connection is lost.
     ///
     /// ```
     /// use futures_util::TryStreamExt as _;
@@ -107,11 +105,13 @@ pin_project! {
     /// #     "two", "the body ended inside a line, next attempt in 3.0s", "source of the stream failed: status 204"]);
     /// ```
     ///
-    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation has the rules; by default
-    /// they are the standard's. Redirects are followed here, up to 20, and none of the caller's headers goes to another origin.
+    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation
+    /// has the rules; by default they are the standard's. Redirects are followed here, up to 20,
+    /// and none of the caller's headers goes to another origin.
     ///
-    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything that is under way is in it, and not in the futures
-    /// of `next`, which may be dropped at any time.
+    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything
+    /// that is under way is in it, and not in the futures of `next`, which may be dropped at any
+    /// time.
     #[must_use = "streams do nothing unless polled"]
     pub struct EventSource<C, T, H = fn(&mut Request<Bytes>)>
     where
@@ -141,11 +141,13 @@ pin_project! {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Received {
-    /// The standard's `open`: there is a connection, and this is the head of its response, with its [`FinalUrl`] among the extensions.
+    /// The standard's `open`: there is a connection, and this is the head of its response, with its
+    /// [`FinalUrl`] among the extensions.
     Open(Box<response::Parts>),
     /// An event.
     Event(OwnedEvent),
-    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows its colon, a leading space included.
+    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows
+    /// its colon, a leading space included.
     Comment(String),
     /// A `retry` line has set the reconnection time, if [`items`](EventSource::items) are asked for.
     Retry(Duration),
@@ -196,9 +198,11 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
 
     /// The events that answer `request`: any method, with headers and a body.
     ///
-    /// A request that is no `GET` is sent once, as it may have effects: its policy is [`RetryPolicy::never`] unless
-    /// [`retry_policy`](Self::retry_policy) says otherwise. What the standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
-    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression holds events back.
+    /// A request that is no `GET` is sent once, as it may have effects: its policy is
+    /// [`RetryPolicy::never`] unless [`retry_policy`](Self::retry_policy) says otherwise. What the
+    /// standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
+    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression
+    /// holds events back.
     ///
     /// # Errors
     ///
@@ -257,10 +261,12 @@ fn invalid(error: impl fmt::Display) -> InvalidUrl {
 }
 
 impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
-    /// Calls `prepare` with the request of each attempt: for a token that changes, a header, another URL.
+    /// Calls `prepare` with the request of each attempt: for a token that changes, a header,
+    /// another URL.
     ///
-    /// A URL that it sets is that of all attempts from now on. It is not called for the requests that redirects lead to, and what it
-    /// sets is kept from other origins like the rest of the caller's headers.
+    /// A URL that it sets is that of all attempts from now on. It is not called for the requests
+    /// that redirects lead to, and what it sets is kept from other origins like the rest of the
+    /// caller's headers.
     ///
     /// ```
     /// # use http::{HeaderValue, Request};
@@ -290,14 +296,17 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         }
     }
 
-    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes on with `GET` when it is lost.
+    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes
+    /// on with `GET` when it is lost.
     ///
-    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin behind, before this.
+    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin
+    /// behind, before this.
     ///
     /// # Errors
     ///
-    /// A response that is no event stream is handed back untouched, as by [`EventStream::from_response`](crate::EventStream::from_response): it
-    /// may be an answer in another form.
+    /// A response that is no event stream is handed back untouched, as by
+    /// [`EventStream::from_response`](crate::EventStream::from_response): it may be an answer in
+    /// another form.
     ///
     /// ```
     /// use futures_util::StreamExt as _;
@@ -343,7 +352,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and [`RetryPolicy::never`] for all other methods.
+    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and
+    /// [`RetryPolicy::never`] for all other methods.
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.with(|machine| machine.retry_policy(policy))
     }
@@ -354,13 +364,14 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Sets after how much time without the head of a response, redirects included, a request counts as lost; never unless set.
+    /// Sets after how much time without the head of a response, redirects included, a request
+    /// counts as lost; never unless set.
     pub fn response_timeout(self, time: Duration) -> Self {
         self.with(|machine| machine.response_timeout(time))
     }
 
-    /// Sets after how much time without a byte of the body a connection counts as lost, and at most a quarter of that later;
-    /// never unless set. See [`sse_proto::EventSource::read_timeout`].
+    /// Sets after how much time without a byte of the body a connection counts as lost, and at most
+    /// a quarter of that later; never unless set. See [`sse_proto::EventSource::read_timeout`].
     pub fn read_timeout(self, time: Duration) -> Self {
         self.with(|machine| machine.read_timeout(time))
     }
@@ -370,7 +381,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.with(|machine| machine.reconnect_to(to))
     }
 
-    /// Sets whether requests have the header `Cache-Control`; see [`sse_proto::EventSource::cache_control`].
+    /// Sets whether requests have the header `Cache-Control`; see
+    /// [`sse_proto::EventSource::cache_control`].
     pub fn cache_control(self, yes: bool) -> Self {
         self.with(|machine| machine.cache_control(yes))
     }
@@ -381,7 +393,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self
     }
 
-    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed out: `[DONE]`, say.
+    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed
+    /// out: `[DONE]`, say.
     ///
     /// With a request that is sent once, any other end is an error.
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
@@ -479,414 +492,6 @@ where
     }
 }
 
-impl<C, T, H> EventSource<C, T, H>
-where
-    C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
-    T: Sleep,
-    H: FnMut(&mut Request<Bytes>),
-{
-    #[inline(always)]
-    fn is_asked(&self) -> bool {
-        self.handle.get().is_some_and(Handle::is_asked)
-    }
-
-    /// `polled` is what the body has said already.
-    #[inline(never)]
-    fn poll_slowly(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
-    ) -> Poll<Item> {
-        loop {
-            if self.is_asked() {
-                self.as_mut().obey();
-            }
-            let item = self.as_mut().poll_phase(context, polled.take());
-            if let (Poll::Pending, Some(handle)) = (&item, self.handle.get()) {
-                handle.register(context.waker());
-                if handle.is_asked() {
-                    continue;
-                }
-            }
-            return item;
-        }
-    }
-
-    /// Does what the handle asks for.
-    fn obey(mut self: Pin<&mut Self>) {
-        let asked = self.handle.get().map_or(0, Handle::take);
-        if asked & CLOSE != 0 {
-            self.as_mut().end();
-        } else if asked & RECONNECT != 0 {
-            if let Phase::Refused(_) = self.phase {
-                // It is lost already, and that will be told.
-                return;
-            }
-            let signal = self.as_mut().project().state.decoder.reconnect_now();
-            if !matches!(self.phase, Phase::Request { .. } | Phase::Ended) {
-                self.as_mut().drop_connection();
-                *self.as_mut().project().phase = Phase::Begin;
-            }
-            if let Some(Signal::Error { reason, .. }) = signal {
-                let lost = self.lost(reason, Some(Duration::ZERO), None, None);
-                let state = self.project().state;
-                state.queue.push_back(Ok(Received::Lost(lost)));
-            }
-        }
-    }
-
-    /// There is nothing more.
-    fn end(mut self: Pin<&mut Self>) {
-        self.as_mut().drop_connection();
-        let this = self.project();
-        this.state.decoder.close();
-        this.state.queue.clear();
-        *this.phase = Phase::Ended;
-    }
-
-    fn drop_connection(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        this.response.set(None);
-        this.body.set(None);
-        this.timer.set(None);
-        this.state.rest = None;
-    }
-
-    fn poll_phase(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
-    ) -> Poll<Item> {
-        loop {
-            let mut this = self.as_mut().project();
-            while let Some(item) = this.state.next_queued() {
-                if let Some(item) = this.state.hand_out(item) {
-                    return Poll::Ready(Some(item));
-                }
-            }
-            if this.state.phase == decoded::Phase::Ended {
-                // The end marker was handed out, so to say.
-                self.as_mut().end();
-                return Poll::Ready(None);
-            }
-            let item = match this.phase {
-                Phase::Ended => return Poll::Ready(None),
-                Phase::Begin => {
-                    self.as_mut().begin();
-                    continue;
-                }
-                Phase::Wait => {
-                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-                        ready!(timer.poll(context));
-                    }
-                    this.timer.set(None);
-                    this.state.decoder.handle_wait_elapsed();
-                    *this.phase = Phase::Begin;
-                    continue;
-                }
-                Phase::Request { .. } => ready!(self.as_mut().poll_response(context)),
-                Phase::Refused(_) => Some(ready!(self.as_mut().poll_refusal(context))),
-                Phase::Read(_) => ready!(self.as_mut().poll_body(context, polled.take())),
-            };
-            if let Some(item) = item {
-                return Poll::Ready(item);
-            }
-        }
-    }
-
-    /// Begins what the machine asks for.
-    fn begin(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        let Action::Connect(asked) = this.state.decoder.action() else {
-            // Waits begin when they are told, and bodies with their heads.
-            *this.phase = Phase::Ended;
-            return;
-        };
-        let mut request = this.request.clone().unwrap_or_default();
-        let Ok(url) = asked.url.parse::<Uri>() else {
-            unreachable!("only what was a URL is given to the machine")
-        };
-        *request.uri_mut() = url.clone();
-        let given = this.state.decoder.url();
-        let mut may_have_headers = asked.url == given || redirect::is_same_origin(asked.url, given);
-        (this.each_attempt)(&mut request);
-        if *request.uri() != url {
-            // From now on it is the caller's. One that is no URL stays out.
-            match this.state.decoder.set_url(request.uri().to_string()) {
-                Ok(()) => may_have_headers = true,
-                Err(_) => *request.uri_mut() = url,
-            }
-        }
-        let Action::Connect(asked) = this.state.decoder.action() else {
-            return;
-        };
-        let headers = request.headers_mut();
-        headers.remove(LAST_EVENT_ID);
-        for (name, value) in asked.headers() {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
-                if name != header::ACCEPT || !headers.contains_key(&name) {
-                    headers.insert(name, value);
-                }
-            }
-        }
-        headers.entry(header::ACCEPT_ENCODING).or_insert(IDENTITY);
-        if !may_have_headers {
-            redirect::forget_caller(&mut request);
-        }
-        this.timer
-            .set(asked.timeout.map(|time| this.sleep.sleep(time)));
-        this.response
-            .set(Some(this.connect.connect((*request).clone())));
-        *this.phase = Phase::Request {
-            sent: request,
-            redirects: 0,
-        };
-    }
-
-    /// `None`: it goes on.
-    fn poll_response(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
-        let mut this = self.as_mut().project();
-        let Some(response) = this.response.as_mut().as_pin_mut() else {
-            return Poll::Ready(None);
-        };
-        let response = match response.poll(context) {
-            Poll::Ready(response) => response,
-            Poll::Pending => {
-                let Some(timer) = this.timer.as_mut().as_pin_mut() else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll(context));
-                return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
-            }
-        };
-        this.response.set(None);
-        Poll::Ready(match response {
-            Err(error) => {
-                let error: ConnectError = error.into();
-                let cause = match error.is_futile() {
-                    true => Disconnect::Futile,
-                    false => Disconnect::Network,
-                };
-                Some(self.lose(cause, Some(error.into_source())))
-            }
-            Ok(response) => match redirect::location(&response) {
-                Some(_) => self.follow(&response),
-                None => self.answer(response),
-            },
-        })
-    }
-
-    fn follow(mut self: Pin<&mut Self>, response: &Response<C::Body>) -> Option<Item> {
-        let mut this = self.as_mut().project();
-        let Phase::Request { sent, redirects } = this.phase else {
-            return None;
-        };
-        *redirects += 1;
-        let location = redirect::location(response).unwrap_or_default();
-        let url = redirect::resolve(sent.uri(), location);
-        let next = match url {
-            _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
-            None => Err("a redirect to nowhere"),
-            Some(url) if redirect::has_credentials(&url, sent.uri()) => {
-                Err("a redirect to a URL with a password")
-            }
-            Some(url) => redirect::follow((**sent).clone(), response.status(), url)
-                .ok_or("a redirect that takes the body of the request to another origin"),
-        };
-        match next {
-            Err(why) => Some(self.lose(Disconnect::Futile, Some(why.into()))),
-            Ok(next) => {
-                let (status, url) = (response.status().as_u16(), next.uri().to_string());
-                this.state.decoder.handle_redirect(status, url);
-                **sent = next.clone();
-                this.response.set(Some(this.connect.connect(next)));
-                None
-            }
-        }
-    }
-
-    /// The head of the last response has come.
-    fn answer(mut self: Pin<&mut Self>, response: Response<C::Body>) -> Option<Item> {
-        if is_compressed_event_stream(&response) {
-            // It was asked not to be. Undecoded it would be a stream without events.
-            let why = "the response is compressed".into();
-            return Some(self.lose(Disconnect::Futile, Some(why)));
-        }
-        let mut this = self.as_mut().project();
-        let final_url = response.extensions().get::<FinalUrl>();
-        let final_url = final_url.map(|url| url.0.clone());
-        let headers = response.headers().iter();
-        let status = response.status().as_u16();
-        let signal = this
-            .state
-            .decoder
-            .handle_response(status, final_url, headers);
-        let (mut head, body) = response.into_parts();
-        if let Phase::Request { sent, .. } = this.phase {
-            let sent = || FinalUrl(sent.uri().to_string());
-            head.extensions.get_or_insert_with(sent);
-        }
-        this.body.set(Some(BodyStream::new(body)));
-        this.timer.set(None);
-        match signal {
-            Some(Signal::Error { reason, .. }) => {
-                this.timer.set(Some(this.sleep.sleep(refusal::PATIENCE)));
-                *this.phase = Phase::Refused(Box::new(Refusal::new(head, reason)));
-                None
-            }
-            _ => {
-                *this.phase = Phase::Read(Silence::default());
-                Some(Some(Ok(Received::Open(Box::new(head)))))
-            }
-        }
-    }
-
-    /// Reads what the refusal has to say, and tells it.
-    fn poll_refusal(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
-        let mut this = self.as_mut().project();
-        let Phase::Refused(refusal) = this.phase else {
-            return Poll::Pending;
-        };
-        let is_complete = loop {
-            let chunk = match this.body.as_mut().as_pin_mut() {
-                Some(body) => body.poll_next(context),
-                None => Poll::Ready(None),
-            };
-            match chunk {
-                Poll::Ready(Some(Ok(chunk))) if refusal.take(chunk.as_ref()) => {}
-                Poll::Ready(end) => break end.is_none(),
-                Poll::Pending => {
-                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-                        ready!(timer.poll(context));
-                    }
-                    break false;
-                }
-            }
-        };
-        let Phase::Refused(refusal) = mem::replace(this.phase, Phase::Begin) else {
-            return Poll::Pending;
-        };
-        let (reason, response) = refusal.end();
-        Poll::Ready(self.tell(reason, Some((response, is_complete)), None))
-    }
-
-    /// `None`: it goes on.
-    fn poll_body(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
-    ) -> Poll<Option<Item>> {
-        let mut this = self.as_mut().project();
-        let Phase::Read(silence) = this.phase else {
-            return Poll::Ready(None);
-        };
-        if this.state.phase == decoded::Phase::Ended {
-            return Poll::Ready(None);
-        }
-        loop {
-            this.state.catch_up();
-            let (chunk, start) = match this.state.rest.take() {
-                Some(rest) => rest,
-                None => {
-                    let Some(body) = this.body.as_mut().as_pin_mut() else {
-                        return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
-                    };
-                    match polled.take().unwrap_or_else(|| body.poll_next(context)) {
-                        Poll::Ready(Some(Ok(chunk))) => {
-                            silence.breaks(chunk.as_ref());
-                            (chunk, 0)
-                        }
-                        Poll::Ready(Some(Err(error))) => {
-                            return Poll::Ready(Some(
-                                self.lose(Disconnect::Network, Some(error.into())),
-                            ));
-                        }
-                        Poll::Ready(None) => {
-                            return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
-                        }
-                        Poll::Pending => {
-                            let machine = &mut this.state.decoder;
-                            let is_lost = silence.poll(machine, this.sleep, this.timer, context);
-                            ready!(is_lost);
-                            return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
-                        }
-                    }
-                }
-            };
-            if let Some(item) = this.state.decode(chunk, start) {
-                return Poll::Ready(this.state.hand_out(item).map(Some));
-            }
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn lose(
-        mut self: Pin<&mut Self>,
-        cause: Disconnect,
-        source: Option<Box<dyn error::Error + Send + Sync>>,
-    ) -> Item {
-        let signal = self
-            .as_mut()
-            .project()
-            .state
-            .decoder
-            .handle_disconnect(cause);
-        match signal {
-            Some(Signal::Error { reason, .. }) => self.tell(reason, None, source),
-            _ => {
-                self.end();
-                None
-            }
-        }
-    }
-
-    /// The connection is lost: drops it, begins to wait if there is another attempt, and says so.
-    fn tell(
-        mut self: Pin<&mut Self>,
-        reason: Reason,
-        response: Option<(Response<Bytes>, bool)>,
-        source: Option<Box<dyn error::Error + Send + Sync>>,
-    ) -> Item {
-        self.as_mut().drop_connection();
-        let mut this = self.as_mut().project();
-        let wait = match this.state.decoder.action() {
-            Action::Wait(wait) => Some(wait.with_jitter(random())),
-            _ => None,
-        };
-        *this.phase = match wait {
-            Some(_) => Phase::Wait,
-            None => Phase::Ended,
-        };
-        this.timer.set(wait.map(|wait| this.sleep.sleep(wait)));
-        let lost = self.lost(reason, wait, response, source);
-        Some(match wait {
-            Some(_) => Ok(Received::Lost(lost)),
-            None => Err(Error::Source(lost)),
-        })
-    }
-
-    fn lost(
-        &self,
-        reason: Reason,
-        wait: Option<Duration>,
-        response: Option<(Response<Bytes>, bool)>,
-        source: Option<Box<dyn error::Error + Send + Sync>>,
-    ) -> Lost {
-        let (response, is_response_complete) = response.unzip();
-        Lost::new(lost::Parts {
-            reason,
-            wait,
-            failures: self.failures(),
-            response,
-            is_response_complete: is_response_complete.unwrap_or(false),
-            source,
-        })
-    }
-}
-
 impl<C, T, H> FusedStream for EventSource<C, T, H>
 where
     C: Connect,
@@ -952,9 +557,4 @@ fn is_plain(request: &Request<Bytes>) -> bool {
         && request.extensions().is_empty()
         && request.body().is_empty()
         && request.version() == Version::default()
-}
-
-/// For waits that differ: each `RandomState` has keys of its own.
-fn random() -> u32 {
-    RandomState::new().build_hasher().finish() as u32
 }

@@ -7,7 +7,8 @@ use http_body::Body;
 
 use crate::Connect;
 
-/// [`Connect`] by the client of hyper-util 0.1, over any connector: HTTP, or TLS by hyper-rustls. (Feature `hyper-util-0_1`.)
+/// [`Connect`] by the client of hyper-util 0.1, over any connector: HTTP, or TLS by hyper-rustls.
+/// (Feature `hyper-util-0_1`.)
 ///
 /// ```no_run
 /// # use http_body_util::Full;

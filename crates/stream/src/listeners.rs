@@ -10,7 +10,8 @@ use sse_proto::OwnedEvent;
 
 use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 
-/// Who hears what of an [`EventSource`], as in a page: `onopen`, `onmessage`, `onerror`, `addEventListener`.
+/// Who hears what of an [`EventSource`], as in a page: `onopen`, `onmessage`, `onerror`,
+/// `addEventListener`.
 ///
 /// A `match` over the stream does the same; this is for those who come from there.
 ///
@@ -79,7 +80,8 @@ impl<'l> Listeners<'l> {
         self.add_event_listener("message", listener)
     }
 
-    /// An event of this type has come. One that a server names `open` or `error` is an event all the same.
+    /// An event of this type has come. One that a server names `open` or `error` is an event all
+    /// the same.
     #[must_use]
     pub fn add_event_listener(
         mut self,
@@ -91,7 +93,8 @@ impl<'l> Listeners<'l> {
         self
     }
 
-    /// An event of any type has come, which a page cannot listen to. Those who listen to its type hear it first.
+    /// An event of any type has come, which a page cannot listen to. Those who listen to its type
+    /// hear it first.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(&OwnedEvent) + Send + 'l) -> Self {
         self.on_event.push(Box::new(listener));

@@ -17,7 +17,8 @@ use crate::{Connect, ConnectError, FinalUrl};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// TLS is what the features of reqwest say; `rustls` is its default. An error that comes of a certificate is [futile](ConnectError::is_futile).
+/// TLS is what the features of reqwest say; `rustls` is its default. An error that comes of a
+/// certificate is [futile](ConnectError::is_futile).
 #[derive(Debug, Clone)]
 pub struct Reqwest {
     client: Client,
@@ -37,8 +38,8 @@ impl Reqwest {
 
 /// By a client of the caller's.
 ///
-/// Build it with `redirect(Policy::none())`: one that follows redirects by itself takes headers of the caller's, such as an API key, along to other
-/// origins (all but `Authorization` and cookies).
+/// Build it with `redirect(Policy::none())`: one that follows redirects by itself takes headers of
+/// the caller's, such as an API key, along to other origins (all but `Authorization` and cookies).
 impl From<Client> for Reqwest {
     fn from(client: Client) -> Self {
         Self { client }

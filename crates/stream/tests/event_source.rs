@@ -950,6 +950,21 @@ fn a_handle_lets_it_reconnect_now() {
     assert_eq!(network.asked()[2], (URL.to_owned(), Some("2".to_owned())));
     assert_eq!(network.alive.get(), 1);
     assert_eq!(source.failures(), 0);
+    // What was not decoded yet is asked for again, and not read into the next stream.
+    let many = "id: 1\ndata: a\n\n".repeat(1000);
+    let network = Network::new([
+        stream(&[text(&many), Step::Hang]),
+        stream(&[text("data: b\n\n"), Step::Hang]),
+    ]);
+    let mut source = pin!(source!(network));
+    let handle = source.handle();
+    for _ in 0..2 {
+        assert!(next_until(&network, source.as_mut(), 0).is_some());
+    }
+    handle.reconnect_now();
+    let found = log(&network, source.as_mut(), 0);
+    assert!(found.len() < 200, "{}", found.len());
+    assert_eq!(found.last().unwrap(), r#"message "b" "1""#);
     // A request goes on.
     let network = Network::new([]);
     let mut source = pin!(source!(network));
@@ -1197,4 +1212,15 @@ proptest! {
         let asked: Vec<_> = network.asked().into_iter().map(|(_, id)| id).collect();
         prop_assert_eq!(asked, ids);
     }
+}
+
+#[test]
+fn it_can_be_sent_to_another_thread_if_its_parts_can() {
+    type Sent<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+    type Connect = fn(Request<Bytes>) -> Sent<Result<http::Response<Hang>, ConnectError>>;
+    fn is_send<T: Send>() {}
+    is_send::<EventSource<Connect, fn(Duration) -> Sent<()>>>();
+    is_send::<sse_proto_stream::Lost>();
+    is_send::<sse_proto_stream::Handle>();
+    is_send::<sse_proto_stream::Listeners<'static>>();
 }

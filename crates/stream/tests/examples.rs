@@ -8,7 +8,7 @@ use std::process::Command;
 
 #[test]
 fn a_chat_is_shown_to_its_end_and_as_far_as_it_came() {
-    let chat = program::build_with("chat", "json");
+    let chat = program::build_with("chat", "json,reqwest-0_13");
     let output = program::run(&mut Command::new(chat), b"");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());

@@ -2,7 +2,7 @@
 //! is answered by an event stream of small pieces, and `[DONE]` is the last event.
 //!
 //! ```text
-//! $ cargo run -p sse-proto-stream --features json --example chat
+//! $ cargo run -p sse-proto-stream --features json,reqwest-0_13 --example chat
 //! ```
 //!
 //! How to read such a stream is in [`ask`]. The API ([`api`]) is a thread of this program; what it
@@ -13,12 +13,14 @@ mod api;
 use std::{
     error::Error,
     io::{self, Write as _},
+    pin::pin,
 };
 
 use futures_util::TryStreamExt as _;
+use http::Request;
 use serde::Deserialize;
 use serde_json::json;
-use sse_proto_stream::EventStream;
+use sse_proto_stream::{EventSource, Lost, Reqwest};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -63,20 +65,11 @@ async fn ask(url: &str, question: &str, answer: &mut Answer) -> Result<(), Box<d
         "stream": true,
         "messages": [{ "role": "user", "content": question }],
     });
-    let request = http_client()?.post(url).body(question.to_string());
-    let request = request.header("content-type", "application/json");
-    let response = request.send().await?;
-
-    let events = match EventStream::from_response(response.into()) {
-        Ok(events) => events,
-        Err(refusal) => {
-            let status = refusal.status();
-            let why = reqwest::Response::from(refusal).text().await?;
-            return Err(format!("{status}: {why}").into());
-        }
-    };
-    let mut chunks = events.until("[DONE]").json::<Chunk>();
-    while let Some(chunk) = chunks.try_next().await? {
+    let request = Request::post(url).header("content-type", "application/json");
+    let request = request.body(question.to_string().into())?;
+    let source = EventSource::new(request, http_client()?, tokio::time::sleep)?;
+    let mut chunks = pin!(source.until("[DONE]").events().json::<Chunk>());
+    while let Some(chunk) = chunks.try_next().await.map_err(with_what_was_said)? {
         // The last one may have none, but statistics.
         for choice in chunk.choices {
             let text = choice.delta.content.unwrap_or_default();
@@ -89,11 +82,21 @@ async fn ask(url: &str, question: &str, answer: &mut Answer) -> Result<(), Box<d
     Ok(())
 }
 
-fn http_client() -> reqwest::Result<reqwest::Client> {
+/// An API that refuses says why in the body of its response.
+fn with_what_was_said(error: sse_proto_stream::Error<Lost>) -> Box<dyn Error> {
+    if let sse_proto_stream::Error::Source(lost) = &error {
+        if let Some(response) = lost.response() {
+            let why = String::from_utf8_lossy(response.body());
+            return format!("{}: {why}", response.status()).into();
+        }
+    }
+    error.into()
+}
+
+fn http_client() -> reqwest::Result<Reqwest> {
     // With its default features reqwest brings cryptography of its own, and needs none of this.
     let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
-    // The API of this example closes each connection.
-    reqwest::Client::builder().pool_max_idle_per_host(0).build()
+    Reqwest::new()
 }
 
 /// As much of an event as is needed here.

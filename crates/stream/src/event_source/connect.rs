@@ -8,14 +8,15 @@ use http_body::Body;
 
 /// Sends a request and resolves to the head of its response: any HTTP library.
 ///
-/// Every `FnMut(http::Request<Bytes>) -> impl Future<Output = Result<http::Response<B>, E>>` is one, for any body of `http-body` 1.
-/// The features `reqwest-0_13` and `hyper-util-0_1` have types for these libraries.
+/// Every `FnMut(http::Request<Bytes>) -> impl Future<Output = Result<http::Response<B>, E>>` is
+/// one, for any body of `http-body` 1. The features `reqwest-0_13` and `hyper-util-0_1` have types
+/// for these libraries.
 ///
-/// It must not follow redirects: [`EventSource`](crate::EventSource) does, and keeps the user's headers from other origins. A library that
-/// cannot help following them tells the [`FinalUrl`].
+/// It must not follow redirects: [`EventSource`](crate::EventSource) does, and keeps the user's
+/// headers from other origins. A library that cannot help following them tells the [`FinalUrl`].
 ///
-/// It is asked for each request, also for those that redirects lead to. To give all attempts a new header, see
-/// [`EventSource::each_attempt`](crate::EventSource::each_attempt).
+/// It is asked for each request, also for those that redirects lead to. To give all attempts a new
+/// header, see [`EventSource::each_attempt`](crate::EventSource::each_attempt).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -58,8 +59,8 @@ where
     }
 }
 
-/// A timer: every `FnMut(Duration) -> impl Future`, so `tokio::time::sleep`, `async_io::Timer::after` and
-/// `futures_timer::Delay::new` as they are.
+/// A timer: every `FnMut(Duration) -> impl Future`, so `tokio::time::sleep`,
+/// `async_io::Timer::after` and `futures_timer::Delay::new` as they are.
 ///
 /// It must bear [`Duration::MAX`].
 pub trait Sleep {
@@ -84,8 +85,9 @@ where
 
 /// An extension of a response: the URL that it comes from, redirects followed.
 ///
-/// It is in every head that an [`EventSource`](crate::EventSource) hands out: [`Origin::of`](sse_proto::Origin::of) it is the origin of the
-/// events. A [`Connect`] whose library followed redirects by itself has to set it.
+/// It is in every head that an [`EventSource`](crate::EventSource) hands out:
+/// [`Origin::of`](sse_proto::Origin::of) it is the origin of the events. A [`Connect`] whose
+/// library followed redirects by itself has to set it.
 ///
 /// ```
 /// use http::Response;
@@ -99,8 +101,9 @@ pub struct FinalUrl(pub String);
 
 /// Why a request has no response, and whether another attempt would be futile.
 ///
-/// It is made of any error by `?` or `into`. One that comes of a certificate that is not trusted, or of a server that speaks no TLS at all, is futile,
-/// as far as the library has an [`io::Error`] for it, which those on rustls have; all others are not.
+/// It is made of any error by `?` or `into`. One that comes of a certificate that is not trusted,
+/// or of a server that speaks no TLS at all, is futile, as far as the library has an [`io::Error`]
+/// for it, which those on rustls have; all others are not.
 ///
 /// ```
 /// use sse_proto_stream::ConnectError;

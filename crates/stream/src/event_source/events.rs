@@ -17,10 +17,12 @@ use super::{Connect, EventSource, Lost, Received, Sleep};
 use crate::Error;
 
 pin_project! {
-    /// The events of an [`EventSource`], made by [`EventSource::events`]: a [`Stream`] of `Result<OwnedEvent, Error<Lost>>`.
+    /// The events of an [`EventSource`], made by [`EventSource::events`]: a [`Stream`] of
+    /// `Result<OwnedEvent, Error<Lost>>`.
     ///
-    /// Connections are made and lost behind it; the last loss, after which there is no other attempt, is an error, and the stream ends. With
-    /// a request that is sent once, that is any end but at the marker of [`until`](EventSource::until).
+    /// Connections are made and lost behind it; the last loss, after which there is no other
+    /// attempt, is an error, and the stream ends. With a request that is sent once, that is any end
+    /// but at the marker of [`until`](EventSource::until).
     ///
     /// ```
     /// use futures_util::TryStreamExt as _;

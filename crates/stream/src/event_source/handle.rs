@@ -9,7 +9,8 @@ use std::{
     task::Waker,
 };
 
-/// Closes an [`EventSource`](crate::EventSource) or lets it reconnect, from anywhere: another task or thread, a signal handler, a button.
+/// Closes an [`EventSource`](crate::EventSource) or lets it reconnect, from anywhere: another task
+/// or thread, a signal handler, a button.
 ///
 /// Made by [`EventSource::handle`](crate::EventSource::handle); clones are the same handle.
 ///
@@ -44,16 +45,18 @@ impl Handle {
         Self(Arc::default())
     }
 
-    /// The standard's `close()`: the stream ends, and hands out nothing more, not even what has arrived already. The connection is
-    /// dropped when the stream is polled or dropped.
+    /// The standard's `close()`: the stream ends, and hands out nothing more, not even what has
+    /// arrived already. The connection is dropped when the stream is polled or dropped.
     pub fn close(&self) {
         self.ask(CLOSE);
     }
 
     /// Ends a wait, or replaces the connection: for a network that is back, or a token that is new.
     ///
-    /// A connection that is open is lost by it ([`Reason::Reconnect`](sse_proto::Reason::Reconnect)), and no event with it: what has been
-    /// received and not been decoded is asked for again by its ID, if it has one. A request that is under way goes on.
+    /// A connection that is open is lost by it
+    /// ([`Reason::Reconnect`](sse_proto::Reason::Reconnect)), and no event with it: what has been
+    /// received and not been decoded is asked for again by its ID, if it has one. A request that is
+    /// under way goes on.
     pub fn reconnect_now(&self) {
         self.ask(RECONNECT);
     }

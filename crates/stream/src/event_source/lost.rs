@@ -55,20 +55,23 @@ impl Lost {
         self.0.wait
     }
 
-    /// How many attempts have failed in a row, this one included: see [`sse_proto::EventSource::failures`].
+    /// How many attempts have failed in a row, this one included: see
+    /// [`sse_proto::EventSource::failures`].
     pub fn failures(&self) -> u32 {
         self.0.failures
     }
 
-    /// The response that refused the stream, with as much of its body as came, up to 64 KiB: what an API has to say.
+    /// The response that refused the stream, with as much of its body as came, up to 64 KiB: what
+    /// an API has to say.
     ///
-    /// It is waited for up to 5 seconds; [`is_response_complete`](Self::is_response_complete) says whether all of it is here.
+    /// It is waited for up to 5 seconds; [`is_response_complete`](Self::is_response_complete) says
+    /// whether all of it is here.
     pub fn response(&self) -> Option<&Response<Bytes>> {
         self.0.response.as_ref()
     }
 
-    /// Whether the whole body of [`response`](Self::response) is here: it was not too long, did not take too long, and did not break
-    /// off.
+    /// Whether the whole body of [`response`](Self::response) is here: it was not too long, did not
+    /// take too long, and did not break off.
     pub fn is_response_complete(&self) -> bool {
         self.0.is_response_complete
     }

@@ -50,7 +50,6 @@ pub(crate) fn follow(
         }
         forget_caller(&mut request);
     }
-    request.headers_mut().remove(header::HOST);
     *request.uri_mut() = url;
     Some(request)
 }
@@ -75,8 +74,9 @@ pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
 /// The headers of ours that may go anywhere.
 const OURS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
 
-/// Whether `url` has a user name or a password in it and belongs to another origin than `from`. Fetch takes that for a network error: whoever
-/// redirects must not choose as whom others are asked.
+/// Whether `url` has a user name or a password in it and belongs to another origin than `from`.
+/// Fetch takes that for a network error: whoever redirects must not choose as whom others are
+/// asked.
 pub(crate) fn has_credentials(url: &Uri, from: &Uri) -> bool {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     authority.contains('@') && !is_same_origin(&url.to_string(), &from.to_string())
@@ -87,8 +87,9 @@ pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
     !one.is_opaque() && one == other
 }
 
-/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers forgive (blanks, line ends,
-/// backslashes, characters that ought to be encoded). `None`: it names none of HTTP.
+/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers
+/// forgive (blanks, line ends, backslashes, characters that ought to be encoded). `None`: it names
+/// none of HTTP.
 pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
     let location = clean(location);
     let (scheme, rest) = match split_scheme(&location) {

@@ -14,8 +14,8 @@ use super::{Machine, Sleep};
 
 /// Times are measured in ticks: to start a timer anew for each chunk would cost more than the chunk.
 ///
-/// A body counts as silent for as long as the ticks took in which nothing came, so a loss is noticed late by at most one
-/// tick: a quarter of the time.
+/// A body counts as silent for as long as the ticks took in which nothing came, so a loss is
+/// noticed late by at most one tick: a quarter of the time.
 #[derive(Default)]
 pub(crate) struct Silence {
     // In microseconds, as the next two: a client is to be small.
@@ -34,7 +34,8 @@ impl Silence {
         self.was_broken |= !chunk.is_empty();
     }
 
-    /// Ready when the body has been silent for too long. Tells the machine when it has been open for long enough.
+    /// Ready when the body has been silent for too long. Tells the machine when it has been open
+    /// for long enough.
     pub(crate) fn poll<T: Sleep>(
         &mut self,
         machine: &mut Machine,

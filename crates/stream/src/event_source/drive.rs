@@ -1,0 +1,440 @@
+//! What is under way, step by step: requests, redirects, refusals, bodies and waits.
+
+use std::{
+    error,
+    future::Future,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
+use http_body::Body;
+use sse_proto::{Action, Disconnect, Reason, Signal};
+
+use super::handle::{CLOSE, RECONNECT};
+use super::refusal::{self, Refusal};
+use super::silence::Silence;
+use super::{
+    Connect, ConnectError, EventSource, FinalUrl, Handle, IDENTITY, Item, LAST_EVENT_ID, Lost,
+    Phase, Read, Received, Sleep, lost, redirect,
+};
+use crate::body::{BodyStream, is_compressed_event_stream};
+use crate::{Error, decoded};
+
+impl<C, T, H> EventSource<C, T, H>
+where
+    C: Connect,
+    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
+    T: Sleep,
+    H: FnMut(&mut Request<Bytes>),
+{
+    #[inline(always)]
+    pub(super) fn is_asked(&self) -> bool {
+        self.handle.get().is_some_and(Handle::is_asked)
+    }
+
+    /// `polled` is what the body has said already.
+    #[inline(never)]
+    pub(super) fn poll_slowly(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Item> {
+        loop {
+            if self.is_asked() {
+                self.as_mut().obey();
+            }
+            let item = self.as_mut().poll_phase(context, polled.take());
+            if let (Poll::Pending, Some(handle)) = (&item, self.handle.get()) {
+                handle.register(context.waker());
+                if handle.is_asked() {
+                    continue;
+                }
+            }
+            return item;
+        }
+    }
+
+    /// Does what the handle asks for.
+    fn obey(mut self: Pin<&mut Self>) {
+        let asked = self.handle.get().map_or(0, Handle::take);
+        if asked & CLOSE != 0 {
+            self.as_mut().end();
+        } else if asked & RECONNECT != 0 {
+            if let Phase::Refused(_) = self.phase {
+                // It is lost already, and that will be told.
+                return;
+            }
+            let signal = self.as_mut().project().state.decoder.reconnect_now();
+            if !matches!(self.phase, Phase::Request { .. } | Phase::Ended) {
+                self.as_mut().drop_connection();
+                *self.as_mut().project().phase = Phase::Begin;
+            }
+            if let Some(Signal::Error { reason, .. }) = signal {
+                let lost = self.lost(reason, Some(Duration::ZERO), None, None);
+                let state = self.project().state;
+                state.queue.push_back(Ok(Received::Lost(lost)));
+            }
+        }
+    }
+
+    /// There is nothing more.
+    fn end(mut self: Pin<&mut Self>) {
+        self.as_mut().drop_connection();
+        let this = self.project();
+        this.state.decoder.close();
+        this.state.queue.clear();
+        *this.phase = Phase::Ended;
+    }
+
+    fn drop_connection(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.response.set(None);
+        this.body.set(None);
+        this.timer.set(None);
+        this.state.rest = None;
+    }
+
+    fn poll_phase(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Item> {
+        loop {
+            let mut this = self.as_mut().project();
+            while let Some(item) = this.state.next_queued() {
+                if let Some(item) = this.state.hand_out(item) {
+                    return Poll::Ready(Some(item));
+                }
+            }
+            if this.state.phase == decoded::Phase::Ended {
+                // The end marker was handed out, so to say.
+                self.as_mut().end();
+                return Poll::Ready(None);
+            }
+            let item = match this.phase {
+                Phase::Ended => return Poll::Ready(None),
+                Phase::Begin => {
+                    self.as_mut().begin();
+                    continue;
+                }
+                Phase::Wait => {
+                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                        ready!(timer.poll(context));
+                    }
+                    this.timer.set(None);
+                    this.state.decoder.handle_wait_elapsed();
+                    *this.phase = Phase::Begin;
+                    continue;
+                }
+                Phase::Request { .. } => ready!(self.as_mut().poll_response(context)),
+                Phase::Refused(_) => Some(ready!(self.as_mut().poll_refusal(context))),
+                Phase::Read(_) => ready!(self.as_mut().poll_body(context, polled.take())),
+            };
+            if let Some(item) = item {
+                return Poll::Ready(item);
+            }
+        }
+    }
+
+    /// Begins what the machine asks for.
+    fn begin(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let Action::Connect(asked) = this.state.decoder.action() else {
+            // Waits begin when they are told, and bodies with their heads.
+            *this.phase = Phase::Ended;
+            return;
+        };
+        let mut request = this.request.clone().unwrap_or_default();
+        let Ok(url) = asked.url.parse::<Uri>() else {
+            unreachable!("only what was a URL is given to the machine")
+        };
+        *request.uri_mut() = url.clone();
+        let given = this.state.decoder.url();
+        let mut may_have_headers = asked.url == given || redirect::is_same_origin(asked.url, given);
+        (this.each_attempt)(&mut request);
+        if *request.uri() != url {
+            // From now on it is the caller's. One that is no URL stays out.
+            match this.state.decoder.set_url(request.uri().to_string()) {
+                Ok(()) => may_have_headers = true,
+                Err(_) => *request.uri_mut() = url,
+            }
+        }
+        let Action::Connect(asked) = this.state.decoder.action() else {
+            return;
+        };
+        let headers = request.headers_mut();
+        headers.remove(LAST_EVENT_ID);
+        for (name, value) in asked.headers() {
+            let name = HeaderName::from_bytes(name.as_bytes());
+            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+                if name != header::ACCEPT || !headers.contains_key(&name) {
+                    headers.insert(name, value);
+                }
+            }
+        }
+        headers.entry(header::ACCEPT_ENCODING).or_insert(IDENTITY);
+        if !may_have_headers {
+            redirect::forget_caller(&mut request);
+        }
+        this.timer
+            .set(asked.timeout.map(|time| this.sleep.sleep(time)));
+        this.response
+            .set(Some(this.connect.connect((*request).clone())));
+        *this.phase = Phase::Request {
+            sent: request,
+            redirects: 0,
+        };
+    }
+
+    /// `None`: it goes on.
+    fn poll_response(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut this = self.as_mut().project();
+        let Some(response) = this.response.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let response = match response.poll(context) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                let Some(timer) = this.timer.as_mut().as_pin_mut() else {
+                    return Poll::Pending;
+                };
+                ready!(timer.poll(context));
+                return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
+            }
+        };
+        this.response.set(None);
+        Poll::Ready(match response {
+            Err(error) => {
+                let error: ConnectError = error.into();
+                let cause = match error.is_futile() {
+                    true => Disconnect::Futile,
+                    false => Disconnect::Network,
+                };
+                Some(self.lose(cause, Some(error.into_source())))
+            }
+            Ok(response) => match redirect::location(&response) {
+                Some(_) => self.follow(&response),
+                None => self.answer(response),
+            },
+        })
+    }
+
+    fn follow(mut self: Pin<&mut Self>, response: &Response<C::Body>) -> Option<Item> {
+        let mut this = self.as_mut().project();
+        let Phase::Request { sent, redirects } = this.phase else {
+            return None;
+        };
+        *redirects += 1;
+        let location = redirect::location(response).unwrap_or_default();
+        let url = redirect::resolve(sent.uri(), location);
+        let next = match url {
+            _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
+            None => Err("a redirect to nowhere"),
+            Some(url) if redirect::has_credentials(&url, sent.uri()) => {
+                Err("a redirect to a URL with a password")
+            }
+            Some(url) => redirect::follow((**sent).clone(), response.status(), url)
+                .ok_or("a redirect that takes the body of the request to another origin"),
+        };
+        match next {
+            Err(why) => Some(self.lose(Disconnect::Futile, Some(why.into()))),
+            Ok(next) => {
+                let (status, url) = (response.status().as_u16(), next.uri().to_string());
+                this.state.decoder.handle_redirect(status, url);
+                **sent = next.clone();
+                this.response.set(Some(this.connect.connect(next)));
+                None
+            }
+        }
+    }
+
+    /// The head of the last response has come.
+    fn answer(mut self: Pin<&mut Self>, response: Response<C::Body>) -> Option<Item> {
+        if is_compressed_event_stream(&response) {
+            // It was asked not to be. Undecoded it would be a stream without events.
+            let why = "the response is compressed".into();
+            return Some(self.lose(Disconnect::Futile, Some(why)));
+        }
+        let mut this = self.as_mut().project();
+        let final_url = response.extensions().get::<FinalUrl>();
+        let final_url = final_url.map(|url| url.0.clone());
+        let headers = response.headers().iter();
+        let status = response.status().as_u16();
+        let signal = this
+            .state
+            .decoder
+            .handle_response(status, final_url, headers);
+        let (mut head, body) = response.into_parts();
+        if let Phase::Request { sent, .. } = this.phase {
+            let sent = || FinalUrl(sent.uri().to_string());
+            head.extensions.get_or_insert_with(sent);
+        }
+        this.body.set(Some(BodyStream::new(body)));
+        this.timer.set(None);
+        match signal {
+            Some(Signal::Error { reason, .. }) => {
+                this.timer.set(Some(this.sleep.sleep(refusal::PATIENCE)));
+                *this.phase = Phase::Refused(Box::new(Refusal::new(head, reason)));
+                None
+            }
+            _ => {
+                *this.phase = Phase::Read(Silence::default());
+                Some(Some(Ok(Received::Open(Box::new(head)))))
+            }
+        }
+    }
+
+    /// Reads what the refusal has to say, and tells it.
+    fn poll_refusal(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
+        let mut this = self.as_mut().project();
+        let Phase::Refused(refusal) = this.phase else {
+            return Poll::Pending;
+        };
+        let is_complete = loop {
+            let chunk = match this.body.as_mut().as_pin_mut() {
+                Some(body) => body.poll_next(context),
+                None => Poll::Ready(None),
+            };
+            match chunk {
+                Poll::Ready(Some(Ok(chunk))) if refusal.take(chunk.as_ref()) => {}
+                Poll::Ready(end) => break end.is_none(),
+                Poll::Pending => {
+                    if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+                        ready!(timer.poll(context));
+                    }
+                    break false;
+                }
+            }
+        };
+        let Phase::Refused(refusal) = mem::replace(this.phase, Phase::Begin) else {
+            return Poll::Pending;
+        };
+        let (reason, response) = refusal.end();
+        Poll::Ready(self.tell(reason, Some((response, is_complete)), None))
+    }
+
+    /// `None`: it goes on.
+    fn poll_body(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut polled: Option<Poll<Option<Read<C>>>>,
+    ) -> Poll<Option<Item>> {
+        let mut this = self.as_mut().project();
+        let Phase::Read(silence) = this.phase else {
+            return Poll::Ready(None);
+        };
+        if this.state.phase == decoded::Phase::Ended {
+            return Poll::Ready(None);
+        }
+        loop {
+            this.state.catch_up();
+            let (chunk, start) = match this.state.rest.take() {
+                Some(rest) => rest,
+                None => {
+                    let Some(body) = this.body.as_mut().as_pin_mut() else {
+                        return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
+                    };
+                    match polled.take().unwrap_or_else(|| body.poll_next(context)) {
+                        Poll::Ready(Some(Ok(chunk))) => {
+                            silence.breaks(chunk.as_ref());
+                            (chunk, 0)
+                        }
+                        Poll::Ready(Some(Err(error))) => {
+                            return Poll::Ready(Some(
+                                self.lose(Disconnect::Network, Some(error.into())),
+                            ));
+                        }
+                        Poll::Ready(None) => {
+                            return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
+                        }
+                        Poll::Pending => {
+                            let machine = &mut this.state.decoder;
+                            let is_lost = silence.poll(machine, this.sleep, this.timer, context);
+                            ready!(is_lost);
+                            return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
+                        }
+                    }
+                }
+            };
+            if let Some(item) = this.state.decode(chunk, start) {
+                return Poll::Ready(this.state.hand_out(item).map(Some));
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lose(
+        mut self: Pin<&mut Self>,
+        cause: Disconnect,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Item {
+        let signal = self
+            .as_mut()
+            .project()
+            .state
+            .decoder
+            .handle_disconnect(cause);
+        match signal {
+            Some(Signal::Error { reason, .. }) => self.tell(reason, None, source),
+            _ => {
+                self.end();
+                None
+            }
+        }
+    }
+
+    /// The connection is lost: drops it, begins to wait if there is another attempt, and says so.
+    fn tell(
+        mut self: Pin<&mut Self>,
+        reason: Reason,
+        response: Option<(Response<Bytes>, bool)>,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Item {
+        self.as_mut().drop_connection();
+        let mut this = self.as_mut().project();
+        let wait = match this.state.decoder.action() {
+            Action::Wait(wait) => Some(wait.with_jitter(random())),
+            _ => None,
+        };
+        *this.phase = match wait {
+            Some(_) => Phase::Wait,
+            None => Phase::Ended,
+        };
+        this.timer.set(wait.map(|wait| this.sleep.sleep(wait)));
+        let lost = self.lost(reason, wait, response, source);
+        Some(match wait {
+            Some(_) => Ok(Received::Lost(lost)),
+            None => Err(Error::Source(lost)),
+        })
+    }
+
+    fn lost(
+        &self,
+        reason: Reason,
+        wait: Option<Duration>,
+        response: Option<(Response<Bytes>, bool)>,
+        source: Option<Box<dyn error::Error + Send + Sync>>,
+    ) -> Lost {
+        let (response, is_response_complete) = response.unzip();
+        Lost::new(lost::Parts {
+            reason,
+            wait,
+            failures: self.failures(),
+            response,
+            is_response_complete: is_response_complete.unwrap_or(false),
+            source,
+        })
+    }
+}
+
+/// For waits that differ: each `RandomState` has keys of its own.
+fn random() -> u32 {
+    RandomState::new().build_hasher().finish() as u32
+}
