@@ -1,10 +1,10 @@
 //! A URL: an event source says what happens, and here it is printed.
 
-use std::{cell::Cell, error::Error, iter, pin::pin, process, thread, time::Duration};
+use std::{cell::Cell, error::Error, pin::pin, process, thread, time::Duration};
 
 use crate::{
     Args, Ending, Failure,
-    output::{Output, Safe, complain},
+    output::{Output, Safe, WithCauses, complain},
     request::{self, Fed},
 };
 use bytes::Bytes;
@@ -134,10 +134,8 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
 
 /// What the HTTP library has to say, if it was the cause.
 fn complain_causes(lost: &Lost) {
-    let causes = iter::successors(lost.source(), |&cause| cause.source());
-    let causes: Vec<_> = causes.map(ToString::to_string).collect();
-    if !causes.is_empty() {
-        complain(causes.join(": "));
+    if let Some(cause) = lost.source() {
+        complain(WithCauses(cause));
     }
 }
 

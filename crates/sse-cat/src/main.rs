@@ -23,7 +23,7 @@ use std::{
 };
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind as Misuse};
-use output::complain;
+use output::{WithCauses, complain};
 use reqwest::Url;
 use sse_proto::{Decoder, IdTooLong};
 use sse_proto_stream::InvalidUrl;
@@ -99,7 +99,7 @@ fn main() -> ExitCode {
         Err(Failure::Input(name, error)) => format!("{name}: {error}"),
         Err(Failure::LastEventId(error)) => format!("--last-event-id: {error}"),
         Err(Failure::Url(error)) => error.to_string(),
-        Err(Failure::Client(error)) => error.to_string(),
+        Err(Failure::Client(error)) => WithCauses(&*error).to_string(),
         Err(Failure::Signals(error)) => error.to_string(),
     };
     complain(why);

@@ -1,8 +1,10 @@
 //! What is printed, and how.
 
 use std::{
+    error::Error,
     fmt::{self, Display, Write as _},
     io::{self, BufWriter, Write},
+    iter,
 };
 
 use crate::Failure;
@@ -123,6 +125,17 @@ impl Display for Safe<'_> {
             _ if char.is_control() => write!(f, "{}", char.escape_unicode()),
             _ => f.write_char(char),
         })
+    }
+}
+
+/// An error, what it came of, and what that came of.
+pub(crate) struct WithCauses<'a>(pub(crate) &'a (dyn Error + 'static));
+
+impl Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        iter::successors(self.0.source(), |&cause| cause.source())
+            .try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
 use http_body::{Body, Frame};
-use reqwest::{Client, Url, redirect::Policy};
+use reqwest::{Certificate, Client, Url, redirect::Policy};
 use sse_proto_stream::Reqwest;
+use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 pub(crate) const HEADING: &str = "Options for a URL";
 
@@ -97,14 +98,21 @@ impl Options {
     }
 }
 
+/// It trusts the certificates that the system trusts, or, where there are none, those that browsers do.
 pub(crate) fn client() -> reqwest::Result<Reqwest> {
     let _there_is_none_yet = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder()
-        .user_agent("sse-cat")
-        .redirect(Policy::none()) // the event source follows them
-        .pool_max_idle_per_host(0) // one that was kept may be lost by then
-        .build()?;
-    Ok(client.into())
+    let builder = || {
+        Client::builder()
+            .user_agent("sse-cat")
+            .redirect(Policy::none()) // the event source follows them
+            .pool_max_idle_per_host(0) // one that was kept may be lost by then
+    };
+    let client = builder().build().or_else(|_| {
+        let roots = TLS_SERVER_ROOT_CERTS.iter();
+        let roots = roots.filter_map(|root| Certificate::from_der(root).ok());
+        builder().tls_certs_only(roots).build()
+    });
+    Ok(client?.into())
 }
 
 /// A body as the user wants it fed to the decoder: in pieces of a length, and with something behind its end.
