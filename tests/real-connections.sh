@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
 need "command -v openssl" openssl
+need "command -v nginx || test -x /usr/sbin/nginx" nginx
 
 target=$(target_folder)
 cargo build --quiet -p sse-cat

@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -721,6 +722,67 @@ def neither_requests_nor_waits_nor_timeouts_begin_anew_when_dropped(client, serv
         client_.ends(0)
     equal(len(plan.requests()), 3)
     assert len(client_.complaints) > 50, len(client_.complaints)
+
+
+# Behind nginx, which has no other instruction than where the server is.
+
+
+@check()
+def behind_nginx_a_killed_server_looks_like_an_end_and_is_resumed(client, _):
+    # Long enough a wait for the second server to start.
+    first, second = [{"retry": 3000}, {"numbered": [1, 5]}, SILENCE], [{"retry": 100}, {"numbered": [6, 10]}, SILENCE]
+    with Starlette(plan=[{"steps": first}]) as server, Nginx(server) as nginx:
+        with client(f"{nginx.url}/stream/plan") as client_:
+            client_.hears(*numbered_arrive(1, 5))
+            client_.tells(("open", nginx.url))
+            server.process.kill()
+            client_.tells(ENDED)
+            server.process.wait()
+            with Starlette(server.port, plan=[{"steps": second}]) as server:
+                client_.tells(("open", nginx.url))
+                client_.hears(*numbered_arrive(6, 10))
+                equal(Plan(server, "plan").ids(), ["5"])
+            # Without a server there is a response all the same.
+            client_.tells(ENDED, ("error", "status 502", 2))
+            client_.ends(1)
+
+
+@check()
+def behind_nginx_all_is_held_back_unless_the_server_objects(client, server):
+    held = {"steps": ["data: held\nid: 1\nretry: 100\n\n", {"go": True}], "plain": True}
+    plan = server.plan(held, {"steps": [{"data": "at once"}, SILENCE]})
+    with Nginx(server) as nginx, client(f"{nginx.url}/stream/{plan.name}") as client_:
+        while not plan.requests():
+            time.sleep(0.02)
+        time.sleep(0.5)
+        # Even the head.
+        equal((client_.heard.empty(), client_.signals.empty()), (True, True))
+        plan.go()
+        client_.hears(arrives("held", "1"))
+        client_.tells(("open", nginx.url), ENDED)
+        client_.hears(arrives("at once", "1"))
+
+
+class Nginx(Program):
+    def __init__(self, server):
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            port = port.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.folder = tempfile.TemporaryDirectory()
+        Path(self.folder.name, "conf").write_text(
+            "daemon off; master_process off; pid pid; events {} http { access_log off; server {"
+            f" listen 127.0.0.1:{port}; location / {{ proxy_pass {server.url}; }} }} }}"
+        )
+        program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+        super().__init__(program, "-p", self.folder.name, "-c", "conf", "-e", "error.log")
+        while self.process.poll() is None:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.02)
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.folder.cleanup()
 
 
 def main():

@@ -69,6 +69,9 @@ async def stream(request):
     if "gzip" in response:
         headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
         return StreamingResponse(gzip(steps), status, headers)
+    if "plain" in response:
+        # sse-starlette always tells proxies not to buffer.
+        return StreamingResponse(steps, status, {"content-type": "text/event-stream"})
     return EventSourceResponse(steps, status, headers, sep=response.get("sep"), ping=response.get("ping", 0))
 
 

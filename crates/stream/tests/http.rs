@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
 use http_body::{Body, Frame as BodyFrame};
-use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use sse_proto::Frame;
@@ -387,6 +387,91 @@ async fn a_client_that_goes_away_drops_the_stream(client: impl Client) {
     frames.closed().await;
 }
 
+// ---- The client that reconnects
+
+#[cfg(all(feature = "reqwest-0_13", feature = "hyper-util-0_1"))]
+mod each_event_comes_once_though_connections_are_killed {
+    use super::*;
+    use sse_proto::Reason;
+    use sse_proto_stream::{Connect, EventSource, HyperUtil, Received};
+    use std::convert::Infallible;
+    use tokio::{io, io::AsyncReadExt as _, net::TcpStream};
+
+    const LAST: u32 = 2000;
+
+    async fn check(connect: impl Connect<Body: Body<Error: Into<axum::BoxError>>>) {
+        let (url, _) = listen(Router::new().fallback(after_the_last), pending()).await;
+        let url = killing_after(10_000, &url).await;
+        let mut source = pin!(EventSource::get(&url, connect, time::sleep).unwrap());
+        let (mut due, mut killed) = (1..=LAST, 0);
+        let end = loop {
+            match source.next().await.unwrap() {
+                Ok(Received::Open(head)) => assert_eq!(head.version, Version::HTTP_2),
+                Ok(Received::Event(event)) => {
+                    assert_eq!(event.data(), due.next().unwrap().to_string());
+                }
+                Ok(Received::Lost(lost)) if lost.reason() == Reason::Network => killed += 1,
+                // The last response with events may be too short to be killed.
+                Ok(Received::Lost(lost)) => assert!(due.is_empty(), "{lost}"),
+                Err(Error::Source(lost)) => break lost.reason(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((end, due.next()), (Reason::Status(204), None));
+        assert!(killed >= 3, "{killed}");
+    }
+
+    async fn after_the_last(headers: HeaderMap) -> axum::response::Response {
+        let last = headers.get("last-event-id");
+        let last = last.map_or(0, |id| id.to_str().unwrap().parse().unwrap());
+        if last == LAST {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        let frames = (last + 1..=LAST).map(|number| {
+            let number = number.to_string();
+            let frame = Frame::message(&number).id(&number).unwrap();
+            Ok::<_, Infallible>(EncodedFrame::from(frame.retry(Duration::ZERO)))
+        });
+        SseBody::new(stream::iter(frames))
+            .into_response()
+            .into_response()
+    }
+
+    /// The URL of a TCP proxy that kills each connection after so many bytes from the server.
+    async fn killing_after(bytes: u64, url: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://{}/", listener.local_addr().unwrap());
+        let server = url.split('/').nth(2).unwrap().to_owned();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(&server).await.unwrap();
+                tokio::spawn(async move {
+                    let (mut from_client, mut to_client) = client.split();
+                    let (from_server, mut to_server) = server.split();
+                    let mut from_server = from_server.take(bytes);
+                    tokio::select! {
+                        _ = io::copy(&mut from_client, &mut to_server) => {}
+                        _ = io::copy(&mut from_server, &mut to_client) => {}
+                    }
+                });
+            }
+        });
+        proxy
+    }
+
+    #[test]
+    fn reqwest_http2() {
+        let Reqwest(client, _) = Reqwest::new(Version::HTTP_2);
+        run(check(sse_proto_stream::Reqwest::from(client)));
+    }
+
+    #[test]
+    fn hyper_http2() {
+        let Hyper(client, _) = Hyper::new(Version::HTTP_2);
+        run(check(HyperUtil::from(client)));
+    }
+}
+
 // ---- Helpers
 
 /// Each of these functions as a test with each client over each version.
@@ -477,7 +562,7 @@ impl Client for Reqwest {
     }
 }
 
-struct Hyper(legacy::Client<HttpConnector, Empty<Bytes>>, Version);
+struct Hyper(legacy::Client<HttpConnector, Full<Bytes>>, Version);
 
 impl Hyper {
     fn new(version: Version) -> Self {
@@ -491,7 +576,7 @@ impl Client for Hyper {
     type Body = Incoming;
 
     async fn get(&self, url: &str) -> Response<Incoming> {
-        let mut request = http::Request::get(url).body(Empty::new()).unwrap();
+        let mut request = http::Request::get(url).body(Full::default()).unwrap();
         *request.headers_mut() = headers();
         let response = self.0.request(request).await.unwrap();
         assert_eq!(response.version(), self.1);
