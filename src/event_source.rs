@@ -225,16 +225,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     #[must_use]
     pub fn action(&self) -> Action<'_> {
         match self.state {
-            State::Connecting => Action::Connect(Request {
-                timeout: self.response_timeout,
-                has_cache_control: self.sends_cache_control,
-                ..Request::new(
-                    self.location.target().as_ref(),
-                    self.credentials,
-                    self.decoder.last_event_id(),
-                    self.max_last_event_id_len,
-                )
-            }),
+            State::Connecting => Action::Connect(self.request()),
             State::Open { is_stable, .. } => Action::Read(Reading {
                 timeout: self.read_timeout,
                 stable_after: self.retry_policy.lasting().filter(|_| !is_stable),
@@ -611,6 +602,21 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         self.decoder.last_event_id()
     }
 
+    /// Whether the next request leaves the last event ID out, as no header can carry it: see
+    /// [`Request::last_event_id_left_out`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
+    /// assert!(!source.last_event_id_left_out());
+    /// source.set_last_event_id("a\u{7}b").unwrap();
+    /// assert!(source.last_event_id_left_out());
+    /// # }
+    /// ```
+    pub fn last_event_id_left_out(&self) -> bool {
+        self.request().last_event_id_left_out
+    }
+
     /// Sets the last event ID string, before the first request: a stored position.
     ///
     /// # Errors
@@ -641,6 +647,19 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     pub fn reconnection_time(&self) -> Duration {
         self.retry_policy
             .reconnection_time(self.decoder.reconnection_time())
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            timeout: self.response_timeout,
+            has_cache_control: self.sends_cache_control,
+            ..Request::new(
+                self.location.target().as_ref(),
+                self.credentials,
+                self.decoder.last_event_id(),
+                self.max_last_event_id_len,
+            )
+        }
     }
 
     /// What is due after a loss for this reason, if it is one that may go better next time.

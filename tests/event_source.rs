@@ -893,6 +893,10 @@ fn sent(id: &str) -> (Vec<Vec<u8>>, bool) {
         request.last_event_id.map(str::as_bytes)
     );
     assert_eq!(source.last_event_id(), id);
+    assert_eq!(
+        source.last_event_id_left_out(),
+        request.last_event_id_left_out
+    );
     (values, request.last_event_id_left_out)
 }
 

@@ -173,6 +173,7 @@ fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
     source.expect_end();
     sum += usize::from(source.reconnect_now().is_some());
     sum += usize::from(source.set_url(text()).is_ok()) + source.failures() as usize;
+    sum += usize::from(source.last_event_id_left_out());
     sum += usize::from(source.set_last_event_id(text()).is_ok());
     sum += usize::from(source.origin() == Origin::of(text())) + source.last_event_id().len();
     sum += usize::from(

@@ -1,6 +1,6 @@
 //! A URL: an event source says what happens, and here it is printed.
 
-use std::{cell::Cell, error::Error, pin::pin, process, thread, time::Duration};
+use std::{error::Error, pin::pin, process, thread, time::Duration};
 
 use crate::{
     Args, Ending, Failure,
@@ -43,10 +43,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let request = request.map_err(|error| Failure::Input("--data".into(), error))?;
     let is_repeatable = request.method() == Method::GET && !args.once;
     let mut client = request::client().map_err(|error| Failure::Client(error.into()))?;
-    // Whether the request under way has one; `None` if that was looked at already.
-    let has_id = Cell::new(None);
     let connect = |request: Request<Bytes>| {
-        has_id.set(Some(request.headers().contains_key("last-event-id")));
         let response = client.connect(request);
         async {
             Ok::<_, ConnectError>(response.await?.map(|body| Fed {
@@ -98,12 +95,14 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             _ => output.flush()?,
         }
         let id = source.last_event_id();
-        if has_id.take() == Some(false) && !id.is_empty() {
-            complain("no header can carry the last event ID: the server is not told");
-        }
         match received {
             // What a page would hear, and why.
-            Some(Ok(Received::Open(_))) => complain(format_args!("open, from {}", source.origin())),
+            Some(Ok(Received::Open(_))) => {
+                if source.last_event_id_left_out() {
+                    complain("no header can carry the last event ID: the server was not told");
+                }
+                complain(format_args!("open, from {}", source.origin()));
+            }
             Some(Ok(Received::Lost(lost))) => {
                 complain_causes(&lost);
                 complain(format_args!("lost: {}", lost.reason()));

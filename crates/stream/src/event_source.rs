@@ -423,6 +423,12 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.state.last_event_id()
     }
 
+    /// Whether requests leave the last event ID out, as no header can carry it: it has control
+    /// characters, or more than 4096 bytes. The server does not know then where to go on.
+    pub fn last_event_id_left_out(&self) -> bool {
+        self.state.decoder.last_event_id_left_out()
+    }
+
     /// The origin of the stream under way, or of the last one.
     pub fn origin(&self) -> Origin<'_> {
         self.state.decoder.origin()

@@ -198,6 +198,23 @@ fn the_last_event_id_is_that_of_the_events_that_were_handed_out() {
 }
 
 #[test]
+fn an_id_that_no_header_can_carry_is_left_out_and_told() {
+    for (id, is_left_out) in [("1", false), ("a\u{c}b", true)] {
+        let network = Network::new([stream(&[text(&format!("id: {id}\n\n"))])]);
+        let mut source = pin!(source!(network));
+        assert!(!source.last_event_id_left_out());
+        assert_eq!(log(&network, source.as_mut(), 3000).len(), 2);
+        assert_eq!(source.last_event_id(), id);
+        assert_eq!(source.last_event_id_left_out(), is_left_out);
+        let sent = Some(id).filter(|_| !is_left_out);
+        assert_eq!(
+            network.asked()[1],
+            (URL.to_owned(), sent.map(str::to_owned))
+        );
+    }
+}
+
+#[test]
 fn a_url_that_cannot_be_asked_is_an_error() {
     let network = Network::new([]);
     let why = |url: &str| -> InvalidUrl {
