@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Real servers, on loopback: what the example tokio-client and `sse-cat URL` hear must be what these sent, each event
-# once, whatever becomes of the connections. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
+# Real servers, on loopback: what the example tokio-client, over reqwest and over hyper, and `sse-cat URL` hear must be what these
+# sent, each event once, whatever becomes of the connections. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
 # words: only checks with one of them in the name are run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -7,8 +7,8 @@
 //! $ sse-cat --json --chunk 1 recorded.sse                        # any cutting gives the same events
 //! ```
 //!
-//! How to decode a stream is in [`file::cat`], how to stay connected to one in [`live::watch`]; the rest is arguments,
-//! requests and print.
+//! How to decode a stream is in [`file::cat`], how to stay connected to one in [`live::watch`]; the
+//! rest is arguments, requests and print.
 
 mod file;
 mod live;

@@ -98,7 +98,7 @@ impl Options {
     }
 }
 
-/// It trusts the certificates that the system trusts, or, where there are none, those that browsers do.
+/// Trusts the certificates that the system trusts, or, where it has none, those that browsers trust.
 pub(crate) fn client() -> reqwest::Result<Reqwest> {
     let _there_is_none_yet = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
@@ -115,7 +115,7 @@ pub(crate) fn client() -> reqwest::Result<Reqwest> {
     Ok(client?.into())
 }
 
-/// A body as the user wants it fed to the decoder: in pieces of a length, and with something behind its end.
+/// A body as the user wants it fed to the decoder: cut into pieces, and followed by a text.
 pub(crate) struct Fed<B> {
     pub(crate) body: B,
     pub(crate) chunk_len: usize,

@@ -1,13 +1,13 @@
-//! `tokio-client` listens to an event stream as a page does with `EventSource`, and prints what it hears as JSON lines.
+//! `tokio-client` listens to an event stream as a page does with `EventSource`, and prints what it
+//! hears as JSON lines. The client is set up in [`listen`], and runs over either of two HTTP
+//! libraries.
 //!
 //! ```text
-//! $ alias tokio-client='cargo run -p sse-proto-stream --features reqwest-0_13,hyper-util-0_1 --example tokio-client --'
-//! $ cargo run -p sse-proto-stream --example live-server                   # something to listen to
+//! $ cargo run -p sse-proto-stream --example live-server            # something to listen to
+//! $ alias tokio-client='cargo run -p sse-proto-stream --all-features --example tokio-client --'
 //! $ tokio-client http://127.0.0.1:3000/events
 //! $ tokio-client http://127.0.0.1:3000/events --listen note --close-after 3
 //! ```
-//!
-//! The client is set up in [`listen`], and runs over either of two HTTP libraries.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

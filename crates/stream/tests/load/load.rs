@@ -1,10 +1,10 @@
 //! `load` holds `live-server` under many clients while it is killed and started again. Run by
 //! `tests/load.sh`.
 //!
-//! The clients are each an `EventSource` on its own connection, all in this process. Each holds every event
-//! against what is due: the number in its id, its type, all of its data. Ends with `N passed, 0
-//! failed`, where N are the clients that have seen all events, each once and in order. The last of
-//! them comes when all is over and sees what a server started anew has of it.
+//! The clients are all in this process, each an `EventSource` on a connection of its own. Each holds
+//! every event against what is due: the number in its id, its type, all of its data. Ends with
+//! `N passed, 0 failed`, where N are the clients that have seen all events, each once and in order.
+//! The last of them comes when all is over and sees what a server started anew has of it.
 
 mod feed;
 mod publisher;

@@ -1,7 +1,7 @@
 //! One event source: the client of sse-proto-stream over the requests of [`Browser`].
 //!
-//! Only this file knows which client is tested. It does not know the protocol of standard input and output, nor cookies
-//! and origins.
+//! Only this file knows which client is tested. It does not know the protocol of standard input and
+//! output, nor cookies and origins.
 
 use std::pin::pin;
 
