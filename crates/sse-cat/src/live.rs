@@ -27,6 +27,8 @@ const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
     .backoff(Duration::from_secs(60))
     .jitter(20);
 
+const NOT_TOLD: &str = "no header can carry the last event ID: the server is not told";
+
 /// Reads the stream at `url` until it ends for good, over as many connections as that takes.
 pub(crate) fn watch(args: &Args, url: Url) -> Result<Ending, Failure> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -66,6 +68,9 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let mut source = pin!(source);
     close_at_ctrl_c(source.handle()).map_err(Failure::Signals)?;
     let mut output = Output::new(args.json);
+    if source.last_event_id_left_out() {
+        complain(NOT_TOLD);
+    }
 
     loop {
         let received = match source.next().now_or_never() {
@@ -97,17 +102,15 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
         let id = source.last_event_id();
         match received {
             // What a page would hear, and why.
-            Some(Ok(Received::Open(_))) => {
-                if source.last_event_id_left_out() {
-                    complain("no header can carry the last event ID: the server was not told");
-                }
-                complain(format_args!("open, from {}", source.origin()));
-            }
+            Some(Ok(Received::Open(_))) => complain(format_args!("open, from {}", source.origin())),
             Some(Ok(Received::Lost(lost))) => {
                 complain_causes(&lost);
                 complain(format_args!("lost: {}", lost.reason()));
                 let (wait, place) = (lost.wait().unwrap_or_default(), after(id));
                 complain(format_args!("next request in {wait:.1?}{place}"));
+                if source.last_event_id_left_out() {
+                    complain(NOT_TOLD);
+                }
             }
             Some(Err(Cause::Source(lost))) => {
                 complain_causes(&lost);

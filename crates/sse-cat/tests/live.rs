@@ -424,7 +424,7 @@ fn an_id_that_no_header_can_carry_does_not_keep_it_from_connecting() {
     let mut peer = server.accept();
     assert_eq!(peer.header("Last-Event-ID"), [""; 0]);
     peer.send(NO_CONTENT).close();
-    cat.says("no header can carry the last event ID: the server was not told");
+    cat.says("no header can carry the last event ID: the server is not told");
     cat.says("closed: status 204");
     cat.ends(0);
 }

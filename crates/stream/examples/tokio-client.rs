@@ -156,7 +156,8 @@ async fn listen(
                 "detail": causes.join(": "),
             });
             print(&handle, &line);
-        });
+        })
+        .on_too_large(|error| complain(error));
     if args.listen.is_empty() {
         listeners = listeners.on_event(on_event);
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, response};
 use http_body::Body;
-use sse_proto::OwnedEvent;
+use sse_proto::{EventTooLarge, OwnedEvent};
 
 use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 
@@ -48,6 +48,7 @@ use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 pub struct Listeners<'l> {
     on_open: All<'l, response::Parts>,
     on_error: All<'l, Lost>,
+    on_too_large: All<'l, EventTooLarge>,
     by_type: HashMap<String, All<'l, OwnedEvent>>,
     on_event: All<'l, OwnedEvent>,
 }
@@ -71,6 +72,13 @@ impl<'l> Listeners<'l> {
     #[must_use]
     pub fn on_error(mut self, listener: impl FnMut(&Lost) + Send + 'l) -> Self {
         self.on_error.push(Box::new(listener));
+        self
+    }
+
+    /// An event was larger than the limit of the decoder, and was skipped; which a page cannot hear.
+    #[must_use]
+    pub fn on_too_large(mut self, listener: impl FnMut(&EventTooLarge) + Send + 'l) -> Self {
+        self.on_too_large.push(Box::new(listener));
         self
     }
 
@@ -101,7 +109,7 @@ impl<'l> Listeners<'l> {
         self
     }
 
-    /// Tells them what happens, until there is nothing more. Events that are too large are passed over.
+    /// Tells them what happens, until there is nothing more.
     pub async fn listen<C, T, H>(&mut self, mut source: Pin<&mut EventSource<C, T, H>>)
     where
         C: Connect,
@@ -119,6 +127,9 @@ impl<'l> Listeners<'l> {
                 }
                 Ok(Received::Lost(lost)) | Err(Error::Source(lost)) => {
                     self.on_error.iter_mut().for_each(|tell| tell(&lost));
+                }
+                Err(Error::TooLarge(error)) => {
+                    self.on_too_large.iter_mut().for_each(|tell| tell(&error));
                 }
                 Ok(_) | Err(_) => {}
             }

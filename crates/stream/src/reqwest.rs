@@ -29,7 +29,8 @@ impl Reqwest {
     ///
     /// # Errors
     ///
-    /// As [`ClientBuilder::build`](::reqwest::ClientBuilder::build): there is no TLS, say.
+    /// As [`ClientBuilder::build`](::reqwest::ClientBuilder::build): there is no TLS, say, or the system
+    /// has no certificates of authorities, also where none is needed.
     pub fn new() -> Result<Self, ::reqwest::Error> {
         let client = Client::builder().redirect(Policy::none()).build()?;
         Ok(Self { client })

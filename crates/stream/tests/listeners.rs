@@ -12,7 +12,7 @@ use std::{
 };
 
 use network::{Network, redirect, status, stream, text};
-use sse_proto::Origin;
+use sse_proto::{Decoder, Origin};
 use sse_proto_stream::{EventSource, FinalUrl, Listeners};
 
 #[test]
@@ -33,6 +33,24 @@ fn listeners_hear_their_type_and_some_hear_all() {
     drop(listeners);
     let log = log.into_inner().unwrap();
     assert_eq!(log, ["message 1", "any 1", "add 2", "any 2"]);
+}
+
+#[test]
+fn an_event_too_large_is_heard_by_those_who_want_to() {
+    let network = Network::new([stream(&[text("data: 1234\n\ndata: 5\n\n")]), status(204)]);
+    let log = Mutex::new(vec![]);
+    let mut listeners = Listeners::new()
+        .on_message(|event| log.lock().unwrap().push(event.data().to_owned()))
+        .on_too_large(|error| log.lock().unwrap().push(error.to_string()));
+    let request = http::Request::get("http://a.example/").body(bytes::Bytes::new());
+    let (connect, sleep) = (network.connect(), network.sleep());
+    let decoder = Decoder::with_max_event_len(3);
+    let source = EventSource::with_decoder(request.unwrap(), decoder, connect, sleep);
+    let mut source = pin!(source.unwrap());
+    run(&network, pin!(listeners.listen(source.as_mut())));
+    drop(listeners);
+    let due = ["event exceeds the limit of 3 bytes", "5"];
+    assert_eq!(log.into_inner().unwrap(), due);
 }
 
 #[test]
