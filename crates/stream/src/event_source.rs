@@ -429,6 +429,11 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.state.decoder.last_event_id_left_out()
     }
 
+    /// The URL as it was given, or as [`each_attempt`](Self::each_attempt) has set it.
+    pub fn url(&self) -> &str {
+        self.state.decoder.url()
+    }
+
     /// The origin of the stream under way, or of the last one.
     pub fn origin(&self) -> Origin<'_> {
         self.state.decoder.origin()

@@ -843,6 +843,23 @@ fn a_library_that_follows_redirects_tells_the_final_url() {
     assert_eq!(source.origin(), "https://b.example");
 }
 
+#[test]
+fn a_final_url_that_is_none_ends_a_client_that_has_to_go_there() {
+    let network = Network::new([]);
+    let connect = |_| {
+        let response = http::Response::builder().header("content-type", "text/event-stream");
+        let mut response = response
+            .body(http_body_util::Empty::<Bytes>::new())
+            .unwrap();
+        response.extensions_mut().insert(FinalUrl("no URL".into()));
+        std::future::ready(Ok::<_, ConnectError>(response))
+    };
+    let source = EventSource::get(URL, connect, network.sleep()).unwrap();
+    let mut source = pin!(source.reconnect_to(ReconnectTo::FinalUrl));
+    let due = ["open 200", "lost EndOfBody 3000", "failed Futile", "end"];
+    assert_eq!(log(&network, source.as_mut(), u64::MAX), due);
+}
+
 // What changes from attempt to attempt
 
 #[test]
@@ -869,7 +886,9 @@ fn each_attempt_can_have_its_own_header_and_url() {
             *request.uri_mut() = "http://b.example/2".parse().unwrap();
         }
     }));
+    assert_eq!(source.url(), URL);
     let _log = log(&network, source.as_mut(), 10_000);
+    assert_eq!(source.url(), "http://b.example/2");
     let seen: Vec<_> = network
         .requests()
         .iter()

@@ -119,10 +119,7 @@ where
             }
             let item = match this.phase {
                 Phase::Ended => return Poll::Ready(None),
-                Phase::Begin => {
-                    self.as_mut().begin();
-                    continue;
-                }
+                Phase::Begin => self.as_mut().begin(),
                 Phase::Wait => {
                     if let Some(timer) = this.timer.as_mut().as_pin_mut() {
                         ready!(timer.poll(context));
@@ -142,17 +139,19 @@ where
         }
     }
 
-    /// Begins what the machine asks for.
-    fn begin(self: Pin<&mut Self>) {
-        let mut this = self.project();
+    /// Begins the request that the machine asks for. `None`: it is under way.
+    fn begin(mut self: Pin<&mut Self>) -> Option<Item> {
+        let mut this = self.as_mut().project();
         let Action::Connect(asked) = this.state.decoder.action() else {
             // Waits begin when they are told, and bodies with their heads.
             *this.phase = Phase::Ended;
-            return;
+            return None;
         };
         let mut request = this.request.clone().unwrap_or_default();
-        let Ok(url) = asked.url.parse::<Uri>() else {
-            unreachable!("only what was a URL is given to the machine")
+        let url = match asked.url.parse::<Uri>() {
+            Ok(url) => url,
+            // It can only be one that the library has named.
+            Err(error) => return Some(self.lose(Disconnect::Futile, Some(error.into()))),
         };
         *request.uri_mut() = url.clone();
         let given = this.state.decoder.url();
@@ -166,7 +165,7 @@ where
             }
         }
         let Action::Connect(asked) = this.state.decoder.action() else {
-            return;
+            return None;
         };
         let headers = request.headers_mut();
         headers.remove(LAST_EVENT_ID);
@@ -190,6 +189,7 @@ where
             sent: request,
             redirects: 0,
         };
+        None
     }
 
     /// `None`: it goes on.
