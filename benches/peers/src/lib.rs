@@ -7,6 +7,7 @@ pub mod chart;
 pub mod decoders;
 pub mod encoders;
 pub mod growth;
+pub mod loopback;
 pub mod measure;
 pub mod stream_tables;
 pub mod streams;
