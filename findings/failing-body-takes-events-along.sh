@@ -20,7 +20,7 @@ set -euo pipefail
 
 work=$(mktemp -d)
 server=
-trap '[[ -z $server ]] || kill "$server"; rm -rf "$work"' EXIT
+trap '[[ -z $server ]] || kill "$server" || true; rm -rf "$work"' EXIT
 mkdir "$work/src"
 cat >"$work/Cargo.toml" <<'END'
 [package]
@@ -59,7 +59,10 @@ END
 cargo build --quiet --manifest-path "$work/Cargo.toml" --target-dir "$work/target"
 "$work/target/debug/finding" >"$work/address" &
 server=$!
-until [[ -s $work/address ]]; do sleep 0.1; done
+until [[ -s $work/address ]]; do
+    kill -0 "$server"
+    sleep 0.1
+done
 
 see() {
     local name=$1 version=$2 path=$3 status code=0
