@@ -18,7 +18,6 @@ use std::{
 use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderName, HeaderValue, Request};
-use http_body::Body;
 use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -113,10 +112,7 @@ async fn connect(args: Args) -> Result<ExitCode, Failure> {
     listen(args, HyperUtil::from(client)).await
 }
 
-async fn listen(
-    args: Args,
-    connect: impl Connect<Body: Body<Error: Into<Failure>>>,
-) -> Result<ExitCode, Failure> {
+async fn listen(args: Args, connect: impl Connect) -> Result<ExitCode, Failure> {
     let mut request = Request::get(&args.url).body(Bytes::new())?;
     request.headers_mut().extend(args.header);
     let source = EventSource::new(request, connect, time::sleep)?

@@ -86,7 +86,7 @@ pin_project! {
     /// # };
     /// # let sleep = |_: Duration| std::future::ready(());
     ///
-    /// # async fn run(connect: impl sse_proto_stream::Connect<Body: http_body::Body<Error: std::error::Error + Send + Sync + 'static>>, sleep: impl sse_proto_stream::Sleep) -> Vec<String> {
+    /// # async fn run(connect: impl sse_proto_stream::Connect, sleep: impl sse_proto_stream::Sleep) -> Vec<String> {
     /// # let mut log = vec![];
     /// // An HTTP library and a timer: `Reqwest::new()?` and `tokio::time::sleep`, say.
     /// let mut source = std::pin::pin!(EventSource::get("http://a.example/", connect, sleep).unwrap());
@@ -453,7 +453,6 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
 impl<C, T, H> Stream for EventSource<C, T, H>
 where
     C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {
@@ -506,7 +505,6 @@ where
 impl<C, T, H> FusedStream for EventSource<C, T, H>
 where
     C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {

@@ -1,11 +1,10 @@
 //! Events as a page hears them: by listeners for each type.
 
-use std::{collections::HashMap, error, fmt, future::poll_fn, pin::Pin};
+use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{Request, response};
-use http_body::Body;
 use sse_proto::{EventTooLarge, OwnedEvent};
 
 use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
@@ -113,7 +112,6 @@ impl<'l> Listeners<'l> {
     pub async fn listen<C, T, H>(&mut self, mut source: Pin<&mut EventSource<C, T, H>>)
     where
         C: Connect,
-        C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
         T: Sleep,
         H: FnMut(&mut Request<Bytes>),
     {

@@ -32,8 +32,8 @@ use http_body::Body;
 /// let _source = EventSource::get("http://a.example/", connect, |_| std::future::ready(())).unwrap();
 /// ```
 pub trait Connect {
-    /// The body of a response.
-    type Body: Body;
+    /// The body of a response, with an error that can be told.
+    type Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>;
     /// Why there is no response. Anything that implements `std::error::Error` will do.
     type Error: Into<ConnectError>;
     /// The response to come.
@@ -47,7 +47,7 @@ impl<C, F, B, E> Connect for C
 where
     C: FnMut(Request<Bytes>) -> F,
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body,
+    B: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     E: Into<ConnectError>,
 {
     type Body = B;

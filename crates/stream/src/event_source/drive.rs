@@ -13,7 +13,6 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
-use http_body::Body;
 use sse_proto::{Action, Disconnect, Reason, Signal};
 
 use super::handle::{CLOSE, RECONNECT};
@@ -29,7 +28,6 @@ use crate::{Error, decoded};
 impl<C, T, H> EventSource<C, T, H>
 where
     C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {

@@ -1,7 +1,7 @@
 //! The events of a client, without what happens to its connections.
 
 use std::{
-    error, fmt,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -9,7 +9,6 @@ use std::{
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use http::Request;
-use http_body::Body;
 use pin_project_lite::pin_project;
 use sse_proto::OwnedEvent;
 
@@ -80,7 +79,6 @@ impl<C: Connect, T: Sleep, H> ClientEvents<C, T, H> {
 impl<C, T, H> Stream for ClientEvents<C, T, H>
 where
     C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {
@@ -102,7 +100,6 @@ where
 impl<C, T, H> FusedStream for ClientEvents<C, T, H>
 where
     C: Connect,
-    C::Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>,
     T: Sleep,
     H: FnMut(&mut Request<Bytes>),
 {
