@@ -51,7 +51,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 type Machine = sse_proto::EventSource<String>;
 type Chunk<C> = BodyChunk<<<C as Connect>::Body as Body>::Data>;
-type Read<C> = Result<Chunk<C>, <<C as Connect>::Body as Body>::Error>;
 type Item = Option<Result<Received, Error<Lost>>>;
 
 pin_project! {
@@ -188,7 +187,8 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidUrl`]: the URL is not absolute, or none at all. Characters that have to be encoded in a URL have to be encoded here.
+    /// [`InvalidUrl`]: the URL is not absolute, or none at all. Characters that have to be encoded
+    /// in a URL have to be encoded here.
     pub fn get(url: &str, connect: C, sleep: T) -> Result<Self, InvalidUrl> {
         let url: Uri = url.parse().map_err(invalid)?;
         let mut request = Request::new(Bytes::new());
@@ -328,15 +328,10 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         if !has_events(&response) {
             return Err(response);
         }
-        let final_url = response.extensions().get::<FinalUrl>();
-        let final_url = final_url.map(|url| url.0.clone());
         let machine = &mut self.state.decoder;
-        let url = final_url.clone();
-        let url = url.unwrap_or_else(|| machine.url().to_string());
-        let signal = machine.handle_response(200, final_url, response.headers());
+        let url = machine.url().to_owned();
+        let (signal, head, body) = drive::tell_response(machine, response, || url);
         if signal == Some(Signal::Open) {
-            let (mut head, body) = response.into_parts();
-            head.extensions.insert(FinalUrl(url));
             self.body = Some(BodyStream::new(body));
             self.phase = Phase::Read(Silence::default());
             self.state
@@ -469,32 +464,13 @@ where
                 if let Some(item) = state.hand_out(item) {
                     return Poll::Ready(Some(item));
                 }
-            } else if let (Phase::Read(silence), decoded::Phase::Reading) =
-                (short.phase, state.phase)
+            } else if let (Phase::Read(silence), decoded::Phase::Reading, Some(body)) =
+                (short.phase, state.phase, short.body.as_mut().as_pin_mut())
             {
-                loop {
-                    state.catch_up();
-                    let (chunk, start) = match state.rest.take() {
-                        Some(rest) => rest,
-                        None => {
-                            let Some(body) = short.body.as_mut().as_pin_mut() else {
-                                break;
-                            };
-                            match body.poll_next(context) {
-                                Poll::Ready(Some(Ok(chunk))) => {
-                                    silence.breaks(chunk.as_ref());
-                                    (chunk, 0)
-                                }
-                                other => return this.poll_slowly(context, Some(other)),
-                            }
-                        }
-                    };
-                    if let Some(item) = state.decode(chunk, start) {
-                        match state.hand_out(item) {
-                            Some(item) => return Poll::Ready(Some(item)),
-                            None => break,
-                        }
-                    }
+                match drive::read_on::<C>(state, silence, body, context) {
+                    Ok(None) => {}
+                    Ok(item) => return Poll::Ready(item),
+                    Err(said) => return this.poll_slowly(context, Some(said)),
                 }
             }
         }

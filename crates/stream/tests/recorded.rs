@@ -203,13 +203,8 @@ const TYPING: &str = r#"message "{\"typing\":true}" """#;
 /// The empty ID of an event without one is followed by an event that sets the old one again.
 #[test]
 fn trpc_events_without_an_id_reset_it_and_it_is_restored() {
-    let (connected, one, two, three, four) = (
-        connected(""),
-        numbered(1),
-        numbered(2),
-        numbered(3),
-        numbered(4),
-    );
+    let connected = connected("");
+    let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
     let due = [
         &connected,
         &one,
@@ -236,13 +231,8 @@ fn trpc_resumes_after_each_cut_but_those_before_an_id_is_restored() {
 
 #[test]
 fn trpc_cut_inside_the_event_that_restores_the_id_begins_anew() {
-    let (connected, one, two, three, four) = (
-        connected(""),
-        numbered(1),
-        numbered(2),
-        numbered(3),
-        numbered(4),
-    );
+    let connected = connected("");
+    let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
     let due = [
         "open 200",
         &connected,
@@ -268,13 +258,8 @@ fn trpc_cut_inside_the_event_that_restores_the_id_begins_anew() {
 
 #[test]
 fn trpc_cut_inside_a_tracked_event_sends_it_again() {
-    let (start, one, two, three, four) = (
-        connected(""),
-        numbered(1),
-        numbered(2),
-        numbered(3),
-        numbered(4),
-    );
+    let start = connected("");
+    let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
     let again = connected("1");
     let due = [
         "open 200",

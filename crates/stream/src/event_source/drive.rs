@@ -12,18 +12,20 @@ use std::{
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
+use http::{HeaderName, HeaderValue, Request, Response, Uri, header, response};
+use http_body::Body;
 use sse_proto::{Action, Disconnect, Reason, Signal};
 
 use super::handle::{CLOSE, RECONNECT};
 use super::refusal::{self, Refusal};
 use super::silence::Silence;
 use super::{
-    Connect, ConnectError, EventSource, FinalUrl, Handle, IDENTITY, Item, LAST_EVENT_ID, Lost,
-    Phase, Read, Received, Sleep, lost, redirect,
+    Chunk, Connect, ConnectError, EventSource, FinalUrl, Handle, IDENTITY, Item, LAST_EVENT_ID,
+    Lost, Machine, Phase, Received, Sleep, lost, redirect,
 };
+use crate::Error;
 use crate::body::{BodyStream, is_compressed_event_stream};
-use crate::{Error, decoded};
+use crate::decoded::{self, State};
 
 impl<C, T, H> EventSource<C, T, H>
 where
@@ -36,18 +38,18 @@ where
         self.handle.get().is_some_and(Handle::is_asked)
     }
 
-    /// `polled` is what the body has said already.
+    /// `said` is what the body has said already.
     #[inline(never)]
     pub(super) fn poll_slowly(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
+        mut said: Option<Said<C>>,
     ) -> Poll<Item> {
         loop {
             if self.is_asked() {
                 self.as_mut().obey();
             }
-            let item = self.as_mut().poll_phase(context, polled.take());
+            let item = self.as_mut().poll_phase(context, said.take());
             if let (Poll::Pending, Some(handle)) = (&item, self.handle.get()) {
                 handle.register(context.waker());
                 if handle.is_asked() {
@@ -101,7 +103,7 @@ where
     fn poll_phase(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
+        mut said: Option<Said<C>>,
     ) -> Poll<Item> {
         loop {
             let mut this = self.as_mut().project();
@@ -129,7 +131,7 @@ where
                 }
                 Phase::Request { .. } => ready!(self.as_mut().poll_response(context)),
                 Phase::Refused(_) => Some(ready!(self.as_mut().poll_refusal(context))),
-                Phase::Read(_) => ready!(self.as_mut().poll_body(context, polled.take())),
+                Phase::Read(_) => ready!(self.as_mut().poll_body(context, said.take())),
             };
             if let Some(item) = item {
                 return Poll::Ready(item);
@@ -260,19 +262,11 @@ where
             return Some(self.lose(Disconnect::Futile, Some(why)));
         }
         let mut this = self.as_mut().project();
-        let final_url = response.extensions().get::<FinalUrl>();
-        let final_url = final_url.map(|url| url.0.clone());
-        let headers = response.headers().iter();
-        let status = response.status().as_u16();
-        let signal = this
-            .state
-            .decoder
-            .handle_response(status, final_url, headers);
-        let (mut head, body) = response.into_parts();
-        if let Phase::Request { sent, .. } = this.phase {
-            let sent = || FinalUrl(sent.uri().to_string());
-            head.extensions.get_or_insert_with(sent);
-        }
+        let Phase::Request { sent, .. } = this.phase else {
+            return None;
+        };
+        let (signal, head, body) =
+            tell_response(&mut this.state.decoder, response, || sent.uri().to_string());
         this.body.set(Some(BodyStream::new(body)));
         this.timer.set(None);
         match signal {
@@ -321,49 +315,29 @@ where
     fn poll_body(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut polled: Option<Poll<Option<Read<C>>>>,
+        said: Option<Said<C>>,
     ) -> Poll<Option<Item>> {
         let mut this = self.as_mut().project();
-        let Phase::Read(silence) = this.phase else {
-            return Poll::Ready(None);
+        let (Phase::Read(silence), Some(body)) = (this.phase, this.body.as_mut().as_pin_mut())
+        else {
+            return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
         };
-        if this.state.phase == decoded::Phase::Ended {
-            return Poll::Ready(None);
-        }
-        loop {
-            this.state.catch_up();
-            let (chunk, start) = match this.state.rest.take() {
-                Some(rest) => rest,
-                None => {
-                    let Some(body) = this.body.as_mut().as_pin_mut() else {
-                        return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
-                    };
-                    match polled.take().unwrap_or_else(|| body.poll_next(context)) {
-                        Poll::Ready(Some(Ok(chunk))) => {
-                            silence.breaks(chunk.as_ref());
-                            (chunk, 0)
-                        }
-                        Poll::Ready(Some(Err(error))) => {
-                            return Poll::Ready(Some(
-                                self.lose(Disconnect::Network, Some(error.into())),
-                            ));
-                        }
-                        Poll::Ready(None) => {
-                            return Poll::Ready(Some(self.lose(Disconnect::EndOfBody, None)));
-                        }
-                        Poll::Pending => {
-                            let machine = &mut this.state.decoder;
-                            let is_lost = silence.poll(machine, this.sleep, this.timer, context);
-                            ready!(is_lost);
-                            return Poll::Ready(Some(self.lose(Disconnect::Timeout, None)));
-                        }
-                    }
-                }
-            };
-            if let Some(item) = this.state.decode(chunk, start) {
-                return Poll::Ready(this.state.hand_out(item).map(Some));
+        let said = match said {
+            Some(said) => said,
+            None => match read_on::<C>(this.state, silence, body, context) {
+                Ok(item) => return Poll::Ready(item.map(Some)),
+                Err(said) => said,
+            },
+        };
+        Poll::Ready(Some(match said {
+            Poll::Ready(None) => self.lose(Disconnect::EndOfBody, None),
+            Poll::Ready(Some(error)) => self.lose(Disconnect::Network, Some(error.into())),
+            Poll::Pending => {
+                let machine = &mut this.state.decoder;
+                ready!(silence.poll(machine, this.sleep, this.timer, context));
+                self.lose(Disconnect::Timeout, None)
             }
-        }
+        }))
     }
 
     #[cold]
@@ -430,6 +404,53 @@ where
             source,
         })
     }
+}
+
+/// What a body says when it has no bytes: none yet, none any more, or why there are none.
+pub(super) type Said<C> = Poll<Option<<<C as Connect>::Body as Body>::Error>>;
+
+/// Reads the body until there is an item. `None`: it was the end marker. `Err`: the body has no
+/// bytes, and says this.
+#[inline(always)]
+pub(super) fn read_on<C: Connect>(
+    state: &mut State<Machine, Chunk<C>, Received>,
+    silence: &mut Silence,
+    mut body: Pin<&mut BodyStream<C::Body>>,
+    context: &mut Context<'_>,
+) -> Result<Item, Said<C>> {
+    loop {
+        state.catch_up();
+        let (chunk, start) = match state.rest.take() {
+            Some(rest) => rest,
+            None => match body.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    silence.breaks(chunk.as_ref());
+                    (chunk, 0)
+                }
+                Poll::Ready(Some(Err(error))) => return Err(Poll::Ready(Some(error))),
+                Poll::Ready(None) => return Err(Poll::Ready(None)),
+                Poll::Pending => return Err(Poll::Pending),
+            },
+        };
+        if let Some(item) = state.decode(chunk, start) {
+            return Ok(state.hand_out(item));
+        }
+    }
+}
+
+/// Tells the machine of a response. Its head says from now on where it comes from: from `url`, unless
+/// it says so already.
+pub(super) fn tell_response<B>(
+    machine: &mut Machine,
+    response: Response<B>,
+    url: impl FnOnce() -> String,
+) -> (Option<Signal>, response::Parts, B) {
+    let (mut head, body) = response.into_parts();
+    let final_url = head.extensions.get::<FinalUrl>();
+    let final_url = final_url.map(|url| url.0.clone());
+    let signal = machine.handle_response(head.status.as_u16(), final_url, &head.headers);
+    head.extensions.get_or_insert_with(|| FinalUrl(url()));
+    (signal, head, body)
 }
 
 /// For waits that differ: each `RandomState` has keys of its own.
