@@ -229,6 +229,20 @@ impl<'a> Frame<'a> {
         self
     }
 
+    /// Whether a decoder hands out an event for it: whether the frame has data, empty data included.
+    ///
+    /// ```
+    /// use sse_proto::Frame;
+    ///
+    /// assert!(Frame::message("").is_event() && Frame::new().event("ping")?.is_event());
+    /// assert!(!Frame::heartbeat().is_event() && !Frame::new().id("7")?.is_event());
+    /// # Ok::<(), sse_proto::InvalidField>(())
+    /// ```
+    #[inline]
+    pub const fn is_event(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// The same without its id: no `id` line is written.
     ///
     /// For proxies that have just sent an event with the same id: see the conversion of an [`Event`]

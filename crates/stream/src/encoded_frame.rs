@@ -25,6 +25,22 @@ impl EncodedFrame {
     /// ```
     pub const HEARTBEAT: Self = Self(Bytes::from_static(b":\n"));
 
+    /// Takes bytes that are one or more whole frames already, such as those that a store gives back.
+    ///
+    /// They are not looked at. Text from elsewhere belongs into a [`Frame`], which nothing can break
+    /// out of.
+    ///
+    /// ```
+    /// use sse_proto_stream::EncodedFrame;
+    ///
+    /// let stored = b"id: 1\ndata: one\n\nid: 2\ndata: two\n\n";
+    /// let frames = EncodedFrame::from_encoded(stored.to_vec());
+    /// assert_eq!(frames.as_bytes(), stored);
+    /// ```
+    pub fn from_encoded(frames: impl Into<Bytes>) -> Self {
+        Self(frames.into())
+    }
+
     /// The frame as it is written.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

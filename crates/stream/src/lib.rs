@@ -34,4 +34,4 @@ pub use json::JsonStream;
 pub use listeners::Listeners;
 #[cfg(feature = "reqwest-0_13")]
 pub use reqwest::Reqwest;
-pub use sse_body::SseBody;
+pub use sse_body::{SseBody, event_stream_response};

@@ -161,27 +161,9 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
         }
     }
 
-    /// A response with this body, status 200, and the headers that clients and proxies need.
-    ///
-    /// | header | so that |
-    /// |---|---|
-    /// | `Content-Type: text/event-stream` | clients take it for an event stream |
-    /// | `Cache-Control: no-store` | no cache gives one client the stream of another |
-    /// | `X-Accel-Buffering: no` | nginx passes each event on at once |
-    ///
-    /// Some proxies hold the head back until the first byte of the body: begin with a frame, such as a
-    /// `retry` or a comment.
+    /// An [`event_stream_response`] with this body.
     pub fn into_response(self) -> Response<Self> {
-        let mut response = Response::new(self);
-        let headers = response.headers_mut();
-        for (name, value) in [
-            (header::CONTENT_TYPE, "text/event-stream"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::HeaderName::from_static("x-accel-buffering"), "no"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        response
+        event_stream_response(self)
     }
 }
 
@@ -253,6 +235,34 @@ where
     fn is_end_stream(&self) -> bool {
         self.is_ended
     }
+}
+
+/// A response with this body, status 200, and the headers that clients and proxies need.
+///
+/// | header | so that |
+/// |---|---|
+/// | `Content-Type: text/event-stream` | clients take it for an event stream |
+/// | `Cache-Control: no-store` | no cache gives one client the stream of another |
+/// | `X-Accel-Buffering: no` | nginx passes each event on at once |
+///
+/// Some proxies hold the head back until the first byte of the body: begin with a frame, such as a
+/// `retry` or a comment.
+///
+/// ```
+/// let response = sse_proto_stream::event_stream_response("data: hello\n\n".to_owned());
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// ```
+pub fn event_stream_response<B>(body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 impl<S: TryStream + fmt::Debug, F, T, D> fmt::Debug for SseBody<S, F, T, D> {

@@ -1,0 +1,202 @@
+//! One client: a position in the log of its topic.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use sse_proto::Frame;
+use sse_proto_stream::EncodedFrame;
+use tokio::{sync::watch, time};
+
+use crate::{EventId, GapReason, ReadAfter, Store, Topic as _, id::IdText};
+
+use super::{Phase, Position, Shared, audience::Seat, clamp_retry};
+
+/// How much of the log goes out at once, at most.
+const MAX_RUN: usize = 64 << 10;
+
+/// How long a client waits for a store that cannot be reached, before it asks again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// An open stream.
+pub(crate) struct Client<S: Store> {
+    pub(crate) shared: Arc<Shared<S>>,
+    pub(crate) topic: Arc<S::Topic>,
+    pub(crate) seat: Seat,
+    pub(crate) phase: watch::Receiver<Phase>,
+    /// How often streams had been ended when this one began.
+    pub(crate) ended: u64,
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum State {
+    /// Nothing was sent.
+    Begin(Start),
+    /// The position is to be found out.
+    Resolve(Start),
+    /// Everything up to there was sent.
+    After(EventId),
+    Ended,
+}
+
+/// Where a client wants to begin.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Position(Position),
+    /// It has sent an id that is none of ours.
+    UnknownId,
+}
+
+impl<S: Store> Client<S> {
+    /// What to send next; `None` ends the body. Called when the connection has room.
+    pub(crate) async fn next(&mut self) -> Option<EncodedFrame> {
+        loop {
+            if matches!(self.state, State::Ended) {
+                return None;
+            }
+            if let Some(goodbye) = self.goodbye() {
+                self.state = State::Ended;
+                return Some(goodbye);
+            }
+            match self.state {
+                State::Begin(start) => {
+                    self.state = State::Resolve(start);
+                    return Some(Frame::new().retry(self.shared.options.retry).into());
+                }
+                State::Resolve(start) => {
+                    if let Some(frame) = self.resolve(start).await {
+                        return Some(frame);
+                    }
+                }
+                State::After(after) => {
+                    if let Some(frame) = self.follow(after).await {
+                        return Some(frame);
+                    }
+                }
+                State::Ended => return None,
+            }
+        }
+    }
+
+    /// If all streams are to end: tells the client when to come back.
+    fn goodbye(&self) -> Option<EncodedFrame> {
+        let phase = *self.phase.borrow();
+        (phase.ended != self.ended)
+            .then(|| goodbye(self.shared.options.retry, &phase, self.seat.number))
+    }
+
+    /// Finds out the position.
+    async fn resolve(&mut self, start: Start) -> Option<EncodedFrame> {
+        if let Start::Position(Position::After(id)) = start {
+            self.move_to(id);
+            return None;
+        }
+        let topic = self.topic.clone();
+        let bounds = self.unless_ended(topic.bounds()).await?;
+        let Ok(bounds) = bounds else {
+            self.unless_ended(time::sleep(STORE_PAUSE)).await;
+            return None;
+        };
+        match start {
+            Start::UnknownId => Some(self.gap(GapReason::Unknown, bounds.head)),
+            Start::Position(Position::Oldest) => {
+                self.move_to(bounds.oldest);
+                None
+            }
+            Start::Position(_) => {
+                self.move_to(bounds.head);
+                // If this client is cut off before its first event, it comes back with this.
+                let id = IdText::new(bounds.head);
+                Frame::new().id(id.as_str()).ok().map(EncodedFrame::from)
+            }
+        }
+    }
+
+    /// Reads what follows, or waits.
+    async fn follow(&mut self, after: EventId) -> Option<EncodedFrame> {
+        let topic = self.topic.clone();
+        match self.unless_ended(topic.read_after(after, MAX_RUN)).await? {
+            Ok(ReadAfter::Events {
+                frames,
+                count,
+                last,
+            }) => {
+                self.seat.progress.delivered(count, frames.as_bytes().len());
+                self.move_to(last);
+                Some(frames)
+            }
+            Ok(ReadAfter::UpToDate) => {
+                self.unless_ended(topic.wait(after)).await;
+                None
+            }
+            Ok(ReadAfter::Gap { reason, resume }) => Some(self.gap(reason, resume)),
+            Err(_) => {
+                self.unless_ended(time::sleep(STORE_PAUSE)).await;
+                None
+            }
+        }
+    }
+
+    /// Tells the client that it has missed events, and where it goes on.
+    fn gap(&mut self, reason: GapReason, resume: EventId) -> EncodedFrame {
+        self.seat.progress.gap();
+        self.move_to(resume);
+        let id = IdText::new(resume);
+        let gap = Frame::message(reason.as_str());
+        // The type was looked at when the hub was made, and digits and a dash are an id.
+        let gap = gap.event(&self.shared.options.gap_event).unwrap_or(gap);
+        gap.id(id.as_str()).unwrap_or(gap).into()
+    }
+
+    fn move_to(&mut self, position: EventId) {
+        self.seat.progress.move_to(position);
+        self.state = State::After(position);
+    }
+
+    /// The future's output, unless all streams are to end before that.
+    async fn unless_ended<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        // What is there already costs no look at the other.
+        if let Some(ready) = poll_fn(|context| {
+            Poll::Ready(match future.as_mut().poll(context) {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            })
+        })
+        .await
+        {
+            return Some(ready);
+        }
+        let ended = self.ended;
+        let mut end = pin!(self.phase.wait_for(|phase| phase.ended != ended));
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            end.as_mut().poll(context).map(|_| None)
+        })
+        .await
+    }
+}
+
+impl<S: Store> Drop for Client<S> {
+    fn drop(&mut self) {
+        self.shared.audience.leave(&self.seat);
+    }
+}
+
+/// The last frame of a stream: when that client is to come back.
+pub(crate) fn goodbye(retry: Duration, phase: &Phase, client: u64) -> EncodedFrame {
+    // Multiples of the golden ratio's fraction are spread evenly, however many there are.
+    let fraction = (client.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as f64 / f64::from(u32::MAX);
+    let retry = clamp_retry(retry + phase.spread.mul_f64(fraction));
+    // With a blank line: some clients obey no line before there is one.
+    let mut frame = Frame::new().retry(retry).to_string();
+    frame.push('\n');
+    EncodedFrame::from_encoded(frame.into_bytes())
+}
