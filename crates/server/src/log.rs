@@ -407,3 +407,6 @@ impl Block {
         (self.start + fit as u64).max(from + 1)
     }
 }
+
+#[cfg(test)]
+mod tests;
