@@ -12,7 +12,7 @@ use sse_proto::Frame;
 use sse_proto_stream::EncodedFrame;
 use tokio::{sync::watch, time};
 
-use crate::{EventId, GapReason, ReadAfter, Store, Topic as _, id::IdText};
+use crate::{Bounds, EventId, GapReason, ReadAfter, Store, Topic as _, id::IdText};
 
 use super::{Phase, Position, Shared, audience::Seat, clamp_retry};
 
@@ -31,6 +31,9 @@ pub(crate) struct Client<S: Store> {
     /// How often streams had been ended when this one began.
     pub(crate) ended: u64,
     pub(crate) state: State,
+    /// As of the subscription, if the store said them at once: what is published between that and the
+    /// first bytes is new to the client.
+    pub(crate) bounds: Option<Bounds>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +100,10 @@ impl<S: Store> Client<S> {
             return None;
         }
         let topic = self.topic.clone();
-        let bounds = self.unless_ended(topic.bounds()).await?;
+        let bounds = match self.bounds {
+            Some(bounds) => Ok(bounds),
+            None => self.unless_ended(topic.bounds()).await?,
+        };
         let Ok(bounds) = bounds else {
             self.unless_ended(time::sleep(STORE_PAUSE)).await;
             return None;

@@ -5,8 +5,8 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -103,6 +103,10 @@ impl<S: Store> Hub<S> {
         let log = shared.store.topic(topic).map_err(SubscribeError::Topic)?;
         let seat = shared.audience.admit(topic, &shared.options);
         let seat = seat.ok_or(SubscribeError::TooManyClients)?;
+        let bounds = match pin!(log.bounds()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(bounds)) => Some(bounds),
+            _ => None,
+        };
         let client = Client {
             shared: shared.clone(),
             topic: log,
@@ -111,6 +115,7 @@ impl<S: Store> Hub<S> {
             // In a shutdown it ends as those before have.
             ended: now.ended - u64::from(now.admission == Admission::Later),
             state: State::Begin(start),
+            bounds,
         };
         let next = |mut client: Client<S>| async move {
             let frame = client.next().await;
