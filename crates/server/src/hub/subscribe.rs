@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use sse_proto_stream::{EncodedFrame, SseBody, event_stream_response};
 use tokio::time;
 
-use crate::{EventId, Hub, Position, Store, TopicError};
+use crate::{EventId, Hub, Position, Store, Topic as _, TopicError};
 
 use super::{
     Admission,
