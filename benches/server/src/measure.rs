@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, time::Duration};
 
+use clap::ValueEnum;
 use tokio::time;
 
 use crate::{
@@ -21,6 +22,17 @@ pub(crate) struct Args {
     /// How many events a returning client has missed
     #[arg(long, default_value_t = 10_000)]
     missed: u64,
+    /// Measure nothing else, for a profiler that looks at a server
+    #[arg(long)]
+    only: Option<What>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum What {
+    Bursts,
+    Singles,
+    LongBursts,
+    Replay,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -56,26 +68,33 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
             times: Default::default(),
         });
     }
+    let live = [
+        (What::Bursts, BURST),
+        (What::Singles, 1),
+        (What::LongBursts, LONG_BURST),
+    ];
     for _ in 0..args.rounds {
         for one in &mut running {
-            let bursts = one.live(BURST, args.clients).await?;
-            one.times[0].push(bursts);
-            let singles = one.live(1, args.clients).await?;
-            one.times[1].push(singles);
-            let long_bursts = one.live(LONG_BURST, args.clients).await?;
-            one.times[2].push(long_bursts);
+            for ((what, count), times) in live.into_iter().zip(0..) {
+                if args.only.is_none_or(|only| only == what) {
+                    let time = one.live(count, args.clients).await?;
+                    one.times[times].push(time);
+                }
+            }
         }
     }
-    // Up to what is to be missed, in all of them.
-    for one in &mut running {
-        while one.sent < args.missed {
-            one.publish(BURST, args.clients).await?;
-        }
-    }
-    for _ in 0..args.rounds {
+    if args.only.is_none_or(|only| only == What::Replay) {
+        // Up to what is to be missed, in all of them.
         for one in &mut running {
-            let replay = one.replay().await?;
-            one.times[3].push(replay);
+            while one.sent < args.missed {
+                one.publish(BURST, args.clients).await?;
+            }
+        }
+        for _ in 0..args.rounds {
+            for one in &mut running {
+                let replay = one.replay().await?;
+                one.times[3].push(replay);
+            }
         }
     }
     writeln!(
@@ -159,5 +178,5 @@ impl Running {
 
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
