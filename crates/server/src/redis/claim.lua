@@ -25,6 +25,8 @@ epoch = math.max(epoch, tonumber(string.match(last, '^%d+')) + 1)
 if epoch >= 9007199254740992 then return redis.error_reply('ERR an epoch of 2^53 or more') end
 local text = string.format('%.0f', epoch)
 if not exists then
+    -- Where the epoch before ended is no longer known.
+    last = ''
     redis.call('XGROUP', 'CREATE', KEYS[1], 'x', '$', 'MKSTREAM')
     redis.call('XGROUP', 'DESTROY', KEYS[1], 'x')
 end

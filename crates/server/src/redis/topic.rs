@@ -12,7 +12,9 @@ use super::{
     reply,
     window::Window,
 };
-use crate::{AppendError, Bounds, EventId, ReadAfter, StoreError, Token, Topic, topics::Kept};
+use crate::{
+    AppendError, Bounds, EventId, GapReason, ReadAfter, StoreError, Token, Topic, topics::Kept,
+};
 
 /// A topic of a [`RedisStore`](crate::RedisStore).
 #[derive(Debug)]
@@ -102,7 +104,17 @@ impl Topic for RedisTopic {
             return Ok(answer);
         }
         let look = self.look(after, max_bytes.max(1)).await;
-        Ok(look.map_err(Fault::into_error)?.read_after(after))
+        let answer = look.map_err(Fault::into_error)?.read_after(after);
+        if let ReadAfter::Gap {
+            reason: GapReason::Unknown | GapReason::Ahead,
+            ..
+        } = answer
+        {
+            if let Some(known) = self.window.read_after_lost(after, max_bytes) {
+                return Ok(known);
+            }
+        }
+        Ok(answer)
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {

@@ -50,6 +50,19 @@ struct State {
     claim: Option<(u64, u64)>,
 }
 
+impl State {
+    fn read_after(&mut self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
+        match self.log.as_mut()?.read_after(after, max_bytes) {
+            ReadAfter::Gap { reason, .. } if reason != GapReason::EpochEnded => None,
+            answer => Some(answer),
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.appended > self.log.as_ref().map(Log::head)
+    }
+}
+
 impl Window {
     pub(super) fn new(keys: Keys, bytes: usize) -> Self {
         Self {
@@ -99,27 +112,35 @@ impl Window {
         state.appended = state.appended.max(Some(id));
     }
 
-    /// The answer, if it is here.
+    /// The answer, if it is here. A window that lacks what this process has appended is not asked.
     pub(super) fn read_after(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
         let state = &mut *self.lock();
-        let log = state.log.as_mut()?;
-        match log.read_after(after, max_bytes) {
-            ReadAfter::UpToDate if state.appended > Some(log.head()) => None,
-            ReadAfter::Gap { reason, .. } if reason != GapReason::EpochEnded => None,
+        match state.read_after(after, max_bytes)? {
+            ReadAfter::UpToDate if state.is_behind() => None,
             answer => Some(answer),
         }
     }
 
+    /// The answer after the server has said that it does not know the position, or has lost it. The window
+    /// may still know what came after it, or will be told.
+    pub(super) fn read_after_lost(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
+        self.lock().read_after(after, max_bytes)
+    }
+
     /// Waits until there may be something after that position.
     pub(super) async fn wait(self: &Arc<Self>, after: EventId, reader: &Reader) {
-        // Woken by whatever is read from here on, polled or not.
-        let changed = self.changed.notified();
         let _waiting = Waiting::new(self, reader);
-        let head = self.lock().log.as_ref().map(Log::head);
-        match head {
-            Some(head) if head > after => {}
-            Some(head) if head < after => drop(time::timeout(BEHIND, changed).await),
-            _ => changed.await,
+        loop {
+            // Woken by whatever is read from here on, polled or not.
+            let changed = self.changed.notified();
+            match self.head() {
+                Some(head) if head > after => return,
+                Some(head) if head < after => {
+                    let _ = time::timeout(BEHIND, changed).await;
+                    return;
+                }
+                _ => changed.await,
+            }
         }
     }
 
