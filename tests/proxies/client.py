@@ -21,10 +21,6 @@ class Response:
         self._text = b""
         self._gunzip = None
 
-    def ended_cleanly(self):
-        """Whether the body looks complete to a client."""
-        return self.end in ("last chunk", "length", "close")
-
     def receive(self, piece):
         now = time.monotonic()
         self._raw += piece

@@ -158,14 +158,15 @@ def ending(response):
 
 
 async def table(title, columns, rows):
-    """Prints a table; a row is a list of texts and of what will give them."""
+    """The lines of a table; a row is a list of texts and of coroutines that measure them."""
 
     async def cell(content):
         return content if isinstance(content, str) else await content
 
     rows = await asyncio.gather(*(asyncio.gather(*map(cell, row)) for row in rows))
-    rule = ["|---" * (1 + len(columns)) + "|"]
-    return [f"| {' | '.join(row)} |" for row in [[title, *columns]]] + rule + [f"| {' | '.join(row)} |" for row in rows]
+    lines = [[title, *columns], *rows]
+    lines = [f"| {' | '.join(line)} |" for line in lines]
+    return [lines[0], "|---" * (1 + len(columns)) + "|", *lines[1:]]
 
 
 DELIVERY = [

@@ -75,6 +75,7 @@ class Proxies:
                 cwd=folder,
                 env=os.environ | {"HOME": str(folder)},
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,  # some signal their process group
                 stdout=log,
                 stderr=log,
             )
