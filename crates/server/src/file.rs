@@ -167,7 +167,7 @@ impl FileStore {
 
         // Above all that there are, should somebody have removed the file `epoch`.
         let last = files.iter().map(|(_, read)| read.file.head().epoch).max();
-        let mut epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
+        let epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
         let next = epoch.saturating_add(files.len() as u64);
         if next >= claim.limit() {
             claim.extend(&disk, next)?;
@@ -184,11 +184,10 @@ impl FileStore {
             directory: disk.directory().into(),
             recovered: Vec::with_capacity(files.len()),
         };
-        for (name, read) in files {
+        for ((name, read), epoch) in files.into_iter().zip(epoch..) {
             let ReadFile { mut file, log, .. } = read;
             let log = log.unwrap_or_else(|| Log::new(history, EventId { epoch, number: 0 }));
             file.begin(epoch);
-            epoch += 1;
             let topic = FileTopic::new(file, log, &store.queue, true);
             // There is no limit yet.
             let _ = store.topics.get_or_insert(&name, || topic);

@@ -31,7 +31,7 @@ use super::disk::Disk;
 /// What a file begins with; the position follows.
 const HEADER: &str = ": sse-proto-server log 1, after ";
 /// A file that is so much longer than twice what is kept is written anew.
-const SLACK: u64 = 64 << 10;
+const SLACK: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 
 pub(super) struct LogFile {
     path: PathBuf,

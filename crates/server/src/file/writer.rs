@@ -146,6 +146,7 @@ impl Writer {
         // A store that has opened the directory since has read these events or not. One that opens it
         // later reads them.
         let claim = self.check_claim();
+        let mut published = Vec::with_capacity(batch.len());
         for ((topic, pending, written), synced) in batch.into_iter().zip(synced) {
             let mut file = topic.file();
             let tokens = pending.iter().map(|pending| &pending.token);
@@ -161,9 +162,14 @@ impl Writer {
                 (Ok(()), Ok(())) => {
                     file.commit(&written);
                     publish(&topic.memory, pending, &written);
-                    self.compact(&topic, &mut file);
+                    drop(file);
+                    published.push(topic);
                 }
             }
+        }
+        // Nobody waits for this.
+        for topic in published {
+            self.compact(&topic);
         }
     }
 
@@ -196,7 +202,8 @@ impl Writer {
         synced
     }
 
-    fn compact(&self, topic: &Shared, file: &mut LogFile) {
+    fn compact(&self, topic: &Shared) {
+        let mut file = topic.file();
         let kept = {
             let log = &topic.memory.lock().log;
             if !file.is_too_long(self.history, log) {
