@@ -1,5 +1,6 @@
 //! Each store keeps the contract of `Store` and `Topic`, in peace and with faults put in.
 
+#[allow(dead_code, reason = "memory has few of the faults")]
 #[path = "support/contract.rs"]
 mod contract;
 #[path = "support/witness.rs"]

@@ -6,9 +6,12 @@
 mod contract;
 #[path = "../src/file/tests/directory.rs"]
 mod directory;
+#[allow(dead_code, reason = "used by other stores' tests")]
+#[path = "support/witness.rs"]
+mod witness;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     env, fs,
     hash::{BuildHasher as _, RandomState},
     io::{self, BufRead as _, BufReader, Write as _},
@@ -957,7 +960,6 @@ async fn what_waits_to_be_written_is_bounded() {
         append(&topic, data)
     });
     let ids = futures_util::future::join_all(appends).await;
-    for (number, id) in (1..).zip(ids) {
-        assert_eq!(id.unwrap().number, number);
-    }
+    let numbers: BTreeSet<_> = ids.into_iter().map(|id| id.unwrap().number).collect();
+    assert!(numbers.into_iter().eq(1..=80));
 }

@@ -164,7 +164,7 @@ impl Life {
     /// times. What is unknown is tried once more.
     async fn live(&mut self, store: &FileStore) {
         let mut number = self.done.len() + self.not_done.len() + self.unknown.len();
-        for round in 0..24 {
+        for round in 0..16 {
             let appends = (0..1 + round % 3).map(|part| {
                 number += 1;
                 let name = ["one", "two"][(round / 2 + part) % 2];
@@ -264,13 +264,13 @@ async fn a_life_without_faults_writes_files_anew() {
     let (store, faults) = open(&directory, 300);
     let before = faults.count(Step::Rename);
     Life::default().live(&store).await;
-    assert!(faults.count(Step::Rename) >= before + 4);
+    assert!(faults.count(Step::Rename) >= before + 2);
 }
 
 #[tokio::test]
 async fn each_step_can_fail() {
     let (lives, not_done, unknown) = sweep(|_, after| after == 0).await;
-    assert!(lives > 100 && not_done > 50 && unknown == 0);
+    assert!(lives > 80 && not_done > 50 && unknown == 0);
 }
 
 #[tokio::test]
