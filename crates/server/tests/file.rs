@@ -1,5 +1,5 @@
-//! Files: whatever happens to the process, the disk and the directory, no event that was acknowledged
-//! is lost, and no id names two.
+//! Files: whatever happens to the process, the disk and the directory, no event that was
+//! acknowledged is lost, and no id names two.
 
 #[allow(dead_code, reason = "some faults are not those of files")]
 #[path = "support/contract.rs"]
@@ -743,7 +743,8 @@ async fn dropping_the_store_waits_for_what_was_appended() {
 /// What a child process does: it is this test, called for by this variable.
 const CHILD: &str = "SSE_PROTO_SERVER_TEST_CHILD";
 
-/// The process that appends and is killed, or runs into a limit. It says what it knows on a line each.
+/// The process that appends and is killed, or runs into a limit. It says what it knows on a line
+/// each.
 #[test]
 fn child() {
     let Ok(job) = env::var(CHILD) else { return };

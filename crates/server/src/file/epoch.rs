@@ -1,8 +1,8 @@
 //! The epochs of a directory's topics, and which store it belongs to.
 //!
-//! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the word
-//! is random, of the store that opened the directory last. An older store that still runs sees that it
-//! is not its own, and appends no more.
+//! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the
+//! word is random, of the store that opened the directory last. An older store that still runs sees
+//! that it is not its own, and appends no more.
 
 use std::{
     fs, io,
@@ -18,8 +18,8 @@ use super::disk::{Disk, named};
 /// The name of the file.
 pub(super) const FILE: &str = "epoch";
 /// How many epochs are reserved at once, each of them a topic's. Epochs start with the clock, in
-/// nanoseconds, so that is a millisecond of it: no restart takes less. If they ran ahead of the clock,
-/// an old copy of the directory could use one again.
+/// nanoseconds, so that is a millisecond of it: no restart takes less. If they ran ahead of the
+/// clock, an old copy of the directory could use one again.
 const RESERVED: u64 = 1 << 20;
 
 pub(super) struct Claim {

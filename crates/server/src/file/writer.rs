@@ -18,7 +18,8 @@ use crate::{AppendError, EventId, MemoryTopic, Token, log::History, token::Known
 use super::{
     disk::Disk,
     epoch::{Claim, Epochs},
-    log_file::{self, Failure, LogFile, Unnumbered, Written},
+    format::Unnumbered,
+    log_file::{self, Failure, LogFile, Written},
 };
 
 /// How many files are open at once.
@@ -143,8 +144,8 @@ impl Writer {
         }
 
         let synced = self.sync(&batch);
-        // A store that has opened the directory since has read these events or not. One that opens it
-        // later reads them.
+        // A store that has opened the directory since has read these events or not. One that opens
+        // it later reads them.
         let claim = self.check_claim();
         let mut published = Vec::with_capacity(batch.len());
         for ((topic, pending, written), synced) in batch.into_iter().zip(synced) {
