@@ -50,11 +50,12 @@ const OVERHEAD: usize = 256;
 ///
 /// ```
 /// use sse_proto::Frame;
-/// use sse_proto_server::{FileStore, Hub, Publisher, ReadAfter, Store as _, Topic as _};
+/// use sse_proto_server::{FileStore, Hub, ReadAfter, Store as _, Topic as _};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// # let directory = std::env::temp_dir().join(format!("sse-proto-server-doc-{}", std::process::id()));
+/// # let name = format!("sse-proto-server-doc-{}", std::process::id());
+/// # let directory = std::env::temp_dir().join(name);
 /// let hub = Hub::new(FileStore::open(&directory, 1 << 20)?);
 /// let first = hub.publish("prices", Frame::message("17.20")).await?;
 /// let second = hub.publish("prices", Frame::message("17.30")).await?;
@@ -62,7 +63,8 @@ const OVERHEAD: usize = 256;
 ///
 /// // The next process.
 /// let store = FileStore::open(&directory, 1 << 20)?;
-/// assert_eq!((store.recovered()[0].name.as_str(), store.recovered()[0].events), ("prices", 2));
+/// let found = &store.recovered()[0];
+/// assert_eq!((found.name.as_str(), found.events, found.cut), ("prices", 2, 0));
 /// let prices = store.topic("prices")?;
 /// let ReadAfter::Events { last, .. } = prices.read_after(first, 1000).await? else { panic!() };
 /// assert_eq!(last, second);

@@ -964,3 +964,49 @@ async fn what_waits_to_be_written_is_bounded() {
     let numbers: BTreeSet<_> = ids.into_iter().map(|id| id.unwrap().number).collect();
     assert!(numbers.into_iter().eq(1..=80));
 }
+
+#[tokio::test]
+async fn a_missing_directory_is_made_with_all_above_it() {
+    let directory = Directory::new();
+    let path = directory.join("a/b/c");
+    for events in 0..2 {
+        let store = FileStore::open(&path, HISTORY).unwrap();
+        assert_eq!(store.recovered().len(), events);
+        append(&store.topic("t").unwrap(), "x").await.unwrap();
+    }
+    // A file is none.
+    let error = FileStore::open(path.join("t.sse"), HISTORY).unwrap_err();
+    assert!(error.to_string().contains("t.sse"), "{error}");
+}
+
+/// No check: `cargo test --release --test file -- --ignored --nocapture throughput`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn throughput() {
+    let directory = Directory::new();
+    let store = FileStore::open(&directory, HISTORY).unwrap();
+    let data = "x".repeat(100);
+    for (publishers, topics) in [(1, 1), (10, 1), (100, 1), (1000, 1), (10, 10), (1000, 100)] {
+        let start = std::time::Instant::now();
+        let publishing = (0..publishers).map(|publisher| {
+            let topic = store.topic(&(publisher % topics).to_string()).unwrap();
+            let (data, names) = (data.clone(), Publisher::new());
+            tokio::spawn(async move {
+                let mut count = 0_u32;
+                while start.elapsed() < Duration::from_secs(2) {
+                    let frame = Frame::message(&data);
+                    topic.append(frame, &names.token()).await.unwrap();
+                    count += 1;
+                }
+                count
+            })
+        });
+        let publishing: Vec<_> = publishing.collect();
+        let mut count = 0;
+        for publisher in publishing {
+            count += publisher.await.unwrap();
+        }
+        let a_second = f64::from(count) / start.elapsed().as_secs_f64();
+        println!("{publishers} publishers, {topics} topics: {a_second:.0} appends a second");
+    }
+}

@@ -1,4 +1,4 @@
-//! The epochs of a directory's topics, and which store it belongs to.
+//! The epochs of the topics in a directory, and which store owns it.
 //!
 //! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the
 //! word is random, of the store that opened the directory last. An older store that still runs sees

@@ -1,7 +1,7 @@
-//! The file of one topic: what is in it, and how it is kept whole.
+//! The file of one topic: appending, recovering from failed writes, and compaction.
 //!
-//! Only the writer's thread changes it. Invariant: the first `len` bytes are whole events that were
-//! synced; there are more only while they are being written, or after a failure that is in `doubt`.
+//! Only the writer thread changes it. Invariant: the first `len` bytes are whole events that are
+//! synced. More bytes follow only while a batch is written, or after a failure that left `doubt`.
 
 use std::{
     collections::HashSet,
@@ -23,41 +23,42 @@ use super::{
     format::{Unnumbered, header, parse_header, read_records},
 };
 
-/// A file that is so much longer than twice what is kept is written anew.
+/// A file is compacted when it is longer than twice what is kept and this many bytes.
 const SLACK: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 
 pub(super) struct LogFile {
     path: PathBuf,
     created: bool,
-    /// Whether the directory was synced since the file was made, or put in the place of another.
-    pub(super) listed: bool,
+    /// Whether the directory was synced after the file was created or replaced. Before that, a
+    /// crash of the machine may lose the file or bring back the old one.
+    pub(super) entry_synced: bool,
     len: u64,
     /// The id of the last event.
     head: EventId,
-    /// The epoch of what this process appends.
+    /// The epoch of the events that this process appends.
     epoch: u64,
     doubt: Option<Doubt>,
-    /// Not before the file is that long: set when that has failed.
+    /// No compaction before the file has this length. Set when one has failed.
     compact_at: u64,
 }
 
-/// There may be more in the file than there should be, and nobody can say what of it would be there
-/// after a restart.
+/// A write failed and could not be undone: the file may have more than `len` bytes, and a restart
+/// may find some of these events in it or not.
 struct Doubt {
     /// Where the last write would have ended.
     end: u64,
-    /// Of the events of that write.
+    /// The tokens of the events in that write.
     tokens: HashSet<Token>,
 }
 
-/// An event for the file, and its place in what is written.
+/// The id of an event in a batch, and its place there.
 pub(super) struct Record {
     pub(super) id: EventId,
     /// Where it ends in [`Written::events`].
     pub(super) end: usize,
 }
 
-/// Events that are written and not synced.
+/// A batch of events that is written and not yet synced.
 pub(super) struct Written {
     file: File,
     pub(super) events: Vec<u8>,
@@ -72,7 +73,7 @@ impl LogFile {
         Self {
             path,
             created: false,
-            listed: false,
+            entry_synced: false,
             len: 0,
             head: EventId { epoch, number: 0 },
             epoch,
@@ -107,7 +108,7 @@ impl LogFile {
         // Also if nothing is cut: the process before may have been killed between write and sync.
         disk.cut(&file.path, file.len)?;
         file.created = true;
-        file.listed = true;
+        file.entry_synced = true;
         read.cut = bytes.len() as u64 - file.len;
         Ok(read)
     }
@@ -294,7 +295,7 @@ impl LogFile {
             Ok(()) => {
                 self.len = kept.len() as u64;
                 self.compact_at = 0;
-                self.listed = false;
+                self.entry_synced = false;
             }
             // It would fail again and again, each time with as many bytes.
             Err(_) => self.compact_at = self.len + kept.len() as u64 + SLACK,

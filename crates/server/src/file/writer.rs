@@ -61,7 +61,7 @@ struct Pending {
     event: Unnumbered,
     token: Token,
     answers: Vec<oneshot::Sender<Answer>>,
-    _room: Vec<OwnedSemaphorePermit>,
+    room: Vec<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Writer {
@@ -75,7 +75,7 @@ impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         let mut end = None;
         while end.is_none() {
-            // It ends without a word if nobody has the store any more.
+            // Without a store and topics, nothing will come.
             let Ok(mut message) = queue.recv() else {
                 return;
             };
@@ -97,7 +97,7 @@ impl Writer {
             self.append(batch.topics);
         }
         if let Some(done) = end {
-            // The store waits for it, unless its thread has panicked.
+            // The store waits for this in `drop`.
             let _ = done.send(());
         }
     }
@@ -185,15 +185,15 @@ impl Writer {
             .iter()
             .map(|(topic, _, written)| topic.file().sync(&self.disk, written))
             .collect();
-        if batch.iter().any(|(topic, ..)| !topic.file().listed) {
+        if batch.iter().any(|(topic, ..)| !topic.file().entry_synced) {
             let directory = self.disk.sync_directory();
             let directory =
                 directory.map_err(|error| Failure::new(self.disk.directory(), "sync", error));
             for ((topic, ..), synced) in batch.iter().zip(&mut synced) {
                 let mut file = topic.file();
                 match &directory {
-                    Ok(()) => file.listed = true,
-                    Err(failure) if !file.listed && synced.is_ok() => {
+                    Ok(()) => file.entry_synced = true,
+                    Err(failure) if !file.entry_synced && synced.is_ok() => {
                         *synced = Err(failure.clone())
                     }
                     Err(_) => {}
@@ -213,8 +213,8 @@ impl Writer {
             log_file::kept(log)
         };
         file.compact(&self.disk, &kept, || self.claim.check());
-        if !file.listed {
-            file.listed = self.disk.sync_directory().is_ok();
+        if !file.entry_synced {
+            file.entry_synced = self.disk.sync_directory().is_ok();
         }
     }
 }
@@ -256,13 +256,13 @@ fn new_events(memory: &MemoryTopic, appends: Vec<Append>) -> Vec<Pending> {
                         event: append.event,
                         token: append.token,
                         answers: vec![append.answer],
-                        _room: vec![append.room],
+                        room: vec![append.room],
                     });
                 }
                 Entry::Occupied(place) => {
                     if let Some(event) = events.get_mut(*place.get()) {
                         event.answers.push(append.answer);
-                        event._room.push(append.room);
+                        event.room.push(append.room);
                     }
                 }
             },
@@ -293,6 +293,7 @@ fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
         for answer in event.answers {
             let _ = answer.send(Ok(record.id));
         }
+        drop(event.room);
     }
 }
 
@@ -301,6 +302,7 @@ fn refuse(file: &LogFile, events: Vec<Pending>, failure: &Failure) {
         for answer in event.answers {
             let _ = answer.send(Err(file.refusal(&event.token, failure)));
         }
+        drop(event.room);
     }
 }
 
