@@ -2,6 +2,7 @@
 //!
 //! Those of Redis need a server: see redis.sh, which runs them.
 
+#[allow(dead_code, reason = "memory has few of the faults")]
 #[path = "support/contract.rs"]
 mod contract;
 #[path = "support/directory.rs"]
