@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "memory has few of the faults")]
 #[path = "support/contract.rs"]
 mod contract;
-#[path = "support/directory.rs"]
+#[path = "../src/file/tests/directory.rs"]
 mod directory;
 #[cfg(feature = "redis")]
 #[path = "support/redis.rs"]
