@@ -268,9 +268,229 @@ async fn no_id_is_given_again_by_a_server_that_has_lost_everything() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a server: tests/redis.sh"]
+async fn a_deleted_stream_is_told_to_those_who_wait_even_if_nobody_publishes() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    let first = append(&topic(&store), "1").await;
+    client.read_to(first).await;
+    client.wait_in_vain().await;
+    server.query::<()>(&["DEL", "test:{news}:log"]);
+    let got = timeout(Duration::from_secs(17), client.next()).await;
+    let got = got.unwrap();
+    assert!(
+        matches!(got[..], [Got::Gap(GapReason::EpochEnded, id)] if id.epoch > first.epoch),
+        "{got:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn the_end_of_each_epoch_is_told_to_who_was_away() {
+    let mut server = Server::start();
+    let old = store(&server.url()).await;
+    let empty = topic(&old).bounds().await.unwrap().head;
+    // An epoch without events.
+    sleep(Duration::from_millis(1200)).await;
+    server.restart();
+    let store = store(&server.url()).await;
+    let mut ids = Vec::new();
+    for data in ["1", "2", "3"] {
+        ids.push(append(&topic(&store), data).await);
+        if data == "1" {
+            assert_eq!(
+                read_after(&store, empty).await,
+                gap(GapReason::EpochEnded, at(ids[0].epoch, 0))
+            );
+        }
+        sleep(Duration::from_millis(1200)).await;
+        server.restart();
+    }
+    // The newest one has no events, either.
+    let bounds = topic(&store).bounds().await.unwrap();
+    assert_eq!(bounds.head.number, 0);
+    let start = at(ids[0].epoch, 0);
+    assert_eq!(bounds.oldest, start);
+    let ended = |epoch| Got::Gap(GapReason::EpochEnded, at(epoch, 0));
+    assert_eq!(
+        Client::new(&store, start).read_to(bounds.head).await,
+        [
+            event(ids[0], "1"),
+            ended(ids[1].epoch),
+            event(ids[1], "2"),
+            ended(ids[2].epoch),
+            event(ids[2], "3"),
+            ended(bounds.head.epoch),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn an_epoch_is_greater_than_all_before_it_whatever_the_clock_says() {
+    let mut server = Server::start();
+    let hour = Duration::from_secs(3600);
+    let later = std::time::SystemTime::now() + hour;
+    let floor = later.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let floor = floor.as_micros() as u64;
+    // As if the clock went back by an hour after that.
+    let builder = RedisStore::builder(&server.url(), "test").epoch_floor(floor);
+    let first = append(&topic(&builder.connect().await.unwrap()), "1").await;
+    assert_eq!(first, at(floor, 1));
+    sleep(Duration::from_millis(1200)).await;
+    server.restart();
+    let one = store(&server.url()).await;
+    let second = append(&topic(&one), "2").await;
+    assert_eq!(second, at(floor + 1, 1));
+    // The stream tells it, too,
+    server.query::<()>(&["DEL", "test:{news}:meta"]);
+    let third = append(&topic(&store(&server.url()).await), "3").await;
+    assert_eq!(third, at(floor + 2, 1));
+    // and the hash, without the stream.
+    server.query::<()>(&["DEL", "test:{news}:log"]);
+    let fourth = append(&topic(&one), "4").await;
+    assert_eq!(fourth, at(floor + 3, 1));
+    // Numbers that Lua cannot count further are refused.
+    let builder = RedisStore::builder(&server.url(), "test").epoch_floor(1 << 53);
+    let high = builder.connect().await.unwrap();
+    let token = Publisher::new().token();
+    let refused = topic(&high).append(Frame::message("5"), &token).await;
+    assert!(
+        matches!(refused, Err(AppendError::NotDone(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn what_was_appended_here_can_be_read_here_at_once() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    for _ in 0..200 {
+        let id = append(&topic(&store), "x").await;
+        let answer = read_after(&store, client.after).await;
+        assert!(
+            matches!(answer, ReadAfter::Events { count: 1, last, .. } if last == id),
+            "{answer:?}"
+        );
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_burst_reaches_a_client_in_one_piece() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    let id = format!("{}-*", client.after.epoch);
+    for round in 0..10 {
+        let mut burst = redis::pipe();
+        for _ in 0..10 {
+            let entry = burst.cmd("XADD").arg("test:{news}:log").arg(&id);
+            entry.arg("d").arg("data: x\n\n");
+        }
+        let redis = redis::Client::open(server.url()).unwrap();
+        let mut connection = redis.get_connection().unwrap();
+        let adding = async {
+            sleep(Duration::from_millis(100)).await;
+            tokio::task::spawn_blocking(move || burst.exec(&mut connection)).await
+        };
+        let (got, added) = tokio::join!(client.next(), adding);
+        added.unwrap().unwrap();
+        assert_eq!(got.len(), 10, "{round}");
+        client.wait_in_vain().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_master_that_has_become_a_replica_is_left() {
+    let master = Server::start();
+    let proxy = Proxy::start(&master);
+    let store = store(&proxy.url()).await;
+    let mut client = Client::at_head(&store).await;
+    let first = append(&topic(&store), "1").await;
+    client.read_to(first).await;
+    client.wait_in_vain().await;
+    let replica = master.start_replica();
+    replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
+    proxy.lead_to(&replica);
+    // The old one lets the connection for commands live.
+    let port = replica.port().to_string();
+    master.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    let token = Publisher::new().token();
+    let refused = topic(&store).append(Frame::message("2"), &token).await;
+    assert!(
+        matches!(refused, Err(AppendError::NotDone(_))),
+        "{refused:?}"
+    );
+    let second = topic(&store)
+        .append(Frame::message("2"), &token)
+        .await
+        .unwrap();
+    assert!(second.epoch > first.epoch);
+    let ended = Got::Gap(GapReason::EpochEnded, at(second.epoch, 0));
+    assert_eq!(client.read_to(second).await, [ended, event(second, "2")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn many_topics_are_read_over_one_connection_which_ends_with_the_store() {
+    let server = Server::start();
+    let (near, far) = (store(&server.url()).await, store(&server.url()).await);
+    let mut clients = Vec::new();
+    for number in 0..300 {
+        let topic = far.topic(&format!("topic {number}")).unwrap();
+        clients.push(tokio::spawn(async move {
+            let after = topic.bounds().await.unwrap().head;
+            let mut client = Client { topic, after };
+            let mut got = Vec::new();
+            while got.len() < 3 {
+                got.extend(client.next().await);
+            }
+            got
+        }));
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        for number in 0..300 {
+            let topic = near.topic(&format!("topic {number}")).unwrap();
+            ids.push(event(
+                append(&topic, &round.to_string()).await,
+                &round.to_string(),
+            ));
+        }
+    }
+    for (number, client) in clients.into_iter().enumerate() {
+        let got = timeout(Duration::from_secs(10), client)
+            .await
+            .unwrap()
+            .unwrap();
+        let expected = ids.iter().skip(number).step_by(300).cloned();
+        assert!(expected.eq(got.iter().cloned()), "{number}: {got:?}");
+    }
+    assert_eq!(near.reconnects() + far.reconnects(), 0);
+    drop((near, far));
+    let start = Instant::now();
+    // Those of the stores are gone; this one asks.
+    while server.query::<String>(&["CLIENT", "LIST"]).lines().count() > 1 {
+        assert!(start.elapsed() < Duration::from_secs(3));
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
 async fn deleted_streams_begin_a_new_epoch_under_living_connections() {
     let server = Server::start();
     let store = store(&server.url()).await;
+    let other = self::store(&server.url()).await;
+    append(&topic(&other), "-").await;
     let mut client = Client::at_head(&store).await;
     let mut before = append(&topic(&store), "0").await;
     client.read_to(before).await;
@@ -292,7 +512,10 @@ async fn deleted_streams_begin_a_new_epoch_under_living_connections() {
                 event(id, "x")
             ]
         );
-        before = id;
+        // A publisher with the old epoch is refused by the stream.
+        before = append(&topic(&other), "y").await;
+        assert_eq!(before, at(id.epoch, 2), "{command:?}");
+        assert_eq!(client.read_to(before).await, [event(before, "y")]);
     }
     // A reader alone makes the stream anew, too.
     server.query::<()>(&["FLUSHALL"]);

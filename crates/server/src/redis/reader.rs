@@ -4,6 +4,7 @@
 //! which loses nothing: the positions are those of the windows.
 
 use std::{
+    collections::HashMap,
     future::{Future as _, poll_fn},
     pin::pin,
     sync::{
@@ -30,7 +31,7 @@ const BLOCK: Duration = Duration::from_secs(5);
 const DEADLINE: Duration = Duration::from_secs(8);
 /// How often each topic is looked at even if nothing is told of it: an XREAD is not woken when its
 /// stream is deleted.
-const RECHECK: Duration = Duration::from_secs(30);
+const RECHECK: Duration = Duration::from_secs(10);
 /// How many claims are sent at once.
 const BATCH: usize = 64;
 /// How often it is read on before those who wait are woken: a burst is to reach them in one piece, and
@@ -285,23 +286,24 @@ impl Session<'_> {
         let answer = if block {
             self.blocked(&command).await?
         } else {
-            query(&mut self.connection, &command, Link::PATIENCE).await?
+            query(&mut self.connection, &command, DEADLINE).await?
         };
         let streams =
             reply::streams(answer).ok_or_else(|| Fault::Lost(reply::unexpected("XREAD")))?;
         let mut read = Vec::new();
+        let by_key: HashMap<&[u8], &Arc<Window>> = topics
+            .iter()
+            .map(|window| (window.keys.log.as_bytes(), window))
+            .collect();
         for (key, entries) in streams {
             let (mut count, mut bytes) = (0, 0);
             for entry in &entries {
                 (count, bytes) = (count + 1, bytes + entry.event.len());
             }
             self.event_len = (3 * self.event_len + bytes / usize::max(count, 1)).max(4) / 4;
-            let window = topics
-                .iter()
-                .find(|window| window.keys.log.as_bytes() == key);
-            if let Some(window) = window {
+            if let Some(window) = by_key.get(&*key) {
                 window.append(&entries);
-                read.push(window.clone());
+                read.push(Arc::clone(window));
             }
         }
         Ok(read)
