@@ -8,6 +8,7 @@ mod link;
 mod look;
 mod reader;
 mod reply;
+mod session;
 mod topic;
 mod window;
 

@@ -439,6 +439,42 @@ async fn a_master_that_has_become_a_replica_is_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a server: tests/redis.sh"]
+async fn a_topic_that_cannot_be_read_keeps_nobody_else_from_reading() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    server.query::<()>(&["SET", "test:{bad}:log", "x"]);
+    let bad = store.topic("bad").unwrap();
+    assert!(bad.bounds().await.is_err());
+    let waiting = tokio::spawn(async move { bad.wait(at(1, 0)).await });
+    for _ in 0..20 {
+        let start = Instant::now();
+        let id = append(&topic(&store), "x").await;
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            start.elapsed()
+        );
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(store.reconnects(), 0);
+    // One that has become so.
+    server.query::<()>(&["SET", "test:{news}:log", "x"]);
+    sleep(Duration::from_millis(500)).await;
+    server.query::<()>(&["DEL", "test:{news}:log", "test:{bad}:log"]);
+    timeout(Duration::from_secs(17), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    let id = append(&topic(&store), "y").await;
+    let got = client.read_to(id).await;
+    assert_eq!(got.last(), Some(&event(id, "y")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
 async fn many_topics_are_read_over_one_connection_which_ends_with_the_store() {
     let server = Server::start();
     let (near, far) = (store(&server.url()).await, store(&server.url()).await);

@@ -190,6 +190,11 @@ impl Window {
         }
     }
 
+    /// The stream cannot be read for now.
+    pub(super) fn end(&self) {
+        self.lock().log = None;
+    }
+
     /// All that was in the stream when it ended at `last` was read. Returns whether the window has
     /// changed.
     pub(super) fn settle(&self, last: EventId) -> bool {
