@@ -475,6 +475,60 @@ async fn a_topic_that_cannot_be_read_keeps_nobody_else_from_reading() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a server: tests/redis.sh"]
+async fn the_documented_permissions_suffice() {
+    let server = Server::start();
+    let commands = "evalsha script|load info time exists expire hget hmget hset xadd \
+        xgroup|create xgroup|destroy xinfo|stream xrange xread xrevrange xsetid zadd zcard zrange \
+        zrangebyscore zremrangebyrank client|id client|unblock";
+    let allowed: Vec<_> = commands
+        .split_whitespace()
+        .map(|name| format!("+{name}"))
+        .collect();
+    let mut rule = vec!["ACL", "SETUSER", "app", "on", ">secret", "~test:*", "-@all"];
+    rule.extend(allowed.iter().map(String::as_str));
+    server.query::<()>(&rule);
+    let url = format!("redis://app:secret@127.0.0.1:{}/", server.port());
+    let store = store(&url).await;
+    let mut client = Client::at_head(&store).await;
+    let start = client.after;
+    client.wait_in_vain().await;
+    for number in 1..=300 {
+        let started = Instant::now();
+        let id = append(&topic(&store), "x").await;
+        assert_eq!(id.number, number);
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+    // Another epoch, and a position before it.
+    server.query::<()>(&["DEL", "test:{news}:meta"]);
+    let other = self::store(&url).await;
+    let new = append(&topic(&other), "y").await;
+    assert!(new.epoch > start.epoch);
+    let got = Client::new(&other, start).read_to(new).await;
+    assert_eq!(got.len(), 302);
+    let cold = store.topic("cold").unwrap();
+    let after = cold.bounds().await.unwrap().head;
+    let mut client = Client {
+        topic: cold.clone(),
+        after,
+    };
+    let appending = async {
+        sleep(Duration::from_millis(100)).await;
+        append(&cold, "z").await
+    };
+    let started = Instant::now();
+    let (got, id) = tokio::join!(client.next(), appending);
+    assert_eq!(got, [event(id, "z")]);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    let log: Vec<redis::Value> = server.query(&["ACL", "LOG"]);
+    assert!(
+        log.len() <= 1,
+        "only CLIENT SETINFO may be refused: {log:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
 async fn many_topics_are_read_over_one_connection_which_ends_with_the_store() {
     let server = Server::start();
     let (near, far) = (store(&server.url()).await, store(&server.url()).await);
@@ -811,7 +865,7 @@ async fn a_server_that_was_demoted_and_promoted_again_begins_a_new_epoch() {
     replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
     let lost = append(&topic(&store), "lost").await;
     assert_eq!(lost, at(kept.epoch, 2));
-    // It takes over what the other one has, in which nobody has claimed an epoch, and never restarts.
+    // It takes over the data of the other one, on which no epoch was claimed, and never restarts.
     let port = replica.port().to_string();
     first.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
     let start = Instant::now();

@@ -1,5 +1,5 @@
-//! Which tokens were sent without an answer: only of the others can it be said that their events will
-//! never be in the log.
+//! Which tokens were sent without an answer: only of the others can it be said that their events
+//! will never be in the log.
 
 use std::{
     collections::{HashSet, VecDeque},

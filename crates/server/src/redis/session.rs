@@ -1,7 +1,7 @@
 //! One connection on which all topics are read.
 //!
-//! One XREAD blocks on all of their streams. A topic is added by ending that XREAD as if by time-out,
-//! which loses nothing: the positions are those of the windows.
+//! One XREAD blocks on all of their streams. A topic is added by ending that XREAD as if by
+//! time-out, which loses nothing: the positions are those of the windows.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,8 @@
 //! The latest events of one topic in this process, as the reading task has read them.
 //!
-//! There is a window as long as somebody waits for the topic, and some time longer. Everything in it
-//! came from the stream in its order, without holes: where one is met, the window starts anew after it,
-//! and clients that are before it have to ask the server what they missed.
+//! There is a window as long as somebody waits for the topic, and some time longer. Everything in
+//! it came from the stream in its order, without holes: where one is met, the window starts anew
+//! after it, and clients that are before it have to ask the server what they missed.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -46,7 +46,8 @@ struct State {
     idle_since: Instant,
     /// The newest event that this process has appended.
     appended: Option<EventId>,
-    /// Since when the server says that it does not know, or has lost, a position that the window has.
+    /// Since when the server says that it does not know, or has lost, a position that the window
+    /// has.
     lost_since: Option<Instant>,
     /// The epoch in which to append, and on which connection it was claimed.
     claim: Option<(u64, u64)>,
@@ -130,8 +131,9 @@ impl Window {
 
     /// The answer after the server has said that it does not know the position, or has lost it.
     ///
-    /// The window may know the end of that epoch, or is about to be told: then nothing that follows has
-    /// to be skipped. But not for ever: the reading connection may lead to a server of the past.
+    /// The window may know the end of that epoch, or is about to be told: then nothing that follows
+    /// has to be skipped. But not for ever: the reading connection may lead to a server of the
+    /// past.
     pub(super) fn read_after_lost(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
         let state = &mut *self.lock();
         let answer = state.read_after(after, max_bytes)?;
