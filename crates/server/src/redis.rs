@@ -65,15 +65,16 @@ use reader::Reader;
 ///   addition to its length. Do not set expiry times on keys of this store, and do not delete
 ///   entries.
 /// - Synchronize the server's clock with NTP. Ids could repeat only if all data are lost **and**
-///   the clock goes back by more than the outage; set the [epoch
-///   floor](RedisStoreBuilder::epoch_floor) in that case.
+///   the clock goes back by more than the outage; set the
+///   [epoch floor](RedisStoreBuilder::epoch_floor) in that case.
 /// - Connect to the master, or to a name that follows it. Cluster redirections are not supported,
 ///   nor are proxies that switch to another server while the client's connection stays open.
-/// - The user needs access to the keys `PREFIX:*` and the commands `EVALSHA`, `SCRIPT LOAD`,
-///   `INFO`, `TIME`, `EXISTS`, `EXPIRE`, `HGET`, `HMGET`, `HSET`, `XADD`, `XGROUP CREATE`, `XGROUP
-///   DESTROY`, `XINFO STREAM`, `XRANGE`, `XREAD`, `XREVRANGE`, `XSETID`, `ZADD`, `ZCARD`, `ZRANGE`,
-///   `ZRANGEBYSCORE`, `ZREMRANGEBYRANK`, `CLIENT ID` and `CLIENT UNBLOCK`. Without the last two,
-///   the first client of a topic may wait up to 5 seconds for its events.
+/// - The user needs access to the keys `PREFIX:*` and these commands: `CLIENT ID`,
+///   `CLIENT UNBLOCK`, `EVALSHA`, `EXISTS`, `EXPIRE`, `HGET`, `HMGET`, `HSET`, `INFO`,
+///   `SCRIPT LOAD`, `TIME`, `XADD`, `XGROUP CREATE`, `XGROUP DESTROY`, `XINFO STREAM`, `XRANGE`,
+///   `XREAD`, `XREVRANGE`, `XSETID`, `ZADD`, `ZCARD`, `ZRANGE`, `ZRANGEBYSCORE` and
+///   `ZREMRANGEBYRANK`. Without the first two, the first client of a topic may wait up to 5 seconds
+///   for its events.
 ///
 /// The first subscription to a topic creates a stream and a small hash, which remain. Let
 /// [`authorize`](crate::HubBuilder::authorize) refuse names that are not yours.

@@ -181,7 +181,6 @@ async fn events_of_all_processes_reach_each_client_in_order_and_without_holes() 
             .await,
         got
     );
-    // And from the window, once somebody waits.
     assert_eq!(one.reconnects() + two.reconnects() + three.reconnects(), 0);
 }
 
@@ -525,6 +524,20 @@ async fn the_documented_permissions_suffice() {
         log.len() <= 1,
         "only CLIENT SETINFO may be refused: {log:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn scripts_that_the_server_has_forgotten_are_sent_again() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    for number in 1..=3 {
+        server.query::<()>(&["SCRIPT", "FLUSH"]);
+        assert_eq!(append(&topic(&store), "x").await.number, number);
+        server.query::<()>(&["SCRIPT", "FLUSH"]);
+        assert_eq!(topic(&store).bounds().await.unwrap().head.number, number);
+    }
+    assert_eq!(store.reconnects(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -1056,6 +1069,20 @@ async fn tokens_are_remembered_up_to_a_number_and_a_time() {
     assert_eq!(server.query::<u64>(&["ZCARD", &key]), 256);
     let ttl: i64 = server.query(&["TTL", &key]);
     assert!((3500..=3600).contains(&ttl), "{ttl}");
+    // The last argument says that the token is so old that it may have expired.
+    let script = include_str!("../src/redis/append.lua");
+    let epoch = ids[0].epoch.to_string();
+    let run = |count, is_old| {
+        let log = "test:{news}:log";
+        let command = [
+            "EVAL", script, "2", log, &key, count, &epoch, "10000", "x", "256", "3600",
+        ];
+        server.query::<String>(&[&command[..], &[is_old]].concat())
+    };
+    let last = ids[398].to_string();
+    assert_eq!(run("400", "1"), last);
+    assert_eq!(run("401", "1"), "forgotten");
+    assert_eq!(run("401", "0"), at(ids[0].epoch, 400).to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
