@@ -42,7 +42,7 @@ async function* gemini(baseUrl) {
 }
 
 // The clients below come back by themselves; what is looked at is when, which the server knows.
-const forever = () => new Promise((resolve) => setTimeout(resolve, 60_000));
+const forever = () => new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));
 
 async function* mcp(url) {
   const { Client } = await load("@modelcontextprotocol/sdk/client/index.js");

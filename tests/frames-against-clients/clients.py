@@ -65,7 +65,7 @@ async def mcp(url):
     async with httpx2.AsyncClient(trust_env=False) as http, streamable_http_client(url, http_client=http) as streams:
         async with ClientSession(*streams[:2]) as session:
             await session.initialize()
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
 
 
 async def all_at_once(client, urls):
