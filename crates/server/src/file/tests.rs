@@ -151,6 +151,32 @@ async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
     assert_eq!(read_all(&topic).await, [(id, "x".to_owned())]);
 }
 
+#[tokio::test]
+async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
+    let directory = Directory::new();
+    let (store, _) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    let old = append(&topic, &"x".repeat(5000)).await.unwrap();
+    drop(store);
+    // Compacted at once, as that is so much shorter.
+    let (store, faults) = open(&directory, 0);
+    let before = faults.count(Step::Rename);
+    let new = append(&store.topic("t").unwrap(), "short").await.unwrap();
+    drop(store);
+    assert_eq!(faults.count(Step::Rename), before + 1);
+    assert!(new.epoch > old.epoch);
+
+    let (store, _) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    for after in [old, EventId { number: 0, ..new }] {
+        let read = topic.read_after(after, 1000).await.unwrap();
+        assert!(matches!(read, ReadAfter::Events { last, .. } if last == new));
+    }
+    let after = EventId { number: 0, ..old };
+    let read = topic.read_after(after, 1000).await.unwrap();
+    assert!(matches!(read, ReadAfter::Gap { .. }), "{read:?}");
+}
+
 /// What became of the events of a life.
 #[derive(Default)]
 struct Life {
