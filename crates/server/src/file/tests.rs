@@ -177,6 +177,35 @@ async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
     assert!(matches!(read, ReadAfter::Gap { .. }), "{read:?}");
 }
 
+#[tokio::test]
+async fn one_token_is_one_event_also_among_those_written_together() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let (topic, other) = (store.topic("t").unwrap(), store.topic("other").unwrap());
+    append(&topic, "first").await.unwrap();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    faults.set(move |step| {
+        // Only the first time: then the other end is gone.
+        if step == Step::Sync {
+            let _ = released.lock().unwrap().recv();
+        }
+        false
+    });
+    let mut busy = Box::pin(append(&other, "x"));
+    assert!(busy.as_mut().now_or_never().is_none());
+    let token = token();
+    let tries = (0..5).map(|_| topic.append(Frame::message("second"), &token));
+    let mut tries = Box::pin(join_all(tries));
+    assert!(tries.as_mut().now_or_never().is_none());
+    drop(release);
+    busy.await.unwrap();
+    let ids: Vec<_> = tries.await.into_iter().map(Result::unwrap).collect();
+    let events = read_all(&topic).await;
+    assert_eq!(events.len(), 2);
+    assert!(ids.iter().all(|id| *id == events[1].0));
+}
+
 /// What became of the events of a life.
 #[derive(Default)]
 struct Life {
