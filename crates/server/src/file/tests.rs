@@ -183,7 +183,7 @@ async fn one_token_is_one_event_also_among_those_written_together() {
     let (store, faults) = open(&directory, 1 << 20);
     let (topic, other) = (store.topic("t").unwrap(), store.topic("other").unwrap());
     append(&topic, "first").await.unwrap();
-    let (release, released) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
     faults.set(move |step| {
         // Only the first time: then the other end is gone.
