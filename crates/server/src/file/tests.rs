@@ -179,6 +179,53 @@ async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
 }
 
 #[tokio::test]
+async fn a_compacted_file_is_not_appended_to_before_its_name_is_synced() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    append(&topic, &"x".repeat(5000)).await.unwrap();
+    faults.set(|step| step == Step::SyncDirectory);
+    // It was synced before the file was compacted, which a crash may undo.
+    let first = append(&topic, "first").await.unwrap();
+    let result = append(&topic, "second").await;
+    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
+    faults.none();
+    append(&topic, "second").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_no_longer_has_the_directory_replaces_no_file() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    append(&topic, &"x".repeat(5000)).await.unwrap();
+    let path = directory.to_path_buf();
+    let (new, opened) = mpsc::channel();
+    faults.set(move |step| {
+        // The compaction's.
+        if step == Step::Create {
+            let store = FileStore::open(&path, 1 << 20).unwrap();
+            let topic = store.topic("t").unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let appended = runtime.unwrap().block_on(append(&topic, "of the new one"));
+            new.send((store, appended.unwrap())).unwrap();
+        }
+        false
+    });
+    append(&topic, "of the old one").await.unwrap();
+    let (new, id) = opened.recv_timeout(Duration::from_secs(10)).unwrap();
+    drop(store);
+    let topic = new.topic("t").unwrap();
+    append(&topic, "another").await.unwrap();
+    drop(new);
+    let (store, _) = open(&directory, 1 << 20);
+    let events = read_all(&store.topic("t").unwrap()).await;
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[2], (id, "of the new one".to_owned()));
+}
+
+#[tokio::test]
 async fn one_token_is_one_event_also_among_those_written_together() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
