@@ -226,6 +226,24 @@ async fn a_store_that_no_longer_has_the_directory_replaces_no_file() {
 }
 
 #[tokio::test]
+async fn dropping_the_store_waits_for_the_syncs_under_way() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let topic = store.topic("t").unwrap();
+    faults.set(|step| {
+        if step == Step::Sync {
+            thread::sleep(Duration::from_millis(100));
+        }
+        false
+    });
+    let mut appending = Box::pin(append(&topic, "x"));
+    assert!(appending.as_mut().now_or_never().is_none());
+    drop(store);
+    let appended = appending.now_or_never();
+    assert!(matches!(appended, Some(Ok(_))), "{appended:?}");
+}
+
+#[tokio::test]
 async fn one_token_is_one_event_also_among_those_written_together() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
