@@ -368,6 +368,8 @@ async fn sweep(fails: fn(Step, usize) -> bool) -> (usize, usize, usize) {
                 .extend(events.into_iter().map(|(id, data)| (id, (name, data))));
         }
         life.live(&store).await;
+        let now = (life.not_done.len(), life.unknown.len());
+        assert_eq!(now, (not_done, unknown), "without a fault");
         drop(store);
         let (store, _) = open(&directory, 300);
         life.check(&store, true).await;
@@ -409,6 +411,12 @@ async fn each_step_can_fail_and_what_undoes_it() {
 async fn the_process_can_be_killed_before_each_step() {
     let (_, not_done, unknown) = sweep(|_, _| true).await;
     assert!(not_done > 10 && unknown > 10);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_compacted_is_appended_to() {
+    let (_, not_done, unknown) = sweep(|step, _| step == Step::Rename).await;
+    assert_eq!((not_done, unknown), (0, 0));
 }
 
 #[tokio::test]
