@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod file;
 mod hub;
 mod id;
 mod log;
@@ -8,6 +9,7 @@ mod store;
 mod token;
 mod topics;
 
+pub use file::{FileStore, FileTopic, Recovered};
 pub use hub::{
     Hub, HubBuilder, Position, PublishError, Stats, SubscribeError, Subscription, TopicStats,
 };

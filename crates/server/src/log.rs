@@ -141,7 +141,18 @@ impl Log {
             continues,
         });
         while self.epochs.len() > EPOCHS {
-            self.epochs.pop_front();
+            let mut old = self.epochs.iter().take(self.epochs.len() - 1);
+            let Some(empty) = old.position(|epoch| epoch.last == epoch.after) else {
+                break;
+            };
+            let broken = self
+                .epochs
+                .remove(empty)
+                .is_some_and(|epoch| !epoch.continues);
+            // What was lost at its start is lost between its neighbours.
+            if let Some(next) = self.epochs.get_mut(empty) {
+                next.continues &= !broken;
+            }
         }
     }
 
@@ -351,6 +362,17 @@ impl Log {
         // If a new epoch begins there, the position is in that one: the other one has ended.
         let oldest = self.position(self.first, |epoch| epoch.start <= self.first);
         Bounds::new(oldest, self.head())
+    }
+
+    /// The position before the oldest event that is kept, in the epoch before it if that is still known.
+    pub(crate) fn before_first(&self) -> EventId {
+        match self.epochs.front() {
+            Some(epoch) => EventId {
+                epoch: epoch.epoch,
+                number: epoch.after + self.first.saturating_sub(epoch.start),
+            },
+            None => self.head(),
+        }
     }
 
     fn next_id(&self) -> EventId {

@@ -11,6 +11,11 @@ use crate::TopicError;
 pub(crate) trait Kept {
     /// Nothing is lost if it goes.
     fn is_empty(&self) -> bool;
+
+    /// Whether it may be forgotten for another one when nobody has it.
+    fn may_go(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -43,6 +48,24 @@ impl<T: Kept> Topics<T> {
         }
     }
 
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Topics above the limit stay, until there is to be another one.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// The topic of that name, if there is one.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<T>> {
+        let map = &mut *self.lock();
+        map.used += 1;
+        let slot = map.topics.get_mut(name)?;
+        slot.used = map.used;
+        Some(slot.topic.clone())
+    }
+
     /// The topic of that name. If there is none, and no room for one more, the one goes that nobody
     /// has and that was not used for the longest time; one without events before all others.
     pub(crate) fn get_or_insert(
@@ -63,7 +86,7 @@ impl<T: Kept> Topics<T> {
             let unused = map
                 .topics
                 .iter()
-                .filter(|(_, slot)| Arc::strong_count(&slot.topic) == 1);
+                .filter(|(_, slot)| Arc::strong_count(&slot.topic) == 1 && slot.topic.may_go());
             let least = unused.min_by_key(|(_, slot)| (!slot.topic.is_empty(), slot.used));
             let Some(least) = least.map(|(name, _)| name.clone()) else {
                 return Err(TopicError::too_many(self.limit));
