@@ -38,7 +38,7 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_proto::Frame;
-use sse_proto_server::{Hub, HubBuilder, MemoryStore, Position, PublishError, Store};
+use sse_proto_server::{FileStore, Hub, HubBuilder, MemoryStore, Position, PublishError, Store};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal,
@@ -73,6 +73,10 @@ struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     history: usize,
 
+    /// Keep it in the files of this directory, too, and when started again go on where they end
+    #[arg(long, value_name = "DIRECTORY")]
+    store: Option<PathBuf>,
+
     /// How often the server has something to say of itself; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     demo: Duration,
@@ -96,8 +100,14 @@ const GRACE: Duration = Duration::from_secs(5);
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let store = MemoryStore::with_history(args.history);
-    match serve(args, store).await {
+    let served = match &args.store {
+        Some(directory) => match FileStore::open(directory, args.history) {
+            Ok(store) => serve(&args, store).await,
+            Err(error) => Err(error),
+        },
+        None => serve(&args, MemoryStore::with_history(args.history)).await,
+    };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "live-server: {error}");
@@ -106,7 +116,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve<S: Store>(args: Args, store: S) -> io::Result<()> {
+async fn serve<S: Store>(args: &Args, store: S) -> io::Result<()> {
     let page = match &args.page {
         Some(path) => std::fs::read_to_string(path)?,
         None => include_str!("data/live.html").to_owned(),
