@@ -135,7 +135,11 @@ fn a_shutdown_ends_all_streams_at_once_and_spreads_the_return_of_their_clients()
     assert_eq!(server.end(), [""; 0]);
 
     retries.sort_unstable();
-    assert!(retries[0] >= 100 && retries[CLIENTS - 1] <= 10_100);
+    assert!((100..250).contains(&retries[0]), "{retries:?}");
+    assert!(
+        (9_950..=10_100).contains(&retries[CLIENTS - 1]),
+        "{retries:?}"
+    );
     let widest = retries.windows(2).map(|pair| pair[1] - pair[0]).max();
     assert!(widest < Some(150), "{retries:?}");
 }

@@ -1,93 +1,128 @@
 //! Who publishes: one event after the other, each once, though the answer may be lost.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use crate::feed::Feed;
-use reqwest::{Client, Response, Url};
-use serde_json::json;
+use crate::feed::{Event, Feed};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request, StatusCode,
+    body::{Bytes, Incoming},
+};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use serde_json::{Value, json};
 use sse_proto::{Decoder, Item};
+use sse_proto_server::EventId;
 use tokio::time;
 
+pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
+
 pub(crate) struct Publisher {
-    http: Client,
-    url: Url,
+    http: Http,
+    /// As "127.0.0.2:1234".
+    address: String,
+}
+
+/// What became of an event.
+enum Posted {
+    Done(EventId),
+    NotDone,
+    Unknown,
+    Refused(StatusCode),
 }
 
 impl Publisher {
-    pub(crate) fn new(http: Client, url: Url) -> Self {
-        Self { http, url }
-    }
-
-    /// Publishes the first event and returns what all ids begin with.
-    pub(crate) async fn first(&self, feed: &Feed) -> Result<String, String> {
-        let id = self
-            .post(feed, 1)
-            .await
-            .map_err(|error| error.to_string())?;
-        let run = id
-            .strip_suffix("-1")
-            .ok_or(format!("the first event has the id {id}"))?;
-        Ok(run.to_owned())
-    }
-
-    /// Publishes event `number`, behind that with the id `run`-(`number` - 1).
-    pub(crate) async fn publish(&self, feed: &Feed, run: &str, number: u64) -> Result<(), String> {
-        loop {
-            match self.post(feed, number).await {
-                Ok(id) if id == format!("{run}-{number}") => return Ok(()),
-                Ok(id) => return Err(format!("event {number} was given the id {id}")),
-                Err(error) if error.is_status() => return Err(error.to_string()),
-                // Killed before it could answer: it may have come to write the event, or not.
-                Err(_) => {}
-            }
-            loop {
-                time::sleep(Duration::from_millis(20)).await;
-                match self.is_published(run, number).await {
-                    Some(true) => return Ok(()),
-                    Some(false) => break,
-                    None => {} // it is not back yet, or gone again
-                }
-            }
+    pub(crate) fn new(http: Http, address: &str) -> Self {
+        Self {
+            http,
+            address: address.to_owned(),
         }
     }
 
-    async fn post(&self, feed: &Feed, number: u64) -> reqwest::Result<String> {
+    /// Publishes event `number`. Those before it must be published.
+    pub(crate) async fn publish(&self, feed: &Feed, number: u64) -> Result<(), String> {
         let Some(event) = feed.get(number) else {
-            unreachable!("the feed is as long as the load");
+            return Err("the feed is shorter than the load".to_owned());
         };
-        let message = json!({ "event": event.event_type, "data": event.data }).to_string();
-        let request = self.http.post(self.url.join("/messages").expect("a path"));
-        let request = request
-            .header("Content-Type", "application/json")
-            .body(message);
-        event.set_sent(feed.now());
-        request
-            .send()
-            .await
-            .and_then(Response::error_for_status)?
-            .text()
-            .await
+        let before = feed.get(number - 1).and_then(Event::id);
+        let id = 'id: loop {
+            event.set_sent(feed.now());
+            match self.post(event).await {
+                Posted::Done(id) => break id,
+                Posted::NotDone => {
+                    time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+                Posted::Refused(status) => return Err(format!("event {number}: {status}")),
+                // Killed before it could answer: it may have come to write the event, or not.
+                Posted::Unknown => {}
+            }
+            let before = before.ok_or("the first event was lost")?;
+            loop {
+                time::sleep(Duration::from_millis(20)).await;
+                match self.next_after(before).await {
+                    Some(Some(id)) => break 'id id,
+                    Some(None) => break,
+                    None => {} // it is not back yet, or gone again
+                }
+            }
+        };
+        if event.has_id(id) {
+            Ok(())
+        } else {
+            Err(format!("event {number} has two ids"))
+        }
     }
 
-    /// Whether there is an event `number`: a stream that starts behind the one before brings it, or
+    async fn post(&self, event: &Event) -> Posted {
+        let message = json!({ "event": event.event_type, "data": event.data }).to_string();
+        let request = Request::post(format!("http://{}/messages", self.address))
+            .header("Content-Type", "application/json")
+            .body(message.into())
+            .expect("a path");
+        let Ok(response) = self.http.request(request).await else {
+            return Posted::Unknown;
+        };
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::SERVICE_UNAVAILABLE => return Posted::NotDone,
+            StatusCode::GATEWAY_TIMEOUT => return Posted::Unknown,
+            status => return Posted::Refused(status),
+        }
+        let text = text(response.into_body()).await.unwrap_or_default();
+        text.parse().map_or(Posted::Unknown, Posted::Done)
+    }
+
+    /// The event after `before`, or whether there is none: a stream that starts there brings it, or
     /// after a while a heartbeat.
-    async fn is_published(&self, run: &str, number: u64) -> Option<bool> {
-        let request = self.http.get(self.url.join("/events").expect("a path"));
-        let before = format!("{run}-{}", number - 1);
-        let response = request.header("Last-Event-ID", before).send().await;
-        let mut response = response.ok()?;
-        let id = format!("{run}-{number}");
+    async fn next_after(&self, before: EventId) -> Option<Option<EventId>> {
+        let request = Request::get(format!("http://{}/events", self.address))
+            .header("Last-Event-ID", before.to_string())
+            .body(Full::default())
+            .expect("a path");
+        let mut body = self.http.request(request).await.ok()?.into_body();
         let mut decoder = Decoder::new();
-        while let Some(chunk) = response.chunk().await.ok()? {
+        while let Some(frame) = body.frame().await {
+            let chunk = frame.ok()?.into_data().unwrap_or_default();
             let mut events = decoder.feed(&chunk);
             while let Ok(Some(item)) = events.next_item() {
                 match item {
-                    Item::Event(event) if event.last_event_id == id => return Some(true),
-                    Item::Comment(_) => return Some(false),
+                    Item::Event(event) => return event.last_event_id.parse().ok().map(Some),
+                    Item::Comment(_) => return Some(None),
                     _ => {}
                 }
             }
         }
         None
     }
+
+    /// The numbers that the server tells of itself.
+    pub(crate) async fn stats(&self) -> Result<Value, Box<dyn Error>> {
+        let url = format!("http://{}/stats", self.address).parse()?;
+        let response = self.http.get(url).await?;
+        Ok(serde_json::from_str(&text(response.into_body()).await?)?)
+    }
+}
+
+async fn text(body: Incoming) -> Result<String, Box<dyn Error>> {
+    Ok(String::from_utf8(body.collect().await?.to_bytes().into())?)
 }

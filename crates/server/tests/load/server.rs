@@ -1,4 +1,4 @@
-//! The server's process, which is killed and started again, and what the system knows of a process.
+//! The server's process, which is killed or stopped and started again, and what the system knows of a process.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
+/// The name of the server's only topic.
+const TOPIC: &str = "live";
+
 pub(crate) struct Server {
     program: PathBuf,
-    /// Its history.
+    /// The directory with its history.
     store: PathBuf,
+    spread: Duration,
     process: Child,
     /// As "127.0.0.2:1234", the same in every life.
     pub(crate) address: String,
@@ -19,17 +23,20 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(program: &Path, store: &Path) -> io::Result<Self> {
+    pub(crate) fn start(program: &Path, store: &Path, spread: Duration) -> io::Result<Self> {
         // Where nothing listens at 127.0.0.1, a client that is given the very port that it asks for
         // is connected with itself. From 127.0.0.1 to 127.0.0.2 that cannot be.
-        let (process, address) = spawn(program, store, "127.0.0.2:0")?;
-        Ok(Self {
+        let mut server = Self {
             program: program.to_owned(),
             store: store.to_owned(),
-            process,
-            address,
+            spread,
+            process: Command::new("true").spawn()?,
+            address: "127.0.0.2:0".to_owned(),
             past: Usage::default(),
-        })
+        };
+        server.process.wait()?;
+        server.spawn(Duration::from_millis(500))?;
+        Ok(server)
     }
 
     pub(crate) fn kill(&mut self) -> io::Result<()> {
@@ -39,14 +46,61 @@ impl Server {
         Ok(())
     }
 
-    /// Starts it again, at the same address and with the same file, at whose end there is what a
+    /// Asks it to stop. It goes when all streams have ended.
+    pub(crate) fn stop(&mut self) -> io::Result<()> {
+        self.past = self.usage()?;
+        let mut kill = Command::new("kill");
+        let status = kill.args(["-s", "TERM", &self.process.id().to_string()]);
+        if status.status()?.success() {
+            Ok(())
+        } else {
+            Err(io::Error::other("no signal can be sent"))
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> io::Result<bool> {
+        Ok(self.process.try_wait()?.is_none())
+    }
+
+    /// Starts it again, at the same address and with the same files, at whose end there is what a
     /// write leaves that was cut short.
-    pub(crate) fn restart(&mut self) -> io::Result<()> {
-        let mut store = OpenOptions::new().append(true).open(&self.store)?;
-        store.write_all(b"event: note\nid: 1-1\ndata: half an ev")?;
-        let (process, address) = spawn(&self.program, &self.store, &self.address)?;
-        assert_eq!(address, self.address);
+    pub(crate) fn restart(&mut self, retry: Duration) -> io::Result<()> {
+        let file = self.store.join(TOPIC).with_extension("sse");
+        let mut file = OpenOptions::new().append(true).open(file)?;
+        file.write_all(b"event: note\nid: 1-1\ndata: half an ev")?;
+        self.spawn(retry)
+    }
+
+    fn spawn(&mut self, retry: Duration) -> io::Result<()> {
+        let seconds = |time: Duration| time.as_secs_f64().to_string();
+        // Heartbeats come sooner than the clients do, so that there are events that these have missed.
+        let mut process = Command::new(&self.program)
+            .args([
+                "--listen",
+                &self.address,
+                "--demo",
+                "0",
+                "--heartbeat",
+                "0.2",
+            ])
+            .args([
+                "--retry",
+                &seconds(retry),
+                "--spread",
+                &seconds(self.spread),
+            ])
+            .args(["--history", "1000000000", "--store"])
+            .arg(&self.store)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         self.process = process;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let Some(address) = line.trim_end().strip_prefix("http://") else {
+            return Err(io::Error::other("the server does not start"));
+        };
+        self.address = address.to_owned();
         Ok(())
     }
 
@@ -65,23 +119,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-fn spawn(program: &Path, store: &Path, listen: &str) -> io::Result<(Child, String)> {
-    // Heartbeats come sooner than the clients do, so that there are events that these have missed.
-    let mut process = Command::new(program)
-        .args(["--listen", listen, "--demo", "0", "--heartbeat", "0.2"])
-        .args(["--retry", "0.5", "--history", "1000000000", "--store"])
-        .arg(store)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut line = String::new();
-    let stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    BufReader::new(stdout).read_line(&mut line)?;
-    match line.trim_end().strip_prefix("http://") {
-        Some(address) => Ok((process, address.to_owned())),
-        None => Err(io::Error::other("the server does not start")),
     }
 }
 
