@@ -38,7 +38,9 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_proto::Frame;
-use sse_proto_server::{FileStore, Hub, HubBuilder, MemoryStore, Position, PublishError, Store};
+use sse_proto_server::{
+    FileStore, Hub, HubBuilder, MemoryStore, Position, PublishError, Store, StoreError,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal,
@@ -77,6 +79,11 @@ struct Args {
     #[arg(long, value_name = "DIRECTORY")]
     store: Option<PathBuf>,
 
+    /// Keep it on this Redis server, by its own measure, for all servers that use it
+    #[cfg(feature = "redis")]
+    #[arg(long, value_name = "URL", conflicts_with = "store")]
+    redis: Option<String>,
+
     /// How often the server has something to say of itself; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     demo: Duration,
@@ -99,15 +106,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
-    let served = match &args.store {
-        Some(directory) => match FileStore::open(directory, args.history) {
-            Ok(store) => serve(&args, store).await,
-            Err(error) => Err(error),
-        },
-        None => serve(&args, MemoryStore::with_history(args.history)).await,
-    };
-    match served {
+    match run(&Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "live-server: {error}");
@@ -116,7 +115,19 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve<S: Store>(args: &Args, store: S) -> io::Result<()> {
+async fn run(args: &Args) -> Result<(), StoreError> {
+    #[cfg(feature = "redis")]
+    if let Some(url) = &args.redis {
+        let store = sse_proto_server::RedisStore::connect(url, "live-server").await?;
+        return serve(args, store).await;
+    }
+    match &args.store {
+        Some(directory) => serve(args, FileStore::open(directory, args.history)?).await,
+        None => serve(args, MemoryStore::with_history(args.history)).await,
+    }
+}
+
+async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
     let page = match &args.page {
         Some(path) => std::fs::read_to_string(path)?,
         None => include_str!("data/live.html").to_owned(),
@@ -145,14 +156,14 @@ async fn serve<S: Store>(args: &Args, store: S) -> io::Result<()> {
         .with_graceful_shutdown(async { drop(stopped.await) });
     let mut server = pin!(server.into_future());
     tokio::select! {
-        result = &mut server => return result,
+        result = &mut server => return Ok(result?),
         result = asked_to_stop() => result?,
     }
     // Each stream ends with the time at which its client is to be back. Those that come meanwhile, on
     // connections that are open, are told the same.
     hub.shut_down(args.spread);
     drop(stop);
-    time::timeout(GRACE, server).await.unwrap_or(Ok(()))
+    Ok(time::timeout(GRACE, server).await.unwrap_or(Ok(()))?)
 }
 
 fn tune(connection: &TcpStream) {

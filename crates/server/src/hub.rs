@@ -2,6 +2,7 @@
 
 mod audience;
 mod client;
+mod phase;
 mod publish;
 mod subscribe;
 
@@ -9,7 +10,6 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
 use sse_proto::Frame;
-use tokio::sync::watch;
 
 pub use audience::{Stats, TopicStats};
 pub use publish::PublishError;
@@ -17,6 +17,7 @@ pub use subscribe::{SubscribeError, Subscription};
 
 use crate::{EventId, MemoryStore, Publisher, Store};
 use audience::Audience;
+use phase::{Admission, Phase};
 
 /// Publishes events to topics, and gives each client the body of its stream.
 ///
@@ -56,7 +57,7 @@ struct Shared<S> {
     options: Options,
     publisher: Publisher,
     audience: Audience,
-    phase: watch::Sender<Phase>,
+    phase: Phase,
 }
 
 /// Where a client begins to read.
@@ -88,25 +89,6 @@ type Authorize = Box<
         + Send
         + Sync,
 >;
-
-/// What has been asked of all streams.
-#[derive(Debug, Clone, Copy)]
-struct Phase {
-    /// How often all streams were ended.
-    ended: u64,
-    /// Over which time those clients are to return.
-    spread: Duration,
-    admission: Admission,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Admission {
-    Open,
-    /// Told to come back later.
-    Later,
-    /// Told never to come back.
-    Never,
-}
 
 impl<S: Store> Hub<S> {
     /// A hub with the defaults of [`HubBuilder`].
@@ -143,13 +125,8 @@ impl<S: Store> Hub<S> {
     }
 
     fn end_all(&self, spread: Duration, admission: Option<Admission>) {
-        self.shared.phase.send_modify(|phase| {
-            *phase = Phase {
-                ended: phase.ended + 1,
-                spread,
-                admission: admission.unwrap_or(phase.admission),
-            };
-        });
+        self.shared.phase.end_all(spread, admission);
+        self.shared.audience.wake_all();
     }
 }
 
@@ -294,18 +271,13 @@ impl HubBuilder {
 
     /// The hub.
     pub fn build<S: Store>(self, store: S) -> Hub<S> {
-        let phase = Phase {
-            ended: 0,
-            spread: Duration::ZERO,
-            admission: Admission::Open,
-        };
         Hub {
             shared: Arc::new(Shared {
                 store,
                 options: self.options,
                 publisher: Publisher::new(),
                 audience: Audience::default(),
-                phase: watch::Sender::new(phase),
+                phase: Phase::default(),
             }),
         }
     }

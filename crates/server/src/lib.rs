@@ -5,6 +5,8 @@ mod hub;
 mod id;
 mod log;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
 mod token;
 mod topics;
@@ -15,5 +17,7 @@ pub use hub::{
 };
 pub use id::{EventId, InvalidId};
 pub use memory::{MemoryStore, MemoryTopic};
+#[cfg(feature = "redis")]
+pub use redis::{RedisStore, RedisStoreBuilder, RedisTopic};
 pub use store::{AppendError, Bounds, GapReason, ReadAfter, Store, StoreError, Topic, TopicError};
 pub use token::{Publisher, Token};

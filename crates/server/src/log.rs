@@ -207,7 +207,7 @@ impl Log {
         while self.bytes > self.history.bytes && self.next - self.first > 1 {
             self.forget_oldest();
         }
-        self.forget_older(now);
+        self.forget_older(|| now);
     }
 
     /// Ends the growing block.
@@ -222,8 +222,9 @@ impl Log {
     }
 
     /// Forgets what is older than the history's age.
-    pub(crate) fn forget_older(&mut self, now: Instant) {
+    pub(crate) fn forget_older(&mut self, now: impl FnOnce() -> Instant) {
         let Some(age) = self.history.age else { return };
+        let now = now();
         while let Some(block) = self.blocks.front() {
             let time = block.times.get((self.first - block.start) as usize);
             if time.is_none_or(|time| now.saturating_duration_since(*time) <= age) {

@@ -158,13 +158,13 @@ impl Topic for MemoryTopic {
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
         let log = &mut self.lock().log;
-        log.forget_older(Instant::now());
+        log.forget_older(Instant::now);
         Ok(log.read_after(after, max_bytes))
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
         let log = &mut self.lock().log;
-        log.forget_older(Instant::now());
+        log.forget_older(Instant::now);
         Ok(log.bounds())
     }
 

@@ -2,6 +2,8 @@
 
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/witness.rs"]
+mod witness;
 
 use std::sync::{Arc, Mutex};
 

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::Waker,
 };
 
 use crate::{EventId, Hub, Store, StoreError, Topic as _};
@@ -38,6 +39,8 @@ pub(crate) struct Progress {
     events: AtomicU64,
     bytes: AtomicU64,
     gaps: AtomicU64,
+    /// Its task, while it waits.
+    waker: Mutex<Option<Waker>>,
 }
 
 /// Numbers of a hub, in this process.
@@ -149,6 +152,16 @@ impl Audience {
         }
     }
 
+    /// Wakes all clients that wait.
+    pub(crate) fn wake_all(&self) {
+        let clients = self.lock();
+        for progress in clients.topics.values().flat_map(HashMap::values) {
+            if let Some(waker) = progress.lock_waker().take() {
+                waker.wake();
+            }
+        }
+    }
+
     pub(crate) fn count_published(&self) {
         self.published.fetch_add(1, Relaxed);
     }
@@ -205,6 +218,18 @@ impl Progress {
 
     pub(crate) fn gap(&self) {
         self.gaps.fetch_add(1, Relaxed);
+    }
+
+    /// Has that task woken when all streams end.
+    pub(crate) fn wake_at_end(&self, waker: &Waker) {
+        let mut slot = self.lock_waker();
+        if !slot.as_ref().is_some_and(|slot| slot.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn position(&self) -> EventId {

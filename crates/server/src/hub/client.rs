@@ -10,11 +10,11 @@ use std::{
 
 use sse_proto::Frame;
 use sse_proto_stream::EncodedFrame;
-use tokio::{sync::watch, time};
+use tokio::time;
 
 use crate::{Bounds, EventId, GapReason, ReadAfter, Store, Topic as _, id::IdText};
 
-use super::{Phase, Position, Shared, audience::Seat, clamp_retry};
+use super::{Position, Shared, audience::Seat, clamp_retry};
 
 /// How much of the log goes out at once, at most.
 const MAX_RUN: usize = 64 << 10;
@@ -27,13 +27,14 @@ pub(crate) struct Client<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) topic: Arc<S::Topic>,
     pub(crate) seat: Seat,
-    pub(crate) phase: watch::Receiver<Phase>,
     /// How often streams had been ended when this one began.
     pub(crate) ended: u64,
     pub(crate) state: State,
     /// As of the subscription, if the store said them at once: what is published between that and the
     /// first bytes is new to the client.
     pub(crate) bounds: Option<Bounds>,
+    /// More events came right after the last ones.
+    pub(crate) is_in_burst: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -88,9 +89,11 @@ impl<S: Store> Client<S> {
 
     /// If all streams are to end: tells the client when to come back.
     fn goodbye(&self) -> Option<EncodedFrame> {
-        let phase = *self.phase.borrow();
-        (phase.ended != self.ended)
-            .then(|| goodbye(self.shared.options.retry, &phase, self.seat.number))
+        if !self.shared.phase.has_ended(self.ended) {
+            return None;
+        }
+        let spread = self.shared.phase.spread();
+        Some(goodbye(self.shared.options.retry, spread, self.seat.number))
     }
 
     /// Finds out the position.
@@ -99,10 +102,9 @@ impl<S: Store> Client<S> {
             self.move_to(id);
             return None;
         }
-        let topic = self.topic.clone();
         let bounds = match self.bounds {
             Some(bounds) => Ok(bounds),
-            None => self.unless_ended(topic.bounds()).await?,
+            None => self.unless_ended(self.topic.bounds()).await?,
         };
         let Ok(bounds) = bounds else {
             self.unless_ended(time::sleep(STORE_PAUSE)).await;
@@ -125,8 +127,8 @@ impl<S: Store> Client<S> {
 
     /// Reads what follows, or waits.
     async fn follow(&mut self, after: EventId) -> Option<EncodedFrame> {
-        let topic = self.topic.clone();
-        match self.unless_ended(topic.read_after(after, MAX_RUN)).await? {
+        let read = self.topic.read_after(after, MAX_RUN);
+        match self.unless_ended(read).await? {
             Ok(ReadAfter::Events {
                 frames,
                 count,
@@ -134,10 +136,17 @@ impl<S: Store> Client<S> {
             }) => {
                 self.seat.progress.delivered(count, frames.as_bytes().len());
                 self.move_to(last);
+                self.is_in_burst |= count > 1;
                 Some(frames)
             }
             Ok(ReadAfter::UpToDate) => {
-                self.unless_ended(topic.wait(after)).await;
+                self.unless_ended(self.topic.wait(after)).await;
+                if self.is_in_burst {
+                    // All clients are woken by the first event of a burst. After a round through them, the
+                    // rest of it is there, and each of them sends it in one write.
+                    self.is_in_burst = false;
+                    yield_once().await;
+                }
                 None
             }
             Ok(ReadAfter::Gap { reason, resume }) => Some(self.gap(reason, resume)),
@@ -165,29 +174,35 @@ impl<S: Store> Client<S> {
     }
 
     /// The future's output, unless all streams are to end before that.
-    async fn unless_ended<F: Future>(&mut self, future: F) -> Option<F::Output> {
+    async fn unless_ended<F: Future>(&self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
-        // What is there already costs no look at the other.
-        if let Some(ready) = poll_fn(|context| {
-            Poll::Ready(match future.as_mut().poll(context) {
-                Poll::Ready(output) => Some(output),
-                Poll::Pending => None,
-            })
-        })
-        .await
-        {
-            return Some(ready);
-        }
-        let ended = self.ended;
-        let mut end = pin!(self.phase.wait_for(|phase| phase.ended != ended));
         poll_fn(|context| {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Some(output));
             }
-            end.as_mut().poll(context).map(|_| None)
+            // In this order: whoever ends all streams wakes those that are there afterwards.
+            self.seat.progress.wake_at_end(context.waker());
+            if self.shared.phase.has_ended(self.ended) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
         })
         .await
     }
+}
+
+/// Lets all tasks run that are to run now.
+async fn yield_once() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl<S: Store> Drop for Client<S> {
@@ -197,10 +212,10 @@ impl<S: Store> Drop for Client<S> {
 }
 
 /// The last frame of a stream: when that client is to come back.
-pub(crate) fn goodbye(retry: Duration, phase: &Phase, client: u64) -> EncodedFrame {
+fn goodbye(retry: Duration, spread: Duration, client: u64) -> EncodedFrame {
     // Multiples of the golden ratio's fraction are spread evenly, however many there are.
     let fraction = (client.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as f64 / f64::from(u32::MAX);
-    let retry = clamp_retry(retry + phase.spread.mul_f64(fraction));
+    let retry = clamp_retry(retry + spread.mul_f64(fraction));
     // With a blank line: some clients obey no line before there is one.
     let mut frame = Frame::new().retry(retry).to_string();
     frame.push('\n');

@@ -20,8 +20,8 @@ use tokio::time;
 use crate::{EventId, Hub, Position, Store, Topic as _, TopicError};
 
 use super::{
-    Admission,
     client::{Client, Start, State},
+    phase::Admission,
 };
 
 impl<S: Store> Hub<S> {
@@ -95,9 +95,8 @@ impl<S: Store> Hub<S> {
 
     fn open(&self, topic: &str, start: Start) -> Result<Subscription, SubscribeError> {
         let shared = &self.shared;
-        let phase = shared.phase.subscribe();
-        let now = *phase.borrow();
-        if now.admission == Admission::Never {
+        let (ended, admission) = shared.phase.begin();
+        if admission == Admission::Never {
             return Err(SubscribeError::Closed);
         }
         let log = shared.store.topic(topic).map_err(SubscribeError::Topic)?;
@@ -111,11 +110,10 @@ impl<S: Store> Hub<S> {
             shared: shared.clone(),
             topic: log,
             seat,
-            phase,
-            // In a shutdown it ends as those before have.
-            ended: now.ended - u64::from(now.admission == Admission::Later),
+            ended,
             state: State::Begin(start),
             bounds,
+            is_in_burst: false,
         };
         let next = |mut client: Client<S>| async move {
             let frame = client.next().await;

@@ -166,7 +166,7 @@ fn every_position_reads_as_the_model_says() {
                     positions.push(EventId { epoch, number: 0 });
                 }
                 1 => {
-                    log.forget_older(now);
+                    log.forget_older(|| now);
                     model.trim(now);
                 }
                 kind => {

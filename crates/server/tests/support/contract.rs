@@ -22,6 +22,8 @@ use sse_proto_server::{
 };
 use tokio::time::{sleep, timeout};
 
+use crate::witness::{Step, check_reader};
+
 /// Only a failing check waits so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -481,19 +483,6 @@ async fn publish<E: Engine>(engine: Arc<E>, witness: Arc<Witness>, number: usize
     }
 }
 
-/// What one reader was given, in order.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Step {
-    /// Its first position, or one that it came back to.
-    At(EventId),
-    Event(EventId),
-    Gap {
-        after: EventId,
-        reason: GapReason,
-        resume: EventId,
-    },
-}
-
 /// Follows to "the end", through whatever process; some of them now and then from where they were
 /// before.
 async fn read<E: Engine>(
@@ -561,53 +550,4 @@ async fn read<E: Engine>(
 async fn topic_wait<T: Topic>(topic: &T, after: EventId) {
     let wait: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(topic.wait(after));
     let _ = timeout(Duration::from_millis(30), wait).await;
-}
-
-fn check_reader(
-    number: usize,
-    steps: &[Step],
-    acknowledged: &BTreeMap<EventId, String>,
-    last: EventId,
-) {
-    let Some(Step::At(mut position)) = steps.first().copied() else {
-        panic!("reader {number} saw nothing");
-    };
-    for step in steps {
-        match *step {
-            Step::At(id) => position = id,
-            Step::Event(id) if id.epoch == position.epoch => {
-                assert_eq!(
-                    id.number,
-                    position.number + 1,
-                    "reader {number}: a hole before {id}"
-                );
-                position = id;
-            }
-            Step::Event(id) => {
-                assert!(
-                    id > position,
-                    "reader {number} goes back from {position} to {id}"
-                );
-                assert_eq!(id.number, 1, "reader {number}: a hole before {id}");
-                let end = EventId {
-                    epoch: id.epoch,
-                    number: 0,
-                };
-                let lost = acknowledged
-                    .range(position..end)
-                    .find(|(id, _)| **id > position);
-                assert_eq!(
-                    lost, None,
-                    "reader {number}: from {position} to {id} without a gap"
-                );
-                position = id;
-            }
-            Step::Gap { after, resume, .. } => {
-                assert_eq!(after, position);
-                assert_ne!(after, resume, "reader {number} gets no further: {step:?}");
-                position = resume;
-            }
-        }
-    }
-    assert_eq!(position, last, "reader {number}");
 }

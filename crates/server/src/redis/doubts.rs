@@ -1,0 +1,94 @@
+//! Which tokens were sent without an answer: only of the others can it be said that their events will
+//! never be in the log.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::Token;
+
+#[derive(Debug, Default)]
+pub(super) struct Doubts(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    tokens: HashSet<Token>,
+    /// In the order in which they came; some are no longer in doubt.
+    order: VecDeque<Token>,
+    /// All tokens that were made before are in doubt, as some of them were forgotten here.
+    before: Option<Instant>,
+}
+
+impl Doubts {
+    const MAX: usize = 4096;
+
+    pub(super) fn contains(&self, token: &Token) -> bool {
+        let state = self.lock();
+        state.tokens.contains(token) || state.before.is_some_and(|before| made(token) <= before)
+    }
+
+    /// The token is sent.
+    pub(super) fn insert(&self, token: &Token) {
+        let state = &mut *self.lock();
+        if !state.tokens.insert(token.clone()) {
+            return;
+        }
+        state.order.push_back(token.clone());
+        while state.order.len() > Self::MAX {
+            let Some(oldest) = state.order.pop_front() else {
+                return;
+            };
+            if state.tokens.remove(&oldest) {
+                state.before = state.before.max(Some(made(&oldest)));
+            }
+        }
+    }
+
+    /// The server has said what became of it.
+    pub(super) fn remove(&self, token: &Token) {
+        let state = &mut *self.lock();
+        state.tokens.remove(token);
+        if state.order.back() == Some(token) {
+            state.order.pop_back();
+        }
+        if state.tokens.is_empty() {
+            state.order.clear();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn made(token: &Token) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(token.age()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Publisher;
+
+    #[test]
+    fn a_token_in_doubt_is_never_taken_for_a_new_one() {
+        let (doubts, publisher) = (Doubts::default(), Publisher::new());
+        let answered = publisher.token();
+        assert!(!doubts.contains(&answered));
+        doubts.insert(&answered);
+        assert!(doubts.contains(&answered));
+        doubts.remove(&answered);
+        assert!(!doubts.contains(&answered));
+        let sent: Vec<_> = (0..3 * Doubts::MAX).map(|_| publisher.token()).collect();
+        for token in &sent {
+            doubts.insert(token);
+        }
+        assert!(sent.iter().all(|token| doubts.contains(token)));
+        assert!(doubts.lock().order.len() <= Doubts::MAX);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(!doubts.contains(&publisher.token()));
+    }
+}

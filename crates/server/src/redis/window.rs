@@ -1,0 +1,241 @@
+//! The latest events of one topic in this process, as the reading task has read them.
+//!
+//! There is a window as long as somebody waits for the topic, and some time longer. Everything in it
+//! came from the stream in its order, without holes: where one is met, the window starts anew after it,
+//! and clients that are before it have to ask the server what they missed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::Notify, time};
+
+use super::{
+    keys::Keys,
+    look::{before, follows},
+    reader::Reader,
+    reply::Entry,
+};
+use crate::{
+    EventId, GapReason, ReadAfter,
+    log::{History, Log},
+};
+
+/// How long a topic is read after the last client has left.
+const LINGER: Duration = Duration::from_secs(30);
+/// How soon a client asks the server that has read from it beyond the window.
+const BEHIND: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) keys: Keys,
+    history: History,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None until the reading task has found out where the stream ends.
+    log: Option<Log>,
+    /// The reading task has this window, or is about to.
+    watched: bool,
+    waiting: usize,
+    /// When the last client stopped waiting.
+    idle_since: Instant,
+    /// The newest event that this process has appended.
+    appended: Option<EventId>,
+    /// The epoch in which to append, and on which connection it was claimed.
+    claim: Option<(u64, u64)>,
+}
+
+impl State {
+    fn read_after(&mut self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
+        match self.log.as_mut()?.read_after(after, max_bytes) {
+            ReadAfter::Gap { reason, .. } if reason != GapReason::EpochEnded => None,
+            answer => Some(answer),
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.appended > self.log.as_ref().map(Log::head)
+    }
+}
+
+impl Window {
+    pub(super) fn new(keys: Keys, bytes: usize) -> Self {
+        Self {
+            keys,
+            history: History { bytes, age: None },
+            state: Mutex::new(State {
+                log: None,
+                watched: false,
+                waiting: 0,
+                idle_since: Instant::now(),
+                appended: None,
+                claim: None,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn notify(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// The epoch that was claimed on this connection.
+    pub(super) fn epoch(&self, generation: u64) -> Option<u64> {
+        let claim = self.lock().claim;
+        claim.and_then(|(of, epoch)| (of == generation).then_some(epoch))
+    }
+
+    pub(super) fn set_epoch(&self, generation: u64, epoch: u64) {
+        self.lock().claim = Some((generation, epoch));
+    }
+
+    /// That epoch is over.
+    pub(super) fn unset_epoch(&self, epoch: u64) {
+        let state = &mut *self.lock();
+        if state.claim.is_some_and(|(_, claimed)| claimed == epoch) {
+            state.claim = None;
+        }
+    }
+
+    /// What this process appended is to be seen by its own readers, before the window has it.
+    pub(super) fn set_appended(&self, id: EventId) {
+        let state = &mut *self.lock();
+        state.appended = state.appended.max(Some(id));
+    }
+
+    /// The answer, if it is here. A window that lacks what this process has appended is not asked.
+    pub(super) fn read_after(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
+        let state = &mut *self.lock();
+        match state.read_after(after, max_bytes)? {
+            ReadAfter::UpToDate if state.is_behind() => None,
+            answer => Some(answer),
+        }
+    }
+
+    /// The answer after the server has said that it does not know the position, or has lost it. The window
+    /// may still know what came after it, or will be told.
+    pub(super) fn read_after_lost(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
+        self.lock().read_after(after, max_bytes)
+    }
+
+    /// Waits until there may be something after that position.
+    pub(super) async fn wait(self: &Arc<Self>, after: EventId, reader: &Reader) {
+        let _waiting = Waiting::new(self, reader);
+        loop {
+            // Woken by whatever is read from here on, polled or not.
+            let changed = self.changed.notified();
+            match self.head() {
+                Some(head) if head > after => return,
+                Some(head) if head < after => {
+                    let _ = time::timeout(BEHIND, changed).await;
+                    return;
+                }
+                _ => changed.await,
+            }
+        }
+    }
+
+    /// Ends the window if nobody has waited for some time.
+    pub(super) fn is_unused(&self) -> bool {
+        let state = &mut *self.lock();
+        if state.waiting > 0 || state.idle_since.elapsed() < LINGER {
+            return false;
+        }
+        (state.watched, state.log) = (false, None);
+        true
+    }
+
+    /// The position after which to read on.
+    pub(super) fn head(&self) -> Option<EventId> {
+        self.lock().log.as_ref().map(Log::head)
+    }
+
+    /// The stream ends at `last` now. Returns whether the window has changed.
+    pub(super) fn begin(&self, last: EventId) -> bool {
+        let state = &mut *self.lock();
+        match &state.log {
+            // What is between is read next.
+            Some(log) if log.head() <= last => false,
+            _ => {
+                state.log = Some(Log::new(self.history, last));
+                state.appended = state.appended.filter(|id| *id <= last);
+                true
+            }
+        }
+    }
+
+    /// All that was in the stream when it ended at `last` was read. Returns whether the window has
+    /// changed.
+    pub(super) fn settle(&self, last: EventId) -> bool {
+        match &mut self.lock().log {
+            Some(log) if log.head() < last => {
+                if log.head().epoch < last.epoch && last.number == 0 {
+                    log.begin_epoch(last.epoch, false);
+                } else {
+                    *log = Log::new(self.history, last);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Appends what was read after the head.
+    pub(super) fn append(&self, entries: &[Entry]) {
+        let state = &mut *self.lock();
+        let Some(log) = &mut state.log else { return };
+        let now = Instant::now();
+        let mut encoded = Vec::new();
+        for entry in entries {
+            let (id, head) = (entry.id, log.head());
+            if id <= head {
+                continue;
+            }
+            if !follows(head, id) {
+                if head.epoch < id.epoch && id.number == 1 {
+                    log.begin_epoch(id.epoch, false);
+                } else {
+                    *log = Log::new(self.history, before(id));
+                }
+            }
+            if id.number == 0 {
+                continue;
+            }
+            encoded.clear();
+            entry.encode_to(&mut encoded);
+            log.append_encoded(&encoded, now);
+        }
+    }
+}
+
+/// Somebody who waits.
+struct Waiting<'w>(&'w Window);
+
+impl<'w> Waiting<'w> {
+    fn new(window: &'w Arc<Window>, reader: &Reader) -> Self {
+        let state = &mut *window.lock();
+        state.waiting += 1;
+        if !state.watched {
+            state.watched = true;
+            reader.add(window.clone());
+        }
+        Self(window)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let state = &mut *self.0.lock();
+        state.waiting -= 1;
+        state.idle_since = Instant::now();
+    }
+}

@@ -1,0 +1,114 @@
+//! A client that moves from one server to the other at each attempt.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt as _;
+use sse_proto::RetryPolicy;
+use sse_proto_server::{EventId, GapReason};
+use sse_proto_stream::{EventSource, HyperUtil, Received};
+use tokio::time;
+
+use crate::{
+    publisher::{Http, Ledger},
+    witness::Step,
+};
+
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) connections: AtomicU64,
+    pub(crate) delivered: AtomicU64,
+    pub(crate) gaps: AtomicU64,
+    /// Microseconds from the request to publish to the event, of each hundredth.
+    pub(crate) latencies: std::sync::Mutex<Vec<u64>>,
+}
+
+/// Follows to the event whose data is "the end ...".
+pub(crate) async fn watch(
+    http: Http,
+    urls: [String; 2],
+    number: usize,
+    ledger: Arc<Ledger>,
+    tally: Arc<Tally>,
+) -> Result<Vec<Step>, String> {
+    let mut attempt = number;
+    let source = EventSource::get(&urls[number % 2], HyperUtil::from(http), time::sleep)
+        .map_err(|error| error.to_string())?
+        .retry_policy(RetryPolicy::new().jitter(100))
+        .response_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(10))
+        .each_attempt(move |request| {
+            if let Ok(url) = urls[attempt % 2].parse() {
+                *request.uri_mut() = url;
+            }
+            attempt += 1;
+        });
+    let mut source = pin!(source);
+    let mut steps = Vec::new();
+    let mut position = None;
+    while let Some(received) = source.next().await {
+        let event = match received.map_err(|error| error.to_string())? {
+            Received::Open(_) => {
+                tally.connections.fetch_add(1, Relaxed);
+                continue;
+            }
+            Received::Event(event) => event,
+            _ => continue,
+        };
+        let id: EventId = event
+            .last_event_id()
+            .parse()
+            .map_err(|_| format!("{event:?} has no id"))?;
+        // It begins with the oldest event that there is.
+        let before = *position.get_or_insert_with(|| {
+            let start = if event.event_type() == "gap" {
+                id
+            } else {
+                EventId {
+                    number: id.number - 1,
+                    ..id
+                }
+            };
+            steps.push(Step::At(start));
+            start
+        });
+        position = Some(id);
+        if event.event_type() == "gap" {
+            let reason = match event.data() {
+                "too-old" => GapReason::TooOld,
+                "ahead" => GapReason::Ahead,
+                "unknown" => GapReason::Unknown,
+                "epoch-ended" => GapReason::EpochEnded,
+                other => return Err(format!("a gap for the reason {other:?}")),
+            };
+            tally.gaps.fetch_add(1, Relaxed);
+            steps.push(Step::Gap {
+                after: before,
+                reason,
+                resume: id,
+            });
+            continue;
+        }
+        ledger.saw(id, event.data())?;
+        steps.push(Step::Event(id));
+        if tally.delivered.fetch_add(1, Relaxed) % 100 == 0 {
+            let sent = ledger.sent_at.lock().unwrap().get(event.data()).copied();
+            let latency = sent.map_or(Duration::ZERO, |sent| Instant::now() - sent);
+            tally
+                .latencies
+                .lock()
+                .unwrap()
+                .push(latency.as_micros() as u64);
+        }
+        if event.data().starts_with("the end") {
+            return Ok(steps);
+        }
+    }
+    Err("the client has given up".to_owned())
+}

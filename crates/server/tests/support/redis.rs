@@ -1,0 +1,294 @@
+//! A real Redis or Valkey server for tests, and a proxy that breaks connections to it.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A server on a free port of this machine, with its data in a folder of its own.
+pub(crate) struct Server {
+    port: u16,
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts the program that the environment variable `REDIS_SERVER` names.
+    pub(crate) fn start() -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, SeqCst);
+        let name = format!("redis-{}-{number}", std::process::id());
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut server = Self {
+            port,
+            folder,
+            child: None,
+        };
+        server.restart();
+        server
+    }
+
+    /// Starts another server, which follows this one.
+    pub(crate) fn start_replica(&self) -> Self {
+        let replica = Self::start();
+        let port = self.port.to_string();
+        replica.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+        replica.wait_for("INFO", |info| info.contains("master_link_status:up"));
+        replica
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Kills the process: what it has not written yet is gone.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts the server again, with the data that it has written.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let program = std::env::var_os("REDIS_SERVER");
+        let program = program.expect("REDIS_SERVER has to name a server; see tests/redis.sh");
+        let child = Command::new(program)
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "yes"])
+            .args(["--repl-diskless-sync-delay", "0"])
+            .arg("--dir")
+            .arg(&self.folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        self.wait_for("PING", |pong| pong == "PONG");
+    }
+
+    /// Starts the server again, with nothing.
+    pub(crate) fn restart_empty(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(&self.folder).unwrap();
+        std::fs::create_dir_all(&self.folder).unwrap();
+        self.restart();
+    }
+
+    /// What the server says to a command.
+    pub(crate) fn try_query<T: redis::FromRedisValue>(
+        &self,
+        command: &[&str],
+    ) -> redis::RedisResult<T> {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_connection()?;
+        redis::cmd(command[0])
+            .arg(&command[1..])
+            .query(&mut connection)
+    }
+
+    pub(crate) fn query<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        self.try_query(command).unwrap()
+    }
+
+    fn wait_for(&self, command: &str, is_met: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        loop {
+            let answer = self.try_query::<String>(&[command]);
+            if answer.as_ref().is_ok_and(|answer| is_met(answer)) {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{answer:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Passes connections on to a server, as long as it is not told otherwise.
+pub(crate) struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: AtomicU16,
+    refuses: AtomicBool,
+    /// New connections are frozen, too.
+    frozen: AtomicBool,
+    passed: Mutex<Vec<Arc<Passed>>>,
+}
+
+/// One connection.
+struct Passed {
+    hold_requests: AtomicBool,
+    hold_answers: AtomicBool,
+    swallow_answers: AtomicBool,
+    client: TcpStream,
+    server: TcpStream,
+}
+
+impl Proxy {
+    pub(crate) fn start(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            target: server.port().into(),
+            refuses: false.into(),
+            frozen: false.into(),
+            passed: Mutex::default(),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                // The proxy has gone when nobody else has this.
+                if Arc::strong_count(&accepting) == 1 {
+                    return;
+                }
+                accepting.pass(client.unwrap());
+            }
+        });
+        Self { port, shared }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Where new connections lead.
+    pub(crate) fn lead_to(&self, server: &Server) {
+        self.shared.target.store(server.port(), SeqCst);
+    }
+
+    /// Closes new connections at once.
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.shared.refuses.store(refuses, SeqCst);
+    }
+
+    /// Closes all connections.
+    pub(crate) fn cut(&self) {
+        for passed in self.shared.passed.lock().unwrap().drain(..) {
+            let _ = passed.client.shutdown(Shutdown::Both);
+            let _ = passed.server.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Keeps back what the clients of the present connections send, until [`release`](Self::release).
+    pub(crate) fn hold_requests(&self) {
+        self.each(|passed| passed.hold_requests.store(true, SeqCst));
+    }
+
+    /// Drops what the server sends over the present connections.
+    pub(crate) fn swallow_answers(&self) {
+        self.each(|passed| passed.swallow_answers.store(true, SeqCst));
+    }
+
+    /// Nothing moves, over new connections either, until [`release`](Self::release).
+    pub(crate) fn freeze(&self) {
+        self.shared.frozen.store(true, SeqCst);
+        self.each(|passed| {
+            passed.hold_requests.store(true, SeqCst);
+            passed.hold_answers.store(true, SeqCst);
+        });
+    }
+
+    /// Passes on what was kept back, also where the client has gone.
+    pub(crate) fn release(&self) {
+        self.shared.frozen.store(false, SeqCst);
+        self.each(|passed| {
+            passed.hold_requests.store(false, SeqCst);
+            passed.hold_answers.store(false, SeqCst);
+        });
+    }
+
+    fn each(&self, change: impl Fn(&Passed)) {
+        for passed in &*self.shared.passed.lock().unwrap() {
+            change(passed);
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.release();
+        self.cut();
+        self.refuse(true);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Shared {
+    fn pass(&self, client: TcpStream) {
+        if self.refuses.load(SeqCst) {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.target.load(SeqCst))) else {
+            return;
+        };
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
+        let frozen = self.frozen.load(SeqCst);
+        let passed = Arc::new(Passed {
+            hold_requests: frozen.into(),
+            hold_answers: frozen.into(),
+            swallow_answers: false.into(),
+            client,
+            server,
+        });
+        self.passed.lock().unwrap().push(passed.clone());
+        let requests = passed.clone();
+        thread::spawn(move || {
+            copy(&requests.client, &requests.server, |_| {
+                requests.hold_requests.load(SeqCst)
+            });
+        });
+        thread::spawn(move || {
+            copy(&passed.server, &passed.client, |bytes| {
+                if passed.swallow_answers.load(SeqCst) {
+                    *bytes = &[];
+                }
+                passed.hold_answers.load(SeqCst)
+            });
+        });
+    }
+}
+
+/// Copies from one to the other, and what was read is kept while `held` says so.
+fn copy(mut from: &TcpStream, mut to: &TcpStream, held: impl Fn(&mut &[u8]) -> bool) {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let len = from.read(&mut buffer).unwrap_or(0);
+        let mut bytes = &buffer[..len];
+        while held(&mut bytes) {
+            thread::sleep(Duration::from_millis(2));
+        }
+        if len == 0 || to.write_all(bytes).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
