@@ -11,8 +11,7 @@
 //! $ curl http://127.0.0.1:3000/stats
 //! ```
 //!
-//! All that has to do with streams is done by the [`Hub`]: see [`events`] and [`publish`]. The rest is
-//! routes, arguments, and two options of the sockets.
+//! The [`Hub`] does all that has to do with streams: see [`events`] and [`publish`].
 
 use std::{
     future::IntoFuture as _,
@@ -200,15 +199,18 @@ async fn publish<S: Store>(hub: &Hub<S>, event: &str, data: &str) -> Response {
         Ok(frame) => frame,
         Err(refused) => return (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
     };
-    let (status, error) = match hub.publish(TOPIC, frame).await {
+    let error = match hub.publish(TOPIC, frame).await {
         Ok(id) => return id.to_string().into_response(),
-        // It may be sent again, ...
-        Err(error @ PublishError::NotDone(_)) => (StatusCode::SERVICE_UNAVAILABLE, error),
-        // ... and this one would perhaps be there twice.
-        Err(error @ PublishError::Unknown { .. }) => (StatusCode::GATEWAY_TIMEOUT, error),
-        Err(error) => (StatusCode::BAD_REQUEST, error),
+        Err(error) => error,
     };
-    let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1");
+    let status = match error {
+        // It may be sent again, ...
+        PublishError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
+        // ... and this one would perhaps be there twice.
+        PublishError::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let retry_after = matches!(error, PublishError::NotDone(_)).then_some("1");
     let retry_after = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds)]);
     (status, retry_after, error.to_string()).into_response()
 }
@@ -233,11 +235,10 @@ struct Message {
 /// the form that an `<img>` takes as its source.
 async fn picture<S: Store>(State(hub): State<Hub<S>>, headers: HeaderMap, body: Bytes) -> Response {
     let of_type = headers.get(header::CONTENT_TYPE);
-    match of_type.and_then(|of_type| of_type.to_str().ok()) {
-        Some(of_type) if of_type.starts_with("image/") => {
-            publish(&hub, "picture", &data_url(of_type, &body)).await
-        }
-        _ => StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
+    let of_type = of_type.and_then(|of_type| of_type.to_str().ok());
+    match of_type.filter(|of_type| of_type.starts_with("image/")) {
+        Some(of_type) => publish(&hub, "picture", &data_url(of_type, &body)).await,
+        None => StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
     }
 }
 
@@ -246,20 +247,15 @@ fn data_url(of_type: &str, bytes: &[u8]) -> String {
 }
 
 /// `POST /streams`: ends them all.
-async fn streams<S: Store>(State(hub): State<Hub<S>>, Json(end): Json<End>) {
-    match end {
-        End::Drop => hub.disconnect_all(Duration::ZERO),
-        End::Stop => hub.close(),
+async fn streams<S: Store>(State(hub): State<Hub<S>>, Json(end): Json<String>) -> StatusCode {
+    match &*end {
+        // The clients connect again, and miss nothing.
+        "drop" => hub.disconnect_all(Duration::ZERO),
+        // For good: who comes back is told to stay away.
+        "stop" => hub.close(),
+        _ => return StatusCode::BAD_REQUEST,
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum End {
-    /// They connect again, and miss nothing.
-    Drop,
-    /// For good: who comes back is told to stay away.
-    Stop,
+    StatusCode::OK
 }
 
 /// `GET /stats`
@@ -274,19 +270,15 @@ async fn stats<S: Store>(State(hub): State<Hub<S>>) -> Json<Value> {
     }))
 }
 
-/// Something to look at: how many clients there are, and a dot that goes round.
+/// Something to look at: how many clients there are, and a dot that moves.
 async fn demo<S: Store>(hub: Hub<S>, period: Duration) {
     let mut ticks = time::interval(period);
     for time in 0.. {
         ticks.tick().await;
-        let clients = hub.stats().clients.to_string();
-        let (y, x) = (time as f32 / 3.0).sin_cos();
-        let (x, y) = (16.0 + 9.0 * x, 16.0 + 9.0 * y);
-        let size = r#"xmlns="http://www.w3.org/2000/svg" width="32" height="32""#;
-        let svg = format!(r#"<svg {size}><circle cx="{x}" cy="{y}" r="6" fill="teal"/></svg>"#);
-        let picture = data_url("image/svg+xml", svg.as_bytes());
-        for (event, data) in [("clients", &clients), ("picture", &picture)] {
-            let _ = publish(&hub, event, data).await;
-        }
+        let (size, x) = (r#"width="32" height="32""#, time % 33);
+        let dot = format!(r#"<circle cx="{x}" cy="16" r="5"/>"#);
+        let svg = format!(r#"<svg xmlns="http://www.w3.org/2000/svg" {size}>{dot}</svg>"#);
+        publish(&hub, "picture", &data_url("image/svg+xml", svg.as_bytes())).await;
+        publish(&hub, "clients", &hub.stats().clients.to_string()).await;
     }
 }
