@@ -123,10 +123,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         let publishing = back.elapsed();
         time::sleep(Duration::from_secs(1)).await;
         let gaps = tally.gaps.load(Relaxed) - gaps;
-        writeln!(
-            out,
-            "{fault:?}: publishing again after {publishing:.1?}, {gaps} gaps told"
-        )?;
+        match fault {
+            Fault::Server(_) => writeln!(out, "{fault:?}: {gaps} gaps told")?,
+            _ => writeln!(
+                out,
+                "{fault:?}: publishing again {publishing:.1?} after its return, {gaps} gaps told"
+            )?,
+        }
     }
     time::sleep(Duration::from_millis(args.pause)).await;
     ledger.over.store(true, Relaxed);
