@@ -2,6 +2,7 @@
 
 mod disk;
 mod epoch;
+mod format;
 mod log_file;
 mod name;
 #[cfg(test)]
@@ -32,7 +33,8 @@ use crate::{
 
 use disk::{Disk, named};
 use epoch::{Claim, Epochs};
-use log_file::{LogFile, ReadFile, Unnumbered};
+use format::Unnumbered;
+use log_file::{LogFile, ReadFile};
 use writer::{Append, Message, Shared, Writer, ended};
 
 /// How many bytes of events may wait to be written. An append waits until there is room for it.
@@ -40,18 +42,20 @@ const QUEUE: u32 = 8 << 20;
 /// What an event takes of it besides its own bytes.
 const OVERHEAD: usize = 256;
 
-/// Keeps the latest events of each topic in a file, and in memory to read them from there.
+/// Keeps the latest events of each topic in a file; they are read from memory.
 ///
-/// An append is acknowledged, and seen by clients, when it is on the disk: written and synced. Clients
-/// that come back after a restart, or a crash, go on where they were, without a gap.
+/// An append is acknowledged, and visible to clients, once the event is on the disk: written and
+/// synced. Clients that reconnect after a restart or a crash continue where they were, without a
+/// gap.
 ///
 /// ```
 /// use sse_proto::Frame;
-/// use sse_proto_server::{FileStore, Hub, Publisher, ReadAfter, Store as _, Topic as _};
+/// use sse_proto_server::{FileStore, Hub, ReadAfter, Store as _, Topic as _};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// # let directory = std::env::temp_dir().join(format!("sse-proto-server-doc-{}", std::process::id()));
+/// # let name = format!("sse-proto-server-doc-{}", std::process::id());
+/// # let directory = std::env::temp_dir().join(name);
 /// let hub = Hub::new(FileStore::open(&directory, 1 << 20)?);
 /// let first = hub.publish("prices", Frame::message("17.20")).await?;
 /// let second = hub.publish("prices", Frame::message("17.30")).await?;
@@ -59,7 +63,8 @@ const OVERHEAD: usize = 256;
 ///
 /// // The next process.
 /// let store = FileStore::open(&directory, 1 << 20)?;
-/// assert_eq!((store.recovered()[0].name.as_str(), store.recovered()[0].events), ("prices", 2));
+/// let found = &store.recovered()[0];
+/// assert_eq!((found.name.as_str(), found.events, found.cut), ("prices", 2, 0));
 /// let prices = store.topic("prices")?;
 /// let ReadAfter::Events { last, .. } = prices.read_after(first, 1000).await? else { panic!() };
 /// assert_eq!(last, second);
@@ -71,39 +76,43 @@ const OVERHEAD: usize = 256;
 ///
 /// # The directory
 ///
-/// Each topic with events has a file, named like the topic (other characters than `a-z0-9-_.` are
-/// written `%` and two digits) with `.sse` at the end. It is an event stream: look at it with `cat`,
-/// read it with any client. It is written anew, with what is kept, when it is longer than twice that
-/// and 64 KiB. A file named `epoch` keeps ids from being used twice. Put no other `.sse` files there.
+/// Each topic that has events has one file, named after the topic and ending in `.sse`. Bytes other
+/// than `a-z`, `0-9`, `-`, `_` and `.` are percent-encoded. The file is an event stream: `cat`
+/// shows it, and any decoder reads it. When it is longer than twice the history and 64 KiB, it is
+/// rewritten with the events that are kept. A file named `epoch` makes sure that no id is used
+/// twice. Do not put other files that end in `.sse` into the directory.
 ///
-/// The directory belongs to the store that opened it last. An older one that still runs refuses to
-/// append, and events that it was just writing are answered by
-/// [`AppendError::Unknown`]. So end a process before the next one opens its directory. The file system
-/// has to be a local one, or one that behaves so.
+/// The directory belongs to the store that opened it last. If an older one still runs, its appends
+/// fail, those under way with [`AppendError::Unknown`]. End a process before the next one opens its
+/// directory: otherwise what the old one was just writing may make the new one refuse to append to
+/// that topic, until it is opened again. Use a local file system.
 ///
 /// # After a restart
 ///
-/// - A topic's next event begins a new epoch. Nothing was lost at its start, so it is no gap.
-/// - The ids of all events that are kept are known, and the position before them. A client of a topic
-///   that never had an event gets a gap, as there is nothing that could say that its position is one.
-/// - Tokens are not: an event whose publication was [`Unknown`](AppendError::Unknown) before and is
-///   [published again](crate::Hub::publish_again) may be there twice.
+/// - The next event of a topic starts a new epoch. Nothing was lost before it, so clients get no
+///   gap.
+/// - The position of every event that is kept is known, and so is the position before the first
+///   one. A client that waited for the first event of a topic without any gets a gap.
+/// - Tokens are forgotten: an event whose publication was [`Unknown`](AppendError::Unknown) before
+///   the restart and is [published again](crate::Hub::publish_again) after it may be in the log
+///   twice.
 ///
-/// If an old copy of the directory is put back, clients that have seen more than it has get a gap, and
-/// no id is used again as long as the clock was not put back, too.
+/// When an old copy of the directory is put back, clients that have seen later events get a gap,
+/// and no id is used twice unless the clock was set back as well.
 ///
 /// # Failures
 ///
-/// If the disk is full or broken, appends fail with [`AppendError::NotDone`], and the file is cut back
-/// to its last whole event. If that fails, too, they are [`AppendError::Unknown`], and all others of that
-/// topic `NotDone` until it works. Nothing checks that what is on the disk is what was written:
-/// the file system's part, or the disk's.
+/// When the disk is full or fails, appends fail with [`AppendError::NotDone`], and the file is
+/// truncated to its last whole event. If truncating fails, too, they fail with
+/// [`AppendError::Unknown`], and later appends to that topic with `NotDone`, until it succeeds.
+/// Events have no checksum: whether the disk returns what was written is not verified.
 ///
 /// # Costs
 ///
-/// All appends that wait are written together, with one sync for each topic that has some. At most
-/// 8 MiB of events wait; further appends wait for room. One thread writes; it ends when the store is
-/// dropped, which waits until it is done. Up to 64 files are open at once.
+/// Appends are written in batches, with one sync for each topic in the batch: many at once cost
+/// hardly more than one. At most 8 MiB of events wait to be written; further appends wait for room.
+/// One thread writes, and has up to 64 files open. It ends when the store is dropped, which blocks
+/// until everything that waits is written.
 pub struct FileStore {
     history: History,
     topics: Topics<FileTopic>,
@@ -113,16 +122,16 @@ pub struct FileStore {
     recovered: Vec<Recovered>,
 }
 
-/// What [`FileStore::open`] has found of a topic.
+/// What [`FileStore::open`] found of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {
     /// The topic's name.
     pub name: String,
-    /// How many events are in its file.
+    /// The number of events in its file.
     pub events: u64,
-    /// The bytes at the file's end that were cut off: an event that was not written to its end, and
-    /// so was not acknowledged. 0 unless the process or the machine has crashed.
+    /// The number of bytes that were cut off at the end of the file: the start of an event that was
+    /// never acknowledged. 0 unless the process or the machine crashed.
     pub cut: u64,
 }
 
@@ -130,19 +139,19 @@ impl FileStore {
     /// How many topics there may be unless told otherwise.
     pub const MAX_TOPICS: usize = 100_000;
 
-    /// Opens a directory, which is made if it is missing, and reads what is in it.
+    /// Opens a directory, which is created if it is missing, and reads the topics in it.
     ///
-    /// Keeps `history` bytes of each topic, counted as they are sent, and the newest event whatever its
-    /// length: in memory, and up to twice that and 64 KiB in the file.
+    /// Keeps `history` bytes of each topic, counted as they are sent, and the newest event whatever
+    /// its length: in memory, and up to twice that and 64 KiB in the file.
     ///
-    /// This reads and syncs each file, so call it before the server starts, or on a thread for blocking
-    /// work.
+    /// This blocks: it reads and syncs every file. Call it before the server starts, or on a thread
+    /// for blocking work.
     ///
     /// # Errors
     ///
-    /// What the file system says. [`InvalidData`](io::ErrorKind::InvalidData), with the file's name and
-    /// the place in it, if a file was not written by a store, or was changed other than by cutting off
-    /// its end.
+    /// Those of the file system. [`InvalidData`](io::ErrorKind::InvalidData), with the name of the
+    /// file and the offset, if a file was not written by a store, or was changed in another way
+    /// than by truncation. The file is left as it is.
     pub fn open(directory: impl AsRef<Path>, history: usize) -> io::Result<Self> {
         Self::open_on(Disk::new(directory.as_ref())?, history)
     }
@@ -167,7 +176,7 @@ impl FileStore {
 
         // Above all that there are, should somebody have removed the file `epoch`.
         let last = files.iter().map(|(_, read)| read.file.head().epoch).max();
-        let mut epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
+        let epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
         let next = epoch.saturating_add(files.len() as u64);
         if next >= claim.limit() {
             claim.extend(&disk, next)?;
@@ -184,11 +193,10 @@ impl FileStore {
             directory: disk.directory().into(),
             recovered: Vec::with_capacity(files.len()),
         };
-        for (name, read) in files {
+        for ((name, read), epoch) in files.into_iter().zip(epoch..) {
             let ReadFile { mut file, log, .. } = read;
             let log = log.unwrap_or_else(|| Log::new(history, EventId { epoch, number: 0 }));
             file.begin(epoch);
-            epoch += 1;
             let topic = FileTopic::new(file, log, &store.queue, true);
             // There is no limit yet.
             let _ = store.topics.get_or_insert(&name, || topic);
@@ -217,10 +225,11 @@ impl FileStore {
         &self.recovered
     }
 
-    /// Keeps at most `topics` topics, 100,000 by default. For one more, the topic goes that was not used
-    /// for the longest time, has no clients and never had an event. One that has a file stays; if they
-    /// all have, there is no room for another one. To remove a topic, remove its file while no store
-    /// has the directory open.
+    /// Keeps at most `topics` topics, 100,000 by default.
+    ///
+    /// To make room for another one, the store forgets the least recently used topic that never had
+    /// an event and has no clients. It never forgets one that has a file: if all have, new topics
+    /// are refused. To remove a topic, delete its file while no store has the directory open.
     #[must_use]
     pub fn max_topics(mut self, topics: usize) -> Self {
         self.topics.set_limit(topics);
@@ -259,8 +268,8 @@ impl Store for FileStore {
 
     /// # Errors
     ///
-    /// [`TopicError::InvalidName`] if the name is empty, or its file's name would be longer than 251
-    /// bytes: that is 247 letters and digits, or 82 other bytes.
+    /// [`TopicError::InvalidName`] if the name is empty or too long for a file name: 247 bytes,
+    /// where each byte that is percent-encoded counts as three. [`TopicError::TooMany`].
     fn topic(&self, name: &str) -> Result<Arc<FileTopic>, TopicError> {
         if let Some(topic) = self.topics.get(name) {
             return Ok(topic);
@@ -339,8 +348,8 @@ impl Kept for FileTopic {
 }
 
 impl Topic for FileTopic {
-    /// Appends an event, once there is room for it among those that wait. A frame without data is not
-    /// taken: it is no event, and could not be found in the file.
+    /// Appends an event, as soon as there is room for it in the queue. A frame without data is
+    /// refused: it is not an event, and would not be found in the file.
     ///
     /// If the future is dropped, the event may still be appended.
     async fn append(&self, frame: Frame<'_>, token: &Token) -> Result<EventId, AppendError> {

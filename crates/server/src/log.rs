@@ -365,7 +365,8 @@ impl Log {
         Bounds::new(oldest, self.head())
     }
 
-    /// The position before the oldest event that is kept, in the epoch before it if that is still known.
+    /// The position before the oldest event that is kept, in the epoch before its own if that is
+    /// still known.
     pub(crate) fn before_first(&self) -> EventId {
         match self.epochs.front() {
             Some(epoch) => EventId {

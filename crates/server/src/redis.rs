@@ -8,6 +8,7 @@ mod link;
 mod look;
 mod reader;
 mod reply;
+mod session;
 mod topic;
 mod window;
 
@@ -23,10 +24,11 @@ use doubts::Doubts;
 use link::{Fault, Link};
 use reader::Reader;
 
-/// Keeps events on a Redis or Valkey server, in one stream a topic, for any number of processes.
+/// Keeps events on a Redis or Valkey server, in one stream per topic, for any number of processes.
 ///
-/// All of them append to the same topics and see the same events in the same order. Needs the feature
-/// `redis`, Rust 1.88, tokio, and Redis 7.0 or later.
+/// All processes append to the same topics, and their clients see the same events in the same
+/// order. Requires the feature `redis`, Rust 1.88 (that of the `redis` crate), tokio, and Redis 7.0
+/// or Valkey.
 ///
 /// ```no_run
 /// use sse_proto_server::{Hub, RedisStore};
@@ -39,39 +41,46 @@ use reader::Reader;
 /// # }
 /// ```
 ///
-/// # What happens when
+/// # Failures
 ///
-/// - **The server is away:** publishing waits up to the [append
-///   timeout](RedisStoreBuilder::append_timeout). Clients stay connected and go on when it is back.
-/// - **An answer is lost:** the event is sent again, with the same token, over another connection. The
-///   server appends it once, whichever of the two arrives first. A token is known for the
-///   publisher's latest 256 events of a topic, and for half an hour.
-/// - **The server restarts, or a replica is promoted:** a new epoch begins, whether or not anything was
-///   lost, and each client gets a gap event at the end of the old one. Nothing that is still there is
-///   skipped.
-/// - **Streams are deleted:** the same.
+/// - **The server is unreachable.** An append is tried again until the
+///   [append timeout](RedisStoreBuilder::append_timeout). Clients stay connected and continue when
+///   the server is back.
+/// - **An answer is lost.** The append is repeated with the same token over a new connection, and
+///   the server carries it out once, whichever of the two arrives first. The server remembers
+///   the 256 newest tokens of a publisher per topic, and they are valid for half an hour.
+/// - **The server replies with an error** (out of memory, loading its data, no permission). The
+///   event was not appended, unless an earlier attempt was left without an answer.
+/// - **The server restarts, or a replica is promoted.** A new epoch begins, whether or not events
+///   were lost. Clients are told with a gap event at the end of the old epoch, and then get
+///   everything that follows it.
+/// - **A stream is deleted.** The same, within 10 seconds if nobody publishes.
 ///
-/// # How to set up the server
+/// # Server settings
 ///
-/// - `appendonly yes`. With `appendfsync everysec`, the default, nothing is lost when the process is
-///   killed, and about a second when the machine fails. With the default snapshots alone, everything
-///   since the last one is lost.
-/// - `maxmemory-policy noeviction`, and memory enough: an event takes some 50 bytes more than its
-///   length. Nobody may set a time to live on these keys, nor delete entries.
-/// - A clock that is kept by NTP. If all data are lost **and** the clock went back by more than the
-///   outage, ids could be given twice: raise the [epoch floor](RedisStoreBuilder::epoch_floor) then.
-/// - Behind a name or address that leads to the master. Proxies that speak the Redis protocol and
-///   change servers without closing connections are not supported, nor is the redirection of a cluster.
-/// - The user needs these commands on the keys `PREFIX:*`: `EVALSHA`, `SCRIPT LOAD`, `INFO`, `TIME`,
-///   `EXISTS`, `EXPIRE`, `HGET`, `HMGET`, `HSET`, `XADD`, `XGROUP`, `XINFO`, `XRANGE`, `XREAD`,
-///   `XREVRANGE`, `XSETID`, `ZADD`, `ZCARD`, `ZRANGE`, `ZRANGEBYSCORE`, `ZREMRANGEBYRANK`, `CLIENT ID` and
-///   `CLIENT UNBLOCK`. Without the last two, a client may wait up to 5 seconds for the first event of
-///   a topic that this process does not read yet.
+/// - Set `appendonly yes`. With `appendfsync everysec` (the default) no event is lost if the server
+///   process is killed, and about a second of events if the machine fails. With snapshots only,
+///   all events since the last snapshot are lost.
+/// - Set `maxmemory-policy noeviction`, and provide memory: each event takes about 50 bytes in
+///   addition to its length. Do not set expiry times on keys of this store, and do not delete
+///   entries.
+/// - Synchronize the server's clock with NTP. Ids could repeat only if all data are lost **and**
+///   the clock goes back by more than the outage; set the
+///   [epoch floor](RedisStoreBuilder::epoch_floor) in that case.
+/// - Connect to the master, or to a name that follows it. Cluster redirections are not supported,
+///   nor are proxies that switch to another server while the client's connection stays open.
+/// - The user needs access to the keys `PREFIX:*` and these commands: `CLIENT ID`,
+///   `CLIENT UNBLOCK`, `EVALSHA`, `EXISTS`, `EXPIRE`, `HGET`, `HMGET`, `HSET`, `INFO`,
+///   `SCRIPT LOAD`, `TIME`, `XADD`, `XGROUP CREATE`, `XGROUP DESTROY`, `XINFO STREAM`, `XRANGE`,
+///   `XREAD`, `XREVRANGE`, `XSETID`, `ZADD`, `ZCARD`, `ZRANGE`, `ZRANGEBYSCORE` and
+///   `ZREMRANGEBYRANK`. Without the first two, the first client of a topic may wait up to 5 seconds
+///   for its events.
 ///
-/// Each topic that somebody subscribes to has a stream and a small hash from then on: let
-/// [`authorize`](crate::HubBuilder::authorize) refuse names that are none of yours.
+/// The first subscription to a topic creates a stream and a small hash, which remain. Let
+/// [`authorize`](crate::HubBuilder::authorize) refuse names that are not yours.
 ///
-/// For `rediss://` URLs, depend on the crate `redis` 1 with one of its TLS features for tokio.
+/// For `rediss://` URLs, enable one of the TLS features for tokio of the crate `redis` 1 in your
+/// own dependencies.
 pub struct RedisStore {
     core: Arc<Core>,
     topics: Topics<RedisTopic>,
@@ -110,8 +119,8 @@ impl RedisStore {
     /// The longest name of a topic, in bytes.
     pub const MAX_NAME_LEN: usize = 1024;
 
-    /// Connects to the server at `url`, with the defaults of [`RedisStoreBuilder`]. All keys begin with
-    /// `prefix` and a colon.
+    /// Connects to the server at `url`, with the defaults of [`RedisStoreBuilder`]. All keys begin
+    /// with `prefix` and a colon.
     ///
     /// # Errors
     ///
@@ -138,8 +147,8 @@ impl RedisStore {
         }
     }
 
-    /// How often a connection to the server was lost and made again. There are two, one for commands
-    /// and one to wait for events.
+    /// How often a connection to the server was lost and made again. There are two, one for
+    /// commands and one to wait for events.
     pub fn reconnects(&self) -> u64 {
         self.core.link.reconnects() + self.core.reader.reconnects()
     }
@@ -191,15 +200,15 @@ pub struct RedisStoreBuilder {
 impl RedisStoreBuilder {
     /// How many events of a topic the server keeps: 10,000 by default, and up to about 100 more.
     ///
-    /// Redis knows no limit in bytes: multiply by the mean length of your events. All processes should
-    /// have the same number.
+    /// Redis knows no limit in bytes: multiply by the mean length of your events. All processes
+    /// should have the same number.
     pub fn max_len(mut self, events: u64) -> Self {
         self.options.max_len = events;
         self
     }
 
-    /// How many bytes of each topic that has clients are kept in this process, too, so that they need
-    /// not be read from the server for each client: 256 KiB by default.
+    /// How many bytes of each topic that has clients are kept in this process, too, so that they
+    /// need not be read from the server for each client: 256 KiB by default.
     pub fn window(mut self, bytes: usize) -> Self {
         self.options.window = bytes;
         self
@@ -231,8 +240,8 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// If the URL is not valid, or the server cannot be reached now. After this, lost connections are
-    /// made again without end.
+    /// If the URL is not valid, or the server cannot be reached now. After this, lost connections
+    /// are made again without end.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         let client = Client::open(self.url)?;
         let link = Arc::new(Link::new(client.clone()));

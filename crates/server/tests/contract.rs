@@ -1,14 +1,34 @@
 //! Each store keeps the contract of `Store` and `Topic`, in peace and with faults put in.
+//!
+//! Those of Redis need a server: see redis.sh, which runs them.
 
+#[allow(dead_code, reason = "memory has few of the faults")]
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "../src/file/tests/directory.rs"]
+mod directory;
+#[cfg(feature = "redis")]
+#[path = "support/redis.rs"]
+mod redis_server;
 #[path = "support/witness.rs"]
 mod witness;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use contract::{Engine, Fault, answers, life, tokens, waits};
-use sse_proto_server::MemoryStore;
+use contract::{Engine, Fault, Summary, answers, life, tokens, waits};
+use directory::Directory;
+use sse_proto_server::{FileStore, MemoryStore, Store as _};
+use tokio::time::sleep;
+
+/// What each life has to come to, whatever the engine.
+fn check(summary: &Summary, gaps: u64, epochs: usize) {
+    assert!(summary.acknowledged > 50, "{summary:?}");
+    assert!(summary.gaps >= gaps, "{summary:?}");
+    assert!(summary.epochs >= epochs, "{summary:?}");
+}
 
 /// Memory is of one process. It can be started again, with nothing, and trims itself.
 struct Memory {
@@ -18,9 +38,10 @@ struct Memory {
 
 impl Memory {
     fn new(history: usize) -> Self {
+        let store = Arc::new(MemoryStore::with_history(history));
         Self {
             history,
-            store: Mutex::new(Arc::new(MemoryStore::with_history(history))),
+            store: Mutex::new(store),
         }
     }
 }
@@ -28,8 +49,8 @@ impl Memory {
 impl Engine for Memory {
     type Store = MemoryStore;
 
-    fn store(&self, _process: usize) -> Arc<MemoryStore> {
-        self.store.lock().unwrap().clone()
+    fn store(&self, _process: usize) -> Option<Arc<MemoryStore>> {
+        Some(self.store.lock().unwrap().clone())
     }
 
     fn processes(&self) -> usize {
@@ -39,7 +60,9 @@ impl Engine for Memory {
     async fn inject(&self, fault: Fault) {
         match fault {
             Fault::None | Fault::Trimmed => {}
-            Fault::Emptied => *self.store.lock().unwrap() = Self::new(self.history).store(0),
+            Fault::Emptied => {
+                *self.store.lock().unwrap() = Arc::new(MemoryStore::with_history(self.history));
+            }
             other => unreachable!("{other:?} does not happen to memory"),
         }
     }
@@ -63,27 +86,286 @@ async fn memory_wakes_those_who_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_in_peace() {
     let summary = life(Arc::new(Memory::new(1 << 20)), Fault::None, 5, "life").await;
-    println!("{summary:?}");
-    assert_eq!(
-        (
-            summary.gaps,
-            summary.not_done,
-            summary.unknown,
-            summary.epochs
-        ),
-        (0, 0, 0, 1)
+    check(&summary, 0, 1);
+    let rest = (
+        summary.gaps,
+        summary.not_done,
+        summary.unknown,
+        summary.epochs,
     );
+    assert_eq!(rest, (0, 0, 0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_emptied() {
     let summary = life(Arc::new(Memory::new(1 << 20)), Fault::Emptied, 5, "life").await;
-    assert!(summary.gaps >= 5 && summary.epochs >= 5, "{summary:?}");
+    check(&summary, 5, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_trimmed() {
     // So little that a reader in small runs is left behind.
     let summary = life(Arc::new(Memory::new(200)), Fault::Trimmed, 5, "life").await;
-    assert!(summary.gaps >= 1 && summary.epochs == 1, "{summary:?}");
+    check(&summary, 1, 1);
+}
+
+/// Files are of one process, too, which ends and starts again.
+struct Files {
+    history: usize,
+    directory: Directory,
+    store: Mutex<Option<Arc<FileStore>>>,
+}
+
+impl Files {
+    fn new(history: usize) -> Self {
+        let files = Self {
+            history,
+            directory: Directory::new(),
+            store: Mutex::default(),
+        };
+        files.start();
+        files
+    }
+
+    fn start(&self) {
+        let store = FileStore::open(&self.directory, self.history).unwrap();
+        *self.store.lock().unwrap() = Some(Arc::new(store));
+    }
+
+    async fn end(&self) {
+        let Some(store) = self.store.lock().unwrap().take() else {
+            return;
+        };
+        let topic = Arc::downgrade(&store.topic("life").unwrap());
+        let rest = Arc::downgrade(&store);
+        drop(store);
+        while topic.strong_count() + rest.strong_count() > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+impl Engine for Files {
+    type Store = FileStore;
+
+    fn store(&self, _process: usize) -> Option<Arc<FileStore>> {
+        self.store.lock().unwrap().clone()
+    }
+
+    fn processes(&self) -> usize {
+        1
+    }
+
+    async fn inject(&self, fault: Fault) {
+        match fault {
+            Fault::None | Fault::Trimmed => {}
+            Fault::Restarted => {
+                self.end().await;
+                self.start();
+            }
+            Fault::Emptied => {
+                self.end().await;
+                std::fs::remove_dir_all(&*self.directory).unwrap();
+                std::fs::create_dir(&*self.directory).unwrap();
+                self.start();
+            }
+            other => unreachable!("{other:?} does not happen to files"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn file_answers() {
+    answers(&Files::new(1 << 20)).await;
+}
+
+#[tokio::test]
+async fn file_knows_tokens() {
+    tokens(&Files::new(1 << 20)).await;
+}
+
+#[tokio::test]
+async fn file_wakes_those_who_wait() {
+    waits(&Files::new(1 << 20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_in_peace() {
+    let summary = life(Arc::new(Files::new(1 << 20)), Fault::None, 5, "life").await;
+    check(&summary, 0, 1);
+    let rest = (
+        summary.gaps,
+        summary.not_done,
+        summary.unknown,
+        summary.epochs,
+    );
+    assert_eq!(rest, (0, 0, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_restarted() {
+    let summary = life(Arc::new(Files::new(1 << 20)), Fault::Restarted, 5, "life").await;
+    check(&summary, 0, 5);
+    assert_eq!(summary.gaps, 0, "nothing was lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_emptied() {
+    let summary = life(Arc::new(Files::new(1 << 20)), Fault::Emptied, 5, "life").await;
+    check(&summary, 5, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_trimmed() {
+    let summary = life(Arc::new(Files::new(200)), Fault::Trimmed, 5, "life").await;
+    check(&summary, 1, 1);
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use sse_proto_server::RedisStore;
+
+    use super::{
+        Arc, Duration, Engine, Fault, Mutex, answers, check, life,
+        redis_server::{Proxy, Server},
+        sleep, tokens, waits,
+    };
+
+    /// Two processes on one server, each over connections that can break.
+    struct Redis {
+        server: Mutex<Server>,
+        proxies: [Proxy; 2],
+        stores: [Arc<RedisStore>; 2],
+    }
+
+    impl Redis {
+        async fn start() -> Self {
+            let server = Server::start();
+            let proxies = [Proxy::start(&server), Proxy::start(&server)];
+            let connect = async |proxy: &Proxy| {
+                // Enough for a second try.
+                let timeout = Duration::from_secs(2);
+                let builder = RedisStore::builder(&proxy.url(), "test").append_timeout(timeout);
+                Arc::new(builder.connect().await.unwrap())
+            };
+            let stores = [connect(&proxies[0]).await, connect(&proxies[1]).await];
+            Self {
+                server: Mutex::new(server),
+                proxies,
+                stores,
+            }
+        }
+
+        fn each_proxy(&self, act: impl Fn(&Proxy)) {
+            self.proxies.iter().for_each(act);
+        }
+
+        /// Another server takes over that has not got the latest events.
+        async fn fail_over(&self) {
+            let replica = Server::start();
+            let between = Proxy::start(&self.server.lock().unwrap());
+            let port = between.url();
+            let port = port.trim_end_matches('/').rsplit(':').next().unwrap();
+            replica.query::<()>(&["REPLICAOF", "127.0.0.1", port]);
+            while !replica
+                .query::<String>(&["INFO"])
+                .contains("master_link_status:up")
+            {
+                sleep(Duration::from_millis(20)).await;
+            }
+            sleep(Duration::from_millis(50)).await;
+            between.freeze();
+            sleep(Duration::from_millis(100)).await;
+            self.each_proxy(|proxy| proxy.refuse(true));
+            self.each_proxy(Proxy::cut);
+            replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
+            self.each_proxy(|proxy| proxy.lead_to(&replica));
+            *self.server.lock().unwrap() = replica;
+            self.each_proxy(|proxy| proxy.refuse(false));
+        }
+    }
+
+    impl Engine for Redis {
+        type Store = RedisStore;
+
+        fn store(&self, process: usize) -> Option<Arc<RedisStore>> {
+            Some(self.stores[process].clone())
+        }
+
+        fn processes(&self) -> usize {
+            2
+        }
+
+        async fn inject(&self, fault: Fault) {
+            let query = |command: &[&str]| self.server.lock().unwrap().query::<i64>(command);
+            let log = "test:{life}:log";
+            match fault {
+                Fault::None => {}
+                Fault::Away => {
+                    self.each_proxy(|proxy| proxy.refuse(true));
+                    self.each_proxy(Proxy::cut);
+                    sleep(Duration::from_millis(400)).await;
+                    self.each_proxy(|proxy| proxy.refuse(false));
+                }
+                Fault::Slow => {
+                    self.each_proxy(Proxy::freeze);
+                    sleep(Duration::from_millis(400)).await;
+                    self.each_proxy(Proxy::release);
+                }
+                Fault::AnswersLost => {
+                    self.each_proxy(Proxy::swallow_answers);
+                    sleep(Duration::from_millis(200)).await;
+                    self.each_proxy(Proxy::cut);
+                }
+                Fault::Restarted => self.server.lock().unwrap().restart(),
+                Fault::Emptied => self.server.lock().unwrap().restart_empty(),
+                Fault::Trimmed => drop(query(&["XTRIM", log, "MAXLEN", "1"])),
+                Fault::Deleted => drop(query(&["DEL", log])),
+                Fault::FailedOver => self.fail_over().await,
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs Redis: redis.sh"]
+    async fn redis_answers() {
+        answers(&Redis::start().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs Redis: redis.sh"]
+    async fn redis_knows_tokens() {
+        tokens(&Redis::start().await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs Redis: redis.sh"]
+    async fn redis_wakes_those_who_wait() {
+        waits(&Redis::start().await).await;
+    }
+
+    macro_rules! lives {
+        ($($name:ident: $fault:ident, $gaps:expr, $epochs:expr;)*) => {$(
+            #[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs Redis: redis.sh"]
+            async fn $name() {
+                let engine = Arc::new(Redis::start().await);
+                let summary = life(engine, Fault::$fault, 3, "life").await;
+                println!("{}: {summary:?}", stringify!($name));
+                check(&summary, $gaps, $epochs);
+            }
+        )*};
+    }
+
+    lives! {
+        redis_in_peace: None, 0, 1;
+        redis_away: Away, 0, 1;
+        redis_slow: Slow, 0, 1;
+        redis_with_lost_answers: AnswersLost, 0, 1;
+        redis_restarted: Restarted, 3, 4;
+        redis_emptied: Emptied, 3, 3;
+        redis_trimmed: Trimmed, 0, 1;
+        redis_deleted: Deleted, 3, 4;
+        redis_failed_over: FailedOver, 3, 4;
+    }
 }

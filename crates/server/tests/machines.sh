@@ -8,9 +8,8 @@ source tests/support/install.sh
 
 target=$(target_folder)
 if [[ -n ${VALKEY-} ]]; then
-    mkdir -p "$target/valkey"
-    python_env crates/server/tests/machines/valkey.txt "$target/valkey/venv"
-    engine=$(find "$target/valkey/venv" -name valkey-server -type f | head -1)
+    python_env crates/server/tests/support/valkey.txt "$target/valkey"
+    engine=$(find "$target/valkey" -name valkey-server -type f | head -1)
 else
     need "command -v redis-server" redis-server
     engine=$(command -v redis-server)

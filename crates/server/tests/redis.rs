@@ -181,7 +181,6 @@ async fn events_of_all_processes_reach_each_client_in_order_and_without_holes() 
             .await,
         got
     );
-    // And from the window, once somebody waits.
     assert_eq!(one.reconnects() + two.reconnects() + three.reconnects(), 0);
 }
 
@@ -268,9 +267,333 @@ async fn no_id_is_given_again_by_a_server_that_has_lost_everything() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a server: tests/redis.sh"]
+async fn a_deleted_stream_is_told_to_those_who_wait_even_if_nobody_publishes() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    let first = append(&topic(&store), "1").await;
+    client.read_to(first).await;
+    client.wait_in_vain().await;
+    server.query::<()>(&["DEL", "test:{news}:log"]);
+    let got = timeout(Duration::from_secs(17), client.next()).await;
+    let got = got.unwrap();
+    assert!(
+        matches!(got[..], [Got::Gap(GapReason::EpochEnded, id)] if id.epoch > first.epoch),
+        "{got:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn the_end_of_each_epoch_is_told_to_who_was_away() {
+    let mut server = Server::start();
+    let old = store(&server.url()).await;
+    let empty = topic(&old).bounds().await.unwrap().head;
+    // An epoch without events.
+    sleep(Duration::from_millis(1200)).await;
+    server.restart();
+    let store = store(&server.url()).await;
+    let mut ids = Vec::new();
+    for data in ["1", "2", "3"] {
+        ids.push(append(&topic(&store), data).await);
+        if data == "1" {
+            assert_eq!(
+                read_after(&store, empty).await,
+                gap(GapReason::EpochEnded, at(ids[0].epoch, 0))
+            );
+        }
+        sleep(Duration::from_millis(1200)).await;
+        server.restart();
+    }
+    // The newest one has no events, either.
+    let bounds = topic(&store).bounds().await.unwrap();
+    assert_eq!(bounds.head.number, 0);
+    let start = at(ids[0].epoch, 0);
+    assert_eq!(bounds.oldest, start);
+    let ended = |epoch| Got::Gap(GapReason::EpochEnded, at(epoch, 0));
+    assert_eq!(
+        Client::new(&store, start).read_to(bounds.head).await,
+        [
+            event(ids[0], "1"),
+            ended(ids[1].epoch),
+            event(ids[1], "2"),
+            ended(ids[2].epoch),
+            event(ids[2], "3"),
+            ended(bounds.head.epoch),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn an_epoch_is_greater_than_all_before_it_whatever_the_clock_says() {
+    let mut server = Server::start();
+    let hour = Duration::from_secs(3600);
+    let later = std::time::SystemTime::now() + hour;
+    let floor = later.duration_since(std::time::UNIX_EPOCH).unwrap();
+    let floor = floor.as_micros() as u64;
+    // As if the clock went back by an hour after that.
+    let builder = RedisStore::builder(&server.url(), "test").epoch_floor(floor);
+    let first = append(&topic(&builder.connect().await.unwrap()), "1").await;
+    assert_eq!(first, at(floor, 1));
+    sleep(Duration::from_millis(1200)).await;
+    server.restart();
+    let one = store(&server.url()).await;
+    let second = append(&topic(&one), "2").await;
+    assert_eq!(second, at(floor + 1, 1));
+    // The stream tells it, too,
+    server.query::<()>(&["DEL", "test:{news}:meta"]);
+    let third = append(&topic(&store(&server.url()).await), "3").await;
+    assert_eq!(third, at(floor + 2, 1));
+    // and the hash, without the stream.
+    server.query::<()>(&["DEL", "test:{news}:log"]);
+    let fourth = append(&topic(&one), "4").await;
+    assert_eq!(fourth, at(floor + 3, 1));
+    // Numbers that Lua cannot count further are refused.
+    let builder = RedisStore::builder(&server.url(), "test").epoch_floor(1 << 53);
+    let high = builder.connect().await.unwrap();
+    let token = Publisher::new().token();
+    let refused = topic(&high).append(Frame::message("5"), &token).await;
+    assert!(
+        matches!(refused, Err(AppendError::NotDone(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn what_was_appended_here_can_be_read_here_at_once() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    for _ in 0..200 {
+        let id = append(&topic(&store), "x").await;
+        let answer = read_after(&store, client.after).await;
+        assert!(
+            matches!(answer, ReadAfter::Events { count: 1, last, .. } if last == id),
+            "{answer:?}"
+        );
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_burst_reaches_a_client_in_one_piece() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    let id = format!("{}-*", client.after.epoch);
+    for round in 0..10 {
+        let mut burst = redis::pipe();
+        for _ in 0..10 {
+            let entry = burst.cmd("XADD").arg("test:{news}:log").arg(&id);
+            entry.arg("d").arg("data: x\n\n");
+        }
+        let redis = redis::Client::open(server.url()).unwrap();
+        let mut connection = redis.get_connection().unwrap();
+        let adding = async {
+            sleep(Duration::from_millis(100)).await;
+            tokio::task::spawn_blocking(move || burst.exec(&mut connection)).await
+        };
+        let (got, added) = tokio::join!(client.next(), adding);
+        added.unwrap().unwrap();
+        assert_eq!(got.len(), 10, "{round}");
+        client.wait_in_vain().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_master_that_has_become_a_replica_is_left() {
+    let master = Server::start();
+    let proxy = Proxy::start(&master);
+    let store = store(&proxy.url()).await;
+    let mut client = Client::at_head(&store).await;
+    let first = append(&topic(&store), "1").await;
+    client.read_to(first).await;
+    client.wait_in_vain().await;
+    let replica = master.start_replica();
+    replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
+    proxy.lead_to(&replica);
+    // The old one lets the connection for commands live.
+    let port = replica.port().to_string();
+    master.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    let token = Publisher::new().token();
+    let refused = topic(&store).append(Frame::message("2"), &token).await;
+    assert!(
+        matches!(refused, Err(AppendError::NotDone(_))),
+        "{refused:?}"
+    );
+    let second = topic(&store)
+        .append(Frame::message("2"), &token)
+        .await
+        .unwrap();
+    assert!(second.epoch > first.epoch);
+    let ended = Got::Gap(GapReason::EpochEnded, at(second.epoch, 0));
+    assert_eq!(client.read_to(second).await, [ended, event(second, "2")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_topic_that_cannot_be_read_keeps_nobody_else_from_reading() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    client.wait_in_vain().await;
+    server.query::<()>(&["SET", "test:{bad}:log", "x"]);
+    let bad = store.topic("bad").unwrap();
+    assert!(bad.bounds().await.is_err());
+    let waiting = tokio::spawn(async move { bad.wait(at(1, 0)).await });
+    for _ in 0..20 {
+        let start = Instant::now();
+        let id = append(&topic(&store), "x").await;
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            start.elapsed()
+        );
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(store.reconnects(), 0);
+    // One that has become so.
+    server.query::<()>(&["SET", "test:{news}:log", "x"]);
+    sleep(Duration::from_millis(500)).await;
+    server.query::<()>(&["DEL", "test:{news}:log", "test:{bad}:log"]);
+    timeout(Duration::from_secs(17), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    let id = append(&topic(&store), "y").await;
+    let got = client.read_to(id).await;
+    assert_eq!(got.last(), Some(&event(id, "y")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn the_documented_permissions_suffice() {
+    let server = Server::start();
+    let commands = "evalsha script|load info time exists expire hget hmget hset xadd \
+        xgroup|create xgroup|destroy xinfo|stream xrange xread xrevrange xsetid zadd zcard zrange \
+        zrangebyscore zremrangebyrank client|id client|unblock";
+    let allowed: Vec<_> = commands
+        .split_whitespace()
+        .map(|name| format!("+{name}"))
+        .collect();
+    let mut rule = vec!["ACL", "SETUSER", "app", "on", ">secret", "~test:*", "-@all"];
+    rule.extend(allowed.iter().map(String::as_str));
+    server.query::<()>(&rule);
+    let url = format!("redis://app:secret@127.0.0.1:{}/", server.port());
+    let store = store(&url).await;
+    let mut client = Client::at_head(&store).await;
+    let start = client.after;
+    client.wait_in_vain().await;
+    for number in 1..=300 {
+        let started = Instant::now();
+        let id = append(&topic(&store), "x").await;
+        assert_eq!(id.number, number);
+        assert_eq!(client.read_to(id).await, [event(id, "x")]);
+        assert!(started.elapsed() < Duration::from_secs(1));
+    }
+    // Another epoch, and a position before it.
+    server.query::<()>(&["DEL", "test:{news}:meta"]);
+    let other = self::store(&url).await;
+    let new = append(&topic(&other), "y").await;
+    assert!(new.epoch > start.epoch);
+    let got = Client::new(&other, start).read_to(new).await;
+    assert_eq!(got.len(), 302);
+    let cold = store.topic("cold").unwrap();
+    let after = cold.bounds().await.unwrap().head;
+    let mut client = Client {
+        topic: cold.clone(),
+        after,
+    };
+    let appending = async {
+        sleep(Duration::from_millis(100)).await;
+        append(&cold, "z").await
+    };
+    let started = Instant::now();
+    let (got, id) = tokio::join!(client.next(), appending);
+    assert_eq!(got, [event(id, "z")]);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    let log: Vec<redis::Value> = server.query(&["ACL", "LOG"]);
+    assert!(
+        log.len() <= 1,
+        "only CLIENT SETINFO may be refused: {log:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn scripts_that_the_server_has_forgotten_are_sent_again() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    for number in 1..=3 {
+        server.query::<()>(&["SCRIPT", "FLUSH"]);
+        assert_eq!(append(&topic(&store), "x").await.number, number);
+        server.query::<()>(&["SCRIPT", "FLUSH"]);
+        assert_eq!(topic(&store).bounds().await.unwrap().head.number, number);
+    }
+    assert_eq!(store.reconnects(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn many_topics_are_read_over_one_connection_which_ends_with_the_store() {
+    let server = Server::start();
+    let (near, far) = (store(&server.url()).await, store(&server.url()).await);
+    let mut clients = Vec::new();
+    for number in 0..300 {
+        let topic = far.topic(&format!("topic {number}")).unwrap();
+        clients.push(tokio::spawn(async move {
+            let after = topic.bounds().await.unwrap().head;
+            let mut client = Client { topic, after };
+            let mut got = Vec::new();
+            while got.len() < 3 {
+                got.extend(client.next().await);
+            }
+            got
+        }));
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        for number in 0..300 {
+            let topic = near.topic(&format!("topic {number}")).unwrap();
+            ids.push(event(
+                append(&topic, &round.to_string()).await,
+                &round.to_string(),
+            ));
+        }
+    }
+    for (number, client) in clients.into_iter().enumerate() {
+        let got = timeout(Duration::from_secs(10), client)
+            .await
+            .unwrap()
+            .unwrap();
+        let expected = ids.iter().skip(number).step_by(300).cloned();
+        assert!(expected.eq(got.iter().cloned()), "{number}: {got:?}");
+    }
+    assert_eq!(near.reconnects() + far.reconnects(), 0);
+    drop((near, far));
+    let start = Instant::now();
+    // Those of the stores are gone; this one asks.
+    while server.query::<String>(&["CLIENT", "LIST"]).lines().count() > 1 {
+        assert!(start.elapsed() < Duration::from_secs(3));
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
 async fn deleted_streams_begin_a_new_epoch_under_living_connections() {
     let server = Server::start();
     let store = store(&server.url()).await;
+    let other = self::store(&server.url()).await;
+    append(&topic(&other), "-").await;
     let mut client = Client::at_head(&store).await;
     let mut before = append(&topic(&store), "0").await;
     client.read_to(before).await;
@@ -292,7 +615,10 @@ async fn deleted_streams_begin_a_new_epoch_under_living_connections() {
                 event(id, "x")
             ]
         );
-        before = id;
+        // A publisher with the old epoch is refused by the stream.
+        before = append(&topic(&other), "y").await;
+        assert_eq!(before, at(id.epoch, 2), "{command:?}");
+        assert_eq!(client.read_to(before).await, [event(before, "y")]);
     }
     // A reader alone makes the stream anew, too.
     server.query::<()>(&["FLUSHALL"]);
@@ -552,7 +878,7 @@ async fn a_server_that_was_demoted_and_promoted_again_begins_a_new_epoch() {
     replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
     let lost = append(&topic(&store), "lost").await;
     assert_eq!(lost, at(kept.epoch, 2));
-    // It takes over what the other one has, in which nobody has claimed an epoch, and never restarts.
+    // It takes over the data of the other one, on which no epoch was claimed, and never restarts.
     let port = replica.port().to_string();
     first.query::<()>(&["REPLICAOF", "127.0.0.1", &port]);
     let start = Instant::now();
@@ -743,6 +1069,20 @@ async fn tokens_are_remembered_up_to_a_number_and_a_time() {
     assert_eq!(server.query::<u64>(&["ZCARD", &key]), 256);
     let ttl: i64 = server.query(&["TTL", &key]);
     assert!((3500..=3600).contains(&ttl), "{ttl}");
+    // The last argument says that the token is so old that it may have expired.
+    let script = include_str!("../src/redis/append.lua");
+    let epoch = ids[0].epoch.to_string();
+    let run = |count, is_old| {
+        let log = "test:{news}:log";
+        let command = [
+            "EVAL", script, "2", log, &key, count, &epoch, "10000", "x", "256", "3600",
+        ];
+        server.query::<String>(&[&command[..], &[is_old]].concat())
+    };
+    let last = ids[398].to_string();
+    assert_eq!(run("400", "1"), last);
+    assert_eq!(run("401", "1"), "forgotten");
+    assert_eq!(run("401", "0"), at(ids[0].epoch, 400).to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,4 @@
-//! The changes that a store makes to its directory, one function each, so that tests can count them
-//! and let each of them fail.
+//! All changes that a store makes to its directory. Tests count them and inject faults.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,6 +7,9 @@ use std::{
 };
 
 use super::name::TEMPORARY;
+
+/// The tests with faults in them do not cut the power.
+const SYNC: bool = !cfg!(test);
 
 /// A change that can fail, or before which the process can be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,26 +79,26 @@ impl Disk {
 
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         self.step(Step::Sync)?;
-        file.sync_data()
+        if SYNC { file.sync_data() } else { Ok(()) }
     }
 
-    /// Cuts the file to that length, for good. The same length makes what the file has last.
+    /// Truncates the file to that length and syncs it. With its own length, it only syncs.
     pub(super) fn cut(&self, path: &Path, len: u64) -> io::Result<()> {
         self.step(Step::Cut)?;
-        // A file that is open to append to cannot be cut everywhere.
+        // On Windows, a file that is opened for appending cannot be truncated.
         let file = OpenOptions::new().write(true).open(path)?;
         if file.metadata()?.len() != len {
             file.set_len(len)?;
         }
         self.step(Step::Sync)?;
-        file.sync_all()
+        if SYNC { file.sync_all() } else { Ok(()) }
     }
 
-    /// Puts a file with these bytes in the place of the one that is there, if `still` says so when
-    /// the new one is complete. After an error the old one is in its place.
+    /// Replaces the file by one with these bytes, unless `still` returns an error when the new one
+    /// is complete. After any error the old file is in place.
     ///
-    /// A crash leaves the old one or the new one. Call [`sync_directory`](Self::sync_directory)
-    /// afterwards: before that, it may be the old one.
+    /// A crash leaves the old file or the new one; it may be the old one until the directory is
+    /// [synced](Self::sync_directory).
     pub(super) fn replace(
         &self,
         path: &Path,
@@ -117,7 +119,7 @@ impl Disk {
             fs::rename(&temporary, path)
         };
         written().inspect_err(|_| {
-            // What stays of it is removed when the store is opened again.
+            // If that fails, it is removed when the store is opened again.
             let _ = self.remove(&temporary);
         })
     }
@@ -127,7 +129,7 @@ impl Disk {
         fs::remove_file(path)
     }
 
-    /// Makes the names in the directory last.
+    /// Syncs the names of new files, and replacements.
     pub(super) fn sync_directory(&self) -> io::Result<()> {
         self.step(Step::SyncDirectory)?;
         sync_directory(&self.directory)
@@ -149,15 +151,15 @@ impl Disk {
     }
 }
 
-/// Only Unix opens directories, and only there it is needed.
+/// Windows cannot open a directory as a file; there, renames are left to the file system.
 fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
+    if SYNC && cfg!(unix) {
         File::open(path)?.sync_all()?;
     }
     Ok(())
 }
 
-/// Says of which file an error is.
+/// Adds the path to an error.
 pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,24 +1,25 @@
-//! The epochs of a directory's topics, and which store it belongs to.
+//! The epochs of the topics in a directory, and which store owns it.
 //!
-//! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the word
-//! is random, of the store that opened the directory last. An older store that still runs sees that it
-//! is not its own, and appends no more.
+//! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the
+//! word is random, of the store that opened the directory last. An older store that still runs sees
+//! that it is not its own, and appends no more.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{Publisher, memory::clock};
+use crate::Publisher;
 
 use super::disk::{Disk, named};
 
 /// The name of the file.
 pub(super) const FILE: &str = "epoch";
-/// How many epochs are reserved at once, each of them a topic's. As epochs start with the clock in
-/// microseconds, that is a second of it: more would run ahead of the clock at frequent restarts, and
-/// then only the file would keep an epoch from being used twice.
+/// How many epochs are reserved at once, each of them a topic's. Epochs start with the clock, in
+/// nanoseconds, so that is a millisecond of it: no restart takes less. If they ran ahead of the
+/// clock, an old copy of the directory could use one again.
 const RESERVED: u64 = 1 << 20;
 
 pub(super) struct Claim {
@@ -90,6 +91,12 @@ impl Claim {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Nanoseconds since 1970.
+fn clock() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH);
+    time.map_or(0, |time| time.as_nanos() as u64).max(1)
 }
 
 fn parse(text: &str) -> Option<u64> {

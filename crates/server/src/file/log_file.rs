@@ -1,11 +1,7 @@
-//! The file of one topic: what is in it, and how it is kept whole.
+//! The file of one topic: appending, recovering from failed writes, and compaction.
 //!
-//! It is an event stream: a comment with the position before the first event, and then the events as
-//! they are sent, with their ids. An event ends with its blank line, and no event has one within. So a
-//! file that was cut anywhere is whole events and the part of one more.
-//!
-//! Only the writer's thread changes it. Invariant: the first `len` bytes are whole events that were
-//! synced; there are more only while they are being written, or after a failure that is in `doubt`.
+//! Only the writer thread changes it. Invariant: the first `len` bytes are whole events that are
+//! synced. More bytes follow only while a batch is written, or after a failure that left `doubt`.
 
 use std::{
     collections::HashSet,
@@ -15,56 +11,54 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
-
-use sse_proto::Decoder;
 
 use crate::{
     AppendError, EventId, Token,
-    id::IdText,
     log::{History, Log},
 };
 
-use super::disk::Disk;
+use super::{
+    disk::Disk,
+    format::{Unnumbered, header, parse_header, read_records},
+};
 
-/// What a file begins with; the position follows.
-const HEADER: &str = ": sse-proto-server log 1, after ";
-/// A file that is so much longer than twice what is kept is written anew.
-const SLACK: u64 = 64 << 10;
+/// A file is compacted when it is longer than twice what is kept and this many bytes.
+const SLACK: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 
 pub(super) struct LogFile {
     path: PathBuf,
     created: bool,
-    /// Whether the directory was synced since the file was made, or put in the place of another.
-    pub(super) listed: bool,
+    /// Whether the directory was synced after the file was created or replaced. Before that, a
+    /// crash of the machine may lose the file or bring back the old one.
+    pub(super) entry_synced: bool,
     len: u64,
     /// The id of the last event.
     head: EventId,
-    /// The epoch of what this process appends.
+    /// The epoch of the events that this process appends.
     epoch: u64,
     doubt: Option<Doubt>,
-    /// Not before the file is that long: set when that has failed.
+    /// No compaction before the file has this length. Set when one has failed.
     compact_at: u64,
 }
 
-/// There may be more in the file than there should be, and nobody can say what of it would be there
-/// after a restart.
+/// A write failed and could not be undone: the file may have more than `len` bytes, and a restart
+/// may find some of these events in it or not.
 struct Doubt {
     /// Where the last write would have ended.
     end: u64,
-    /// Of the events of that write.
+    /// The tokens of the events in that write.
     tokens: HashSet<Token>,
 }
 
-/// An event for the file, and its place in what is written.
+/// The id of an event in a batch, and its place there.
 pub(super) struct Record {
     pub(super) id: EventId,
     /// Where it ends in [`Written::events`].
     pub(super) end: usize,
 }
 
-/// Events that are written and not synced.
+/// A batch of events that is written and not yet synced.
 pub(super) struct Written {
     file: File,
     pub(super) events: Vec<u8>,
@@ -73,48 +67,13 @@ pub(super) struct Written {
     end: u64,
 }
 
-/// An event without its id, encoded.
-pub(super) struct Unnumbered {
-    bytes: Vec<u8>,
-    id_at: usize,
-}
-
-impl Unnumbered {
-    /// The frame's own id does not count.
-    pub(super) fn new(frame: sse_proto::Frame<'_>) -> Self {
-        let mut bytes = Vec::new();
-        frame.id("").unwrap_or(frame).encode_to_vec(&mut bytes);
-        // Only comments and the type can come before it, on lines that begin otherwise.
-        let mut id_at = 0;
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if line == b"id: \n" {
-                id_at += line.len() - 1;
-                break;
-            }
-            id_at += line.len();
-        }
-        Self { bytes, id_at }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn encode_to_vec(&self, id: EventId, out: &mut Vec<u8>) {
-        let (before, after) = self.bytes.split_at(self.id_at.min(self.bytes.len()));
-        out.extend_from_slice(before);
-        out.extend_from_slice(IdText::new(id).as_str().as_bytes());
-        out.extend_from_slice(after);
-    }
-}
-
 impl LogFile {
     /// A file that is not there yet.
     pub(super) fn new(path: PathBuf, epoch: u64) -> Self {
         Self {
             path,
             created: false,
-            listed: false,
+            entry_synced: false,
             len: 0,
             head: EventId { epoch, number: 0 },
             epoch,
@@ -123,8 +82,8 @@ impl LogFile {
         }
     }
 
-    /// Reads a file that is there, cuts off an event at its end that is not whole, and makes the rest
-    /// last. Nothing is appended before it is told which epoch to [begin](Self::begin).
+    /// Reads a file that is there, cuts off an event at its end that is not whole, and makes the
+    /// rest last. Nothing is appended before it is told which epoch to [begin](Self::begin).
     pub(super) fn open(disk: &Disk, path: PathBuf, history: History) -> io::Result<ReadFile> {
         let bytes = fs::read(&path)?;
         let mut read = ReadFile {
@@ -149,7 +108,7 @@ impl LogFile {
         // Also if nothing is cut: the process before may have been killed between write and sync.
         disk.cut(&file.path, file.len)?;
         file.created = true;
-        file.listed = true;
+        file.entry_synced = true;
         read.cut = bytes.len() as u64 - file.len;
         Ok(read)
     }
@@ -181,8 +140,8 @@ impl LogFile {
         move |error| Failure::new(&path, doing, error)
     }
 
-    /// Writes events with the next ids. After an error, none of them is in the file, unless they are
-    /// in doubt.
+    /// Writes events with the next ids. After an error, none of them is in the file, unless they
+    /// are in doubt.
     pub(super) fn write<'a>(
         &mut self,
         disk: &Disk,
@@ -259,7 +218,9 @@ impl LogFile {
         tokens: impl Iterator<Item = &'a Token>,
         failure: Failure,
     ) -> Failure {
-        if disk.cut(&self.path, self.len).is_err() {
+        // If there is more, it is somebody else's.
+        let is_ours = self.expect_len(self.len..=end).is_ok();
+        if !is_ours || disk.cut(&self.path, self.len).is_err() {
             self.set_doubt(end, tokens);
         }
         failure
@@ -334,7 +295,7 @@ impl LogFile {
             Ok(()) => {
                 self.len = kept.len() as u64;
                 self.compact_at = 0;
-                self.listed = false;
+                self.entry_synced = false;
             }
             // It would fail again and again, each time with as many bytes.
             Err(_) => self.compact_at = self.len + kept.len() as u64 + SLACK,
@@ -359,75 +320,6 @@ pub(super) struct ReadFile {
     pub(super) events: u64,
     /// How many bytes were cut off.
     pub(super) cut: u64,
-}
-
-fn header(after: EventId) -> Vec<u8> {
-    format!("{HEADER}{after}\n").into_bytes()
-}
-
-/// The position, and where the events begin. `None` if the file ends before.
-fn parse_header(bytes: &[u8]) -> io::Result<Option<(EventId, usize)>> {
-    let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not the log of a topic");
-    let Some(rest) = bytes.strip_prefix(HEADER.as_bytes()) else {
-        // What is not the start of a log is somebody's, and must not be cut off.
-        return match HEADER.as_bytes().starts_with(bytes) {
-            true => Ok(None),
-            false => Err(invalid()),
-        };
-    };
-    match rest.iter().position(|byte| *byte == b'\n') {
-        Some(end) => {
-            let id = std::str::from_utf8(rest.get(..end).unwrap_or_default());
-            let id = id.ok().and_then(|id| id.parse().ok()).ok_or_else(invalid)?;
-            Ok(Some((id, HEADER.len() + end + 1)))
-        }
-        None if rest.len() > EventId::MAX_LEN => Err(invalid()),
-        None if rest.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-')) => Ok(None),
-        None => Err(invalid()),
-    }
-}
-
-struct Invalid {
-    at: u64,
-    what: &'static str,
-}
-
-/// Appends each whole event to the log, and returns where the last one ends.
-fn read_records(bytes: &[u8], log: &mut Log, count: &mut u64) -> Result<u64, Invalid> {
-    let now = Instant::now();
-    let mut decoder = Decoder::with_max_event_len(usize::MAX);
-    let mut events = decoder.feed(bytes);
-    let mut start = 0;
-    loop {
-        let invalid = |what| Invalid {
-            at: start as u64,
-            what,
-        };
-        let Ok(event) = events.next_event() else {
-            return Err(invalid("an event is too long"));
-        };
-        let Some(event) = event else {
-            return Ok(start as u64);
-        };
-        let id: Result<EventId, _> = event.last_event_id.parse();
-        let end = bytes.len() - events.rest().len();
-        let record = bytes.get(start..end).unwrap_or_default();
-        // Neither does a store write; a disk that loses data leaves zeros.
-        if std::str::from_utf8(record).is_err() || record.contains(&b'\r') {
-            return Err(invalid("what is there was not written by a store"));
-        }
-        let id = id.map_err(|_| invalid("an event has no id of a store"))?;
-        let head = log.head();
-        if id.epoch > head.epoch && id.number == 1 {
-            // Whatever was acknowledged of the epoch before is in this file.
-            log.begin_epoch(id.epoch, true);
-        } else if (id.epoch, Some(id.number)) != (head.epoch, head.number.checked_add(1)) {
-            return Err(invalid("the id does not follow the one before"));
-        }
-        log.append_encoded(record, now);
-        *count += 1;
-        start = end;
-    }
 }
 
 /// What has failed with a file.

@@ -1,8 +1,8 @@
 //! Names of topics as names of files.
 //!
 //! Lower-case letters, digits, `-`, `_` and dots that are not the first character stay as they are;
-//! each other byte is `%` and two lower-case hexadecimal digits. So two topics never share a file, also
-//! where `A` and `a` are the same file name, and no name leads out of the directory.
+//! each other byte is `%` and two lower-case hexadecimal digits. So two topics never share a file,
+//! also where `A` and `a` are the same file name, and no name leads out of the directory.
 
 /// What the name of a topic's file ends with.
 pub(super) const EXTENSION: &str = ".sse";

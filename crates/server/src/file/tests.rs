@@ -1,12 +1,24 @@
 //! Faults put into each step, and what is not seen from outside.
 
+mod directory;
+
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
 };
 
-use super::disk::Step;
+use futures_util::{FutureExt as _, future::join_all};
+use sse_proto::{Frame, decode_all};
+
+use crate::{
+    AppendError, EventId, FileStore, FileTopic, Publisher, ReadAfter, Store as _, Token, Topic as _,
+};
+
+use super::disk::{Disk, Step};
+use directory::Directory;
 
 /// Decides what a step comes to. Counts them.
 #[derive(Clone, Default)]
@@ -16,7 +28,7 @@ type Rule = Box<dyn FnMut(Step) -> bool + Send>;
 
 #[derive(Default)]
 struct State {
-    steps: HashMap<Step, u64>,
+    steps: HashMap<Step, usize>,
     fails: Option<Rule>,
 }
 
@@ -30,4 +42,406 @@ impl Faults {
             false => Ok(()),
         }
     }
+
+    fn set(&self, fails: impl FnMut(Step) -> bool + Send + 'static) {
+        self.0.lock().unwrap().fails = Some(Box::new(fails));
+    }
+
+    fn none(&self) {
+        self.0.lock().unwrap().fails = None;
+    }
+
+    fn count(&self, step: Step) -> usize {
+        let state = self.0.lock().unwrap();
+        state.steps.get(&step).copied().unwrap_or_default()
+    }
+
+    fn all(&self) -> usize {
+        self.0.lock().unwrap().steps.values().sum()
+    }
+}
+
+fn open(directory: &Directory, history: usize) -> (FileStore, Faults) {
+    let disk = Disk::new(directory).unwrap();
+    let faults = disk.faults.clone();
+    (FileStore::open_on(disk, history).unwrap(), faults)
+}
+
+fn token() -> Token {
+    Publisher::new().token()
+}
+
+async fn append(topic: &FileTopic, data: &str) -> Result<EventId, AppendError> {
+    topic.append(Frame::message(data), &token()).await
+}
+
+/// From the oldest that is kept, with a panic at a gap.
+async fn read_all(topic: &FileTopic) -> Vec<(EventId, String)> {
+    let mut events = Vec::new();
+    let mut after = topic.bounds().await.unwrap().oldest;
+    loop {
+        match topic.read_after(after, 1000).await.unwrap() {
+            ReadAfter::Events { frames, last, .. } => {
+                after = last;
+                events.extend(
+                    decode_all(frames.as_bytes())
+                        .map(|event| (event.last_event_id().parse().unwrap(), event.into_data())),
+                );
+            }
+            ReadAfter::UpToDate => return events,
+            gap => panic!("{gap:?} after {after}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_appends_at_once_take_few_syncs() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    faults.set(|step| {
+        if step == Step::Sync {
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    });
+    let topic = store.topic("t").unwrap();
+    let before = faults.count(Step::Sync);
+    let ids = join_all((0..1000).map(|number| {
+        let topic = &topic;
+        async move { append(topic, &number.to_string()).await }
+    }));
+    let ids = ids.await;
+    let syncs = faults.count(Step::Sync) - before;
+    println!("{syncs} syncs");
+    assert!((1..100).contains(&syncs), "{syncs}");
+    let events = read_all(&topic).await;
+    assert!(events.iter().map(|(id, _)| id.number).eq(1..=1000));
+    let by_id: HashMap<_, _> = events.into_iter().collect();
+    for (number, id) in ids.into_iter().enumerate() {
+        assert_eq!(by_id[&id.unwrap()], number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let (reached, at_sync) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    faults.set(move |step| {
+        if matches!(step, Step::Sync | Step::SyncDirectory) {
+            reached.send(step).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        false
+    });
+    let topic = store.topic("t").unwrap();
+    let token = token();
+    let mut appending = Box::pin(topic.append(Frame::message("x"), &token));
+    assert!(appending.as_mut().now_or_never().is_none());
+    // The file, and then its name.
+    for step in [Step::Sync, Step::SyncDirectory] {
+        assert_eq!(at_sync.recv().unwrap(), step);
+        assert!(appending.as_mut().now_or_never().is_none());
+        assert_eq!(read_all(&topic).await, []);
+        release.send(()).unwrap();
+    }
+    let id = appending.await.unwrap();
+    assert_eq!(read_all(&topic).await, [(id, "x".to_owned())]);
+}
+
+/// What became of the events of a life.
+#[derive(Default)]
+struct Life {
+    done: BTreeMap<EventId, (&'static str, String)>,
+    not_done: HashSet<String>,
+    unknown: HashSet<String>,
+}
+
+impl Life {
+    /// Appends events of two topics to the store, some at once, until files were written anew a few
+    /// times. What is unknown is tried once more.
+    async fn live(&mut self, store: &FileStore) {
+        let mut number = self.done.len() + self.not_done.len() + self.unknown.len();
+        for round in 0..16 {
+            let appends = (0..1 + round % 3).map(|part| {
+                number += 1;
+                let name = ["one", "two"][(round / 2 + part) % 2];
+                let data = format!("{number}\n{}", "x".repeat(number % 50));
+                async move {
+                    let topic = store.topic(name).unwrap();
+                    let token = token();
+                    let mut result = topic.append(Frame::message(&data), &token).await;
+                    for _ in 0..2 {
+                        if let Err(AppendError::Unknown(_)) = result {
+                            result = topic.append(Frame::message(&data), &token).await;
+                        }
+                    }
+                    (name, data, result)
+                }
+            });
+            for (name, data, result) in join_all(appends).await {
+                match result {
+                    Ok(id) => assert!(self.done.insert(id, (name, data)).is_none()),
+                    Err(AppendError::NotDone(_)) => assert!(self.not_done.insert(data)),
+                    Err(_) => assert!(self.unknown.insert(data)),
+                }
+            }
+            // Readers see what is acknowledged, and nothing else.
+            self.check(store, false).await;
+        }
+    }
+
+    async fn check(&self, store: &FileStore, after_restart: bool) {
+        let mut all = HashSet::new();
+        for name in ["one", "two"] {
+            let topic = store.topic(name).unwrap();
+            let oldest = topic.bounds().await.unwrap().oldest;
+            let mut expected: BTreeMap<_, _> = self
+                .done
+                .iter()
+                .filter(|(id, (topic, _))| *topic == name && **id > oldest)
+                .collect();
+            for (id, data) in read_all(&topic).await {
+                assert!(all.insert(data.clone()), "{data} is there twice");
+                assert!(!self.not_done.contains(&data), "{data} was \"not done\"");
+                match expected.remove(&id) {
+                    Some((_, acknowledged)) => assert_eq!(*acknowledged, data),
+                    None => assert!(after_restart && self.unknown.contains(&data), "{data}"),
+                }
+            }
+            assert!(expected.is_empty(), "lost {expected:?}");
+        }
+    }
+}
+
+/// A life with a fault in each of its steps in turn, and then one without after a restart.
+async fn sweep(fails: fn(Step, usize) -> bool) -> (usize, usize, usize) {
+    let mut sums = (0, 0, 0);
+    let mut all = usize::MAX;
+    let mut at = 0;
+    while at < all {
+        let directory = Directory::new();
+        let mut life = Life::default();
+        {
+            let (store, faults) = open(&directory, 300);
+            let start = faults.all();
+            let mut seen = 0;
+            faults.set(move |step| {
+                seen += 1;
+                seen > at && fails(step, seen - 1 - at)
+            });
+            life.live(&store).await;
+            drop(store);
+            all = faults.all() - start;
+        }
+        let (store, _) = open(&directory, 300);
+        life.check(&store, true).await;
+        let (not_done, unknown) = (life.not_done.len(), life.unknown.len());
+        sums = (sums.0 + 1, sums.1 + not_done, sums.2 + unknown);
+        // What is unknown is known now, and stays so.
+        for name in ["one", "two"] {
+            let events = read_all(&store.topic(name).unwrap()).await;
+            life.done
+                .extend(events.into_iter().map(|(id, data)| (id, (name, data))));
+        }
+        life.live(&store).await;
+        drop(store);
+        let (store, _) = open(&directory, 300);
+        life.check(&store, true).await;
+        at += 1;
+    }
+    println!("{sums:?}: lives, events not done, events unknown");
+    sums
+}
+
+#[tokio::test]
+async fn a_life_without_faults_writes_files_anew() {
+    let (_, not_done, unknown) = sweep(|_, _| false).await;
+    assert_eq!((not_done, unknown), (0, 0));
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 300);
+    let before = faults.count(Step::Rename);
+    Life::default().live(&store).await;
+    assert!(faults.count(Step::Rename) >= before + 2);
+}
+
+#[tokio::test]
+async fn each_step_can_fail() {
+    let (lives, not_done, unknown) = sweep(|_, after| after == 0).await;
+    assert!(lives > 50 && not_done > 10 && unknown == 0);
+}
+
+#[tokio::test]
+async fn each_step_can_fail_and_what_undoes_it() {
+    let (_, not_done, unknown) = sweep(|_, after| after < 2).await;
+    assert!(
+        not_done > 10 && unknown == 0,
+        "trying again has cut them off"
+    );
+    let (_, not_done, unknown) = sweep(|_, after| after < 6).await;
+    assert!(not_done > 10 && unknown > 10);
+}
+
+#[tokio::test]
+async fn the_process_can_be_killed_before_each_step() {
+    let (_, not_done, unknown) = sweep(|_, _| true).await;
+    assert!(not_done > 10 && unknown > 10);
+}
+
+#[tokio::test]
+async fn each_kind_of_step_can_fail_for_a_while_or_for_good() {
+    for (for_a_while, for_good) in [
+        (
+            (|step, after| step == Step::Write && after < 9) as fn(Step, usize) -> bool,
+            (|step, _| step == Step::Write) as fn(Step, usize) -> bool,
+        ),
+        (
+            |step, after| step == Step::Sync && after < 9,
+            |step, _| step == Step::Sync,
+        ),
+        (
+            |step, after| matches!(step, Step::Sync | Step::Cut) && after < 9,
+            |step, _| matches!(step, Step::Sync | Step::Cut),
+        ),
+        (
+            |step, after| matches!(step, Step::Write | Step::Cut) && after < 9,
+            |step, _| matches!(step, Step::Write | Step::Cut),
+        ),
+        (
+            |step, after| step == Step::SyncDirectory && after < 9,
+            |step, _| step == Step::SyncDirectory,
+        ),
+        (
+            |step, after| matches!(step, Step::Rename | Step::Remove) && after < 9,
+            |step, _| matches!(step, Step::Rename | Step::Remove),
+        ),
+        (
+            |step, after| matches!(step, Step::Open | Step::Create) && after < 9,
+            |step, _| matches!(step, Step::Open | Step::Create),
+        ),
+    ] {
+        sweep(for_a_while).await;
+        sweep(for_good).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_may_be_on_the_disk_is_not_said_to_be_not_done() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let topic = store.topic("t").unwrap();
+    let first = append(&topic, "first").await.unwrap();
+    faults.set(|step| matches!(step, Step::Sync | Step::Cut));
+    let doubtful = token();
+    for _ in 0..3 {
+        let result = topic.append(Frame::message("doubtful"), &doubtful).await;
+        assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
+        let result = append(&topic, "other").await;
+        assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+        assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
+    }
+    // A crash now: it is there.
+    let copy = Directory::new();
+    for name in ["t.sse", "epoch"] {
+        std::fs::copy(directory.join(name), copy.join(name)).unwrap();
+    }
+    let (after_crash, _) = open(&copy, 1 << 20);
+    let events = read_all(&after_crash.topic("t").unwrap()).await;
+    assert_eq!(events.len(), 2);
+    // And without one, it is appended once.
+    faults.none();
+    let id = topic.append(Frame::message("doubtful"), &doubtful).await;
+    let again = topic.append(Frame::message("doubtful"), &doubtful).await;
+    let id = id.unwrap();
+    assert_eq!(id, again.unwrap());
+    let events = [(first, "first".to_owned()), (id, "doubtful".to_owned())];
+    assert_eq!(read_all(&topic).await, events);
+    drop(store);
+    let (store, _) = open(&directory, 1 << 20);
+    assert_eq!(read_all(&store.topic("t").unwrap()).await, events);
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_while_another_one_syncs_makes_that_unknown() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let topic = store.topic("t").unwrap();
+    append(&topic, "first").await.unwrap();
+    let (new, opened) = mpsc::channel();
+    let path = directory.to_path_buf();
+    let mut once = true;
+    faults.set(move |step| {
+        if step == Step::Sync && std::mem::take(&mut once) {
+            new.send(FileStore::open(&path, 1 << 20).unwrap()).unwrap();
+        }
+        false
+    });
+    let doubtful = token();
+    let result = topic.append(Frame::message("second"), &doubtful).await;
+    assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
+    assert_eq!(read_all(&topic).await.len(), 1);
+    let result = topic.append(Frame::message("second"), &doubtful).await;
+    assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
+    let result = append(&topic, "third").await;
+    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    // The new one has read it.
+    let new = opened.recv().unwrap();
+    let topic = new.topic("t").unwrap();
+    assert_eq!(read_all(&topic).await.len(), 2);
+    append(&topic, "third").await.unwrap();
+}
+
+#[tokio::test]
+async fn somebody_who_writes_at_the_same_time_is_noticed() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let topic = store.topic("t").unwrap();
+    append(&topic, "first").await.unwrap();
+    let path = directory.join("t.sse");
+    faults.set(move |step| {
+        if step == Step::Write {
+            use std::io::Write as _;
+            let file = std::fs::OpenOptions::new().append(true).open(&path);
+            file.unwrap().write_all(b"data: theirs\n\n").unwrap();
+        }
+        false
+    });
+    let doubtful = token();
+    for _ in 0..2 {
+        let result = topic.append(Frame::message("second"), &doubtful).await;
+        assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
+    }
+    assert_eq!(read_all(&topic).await.len(), 1);
+    let text = std::fs::read_to_string(directory.join("t.sse")).unwrap();
+    assert!(text.contains("theirs") && text.ends_with("second\n\n"));
+    let result = append(&topic, "third").await;
+    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn epochs_are_reserved_before_they_run_out() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 0);
+    let store = store.max_topics(1);
+    let renames = faults.count(Step::Rename);
+    let first = store.topic("first").unwrap().bounds().await.unwrap().head;
+    let mut last = first;
+    for number in 0..1_200_000 {
+        match store.topic(&number.to_string()) {
+            Ok(topic) => last = topic.bounds().await.unwrap().head,
+            Err(error) => panic!("{error} at {number}"),
+        }
+        assert!(last.epoch > first.epoch);
+        if number % 400_000 == 0 {
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert!(faults.count(Step::Rename) > renames);
+    append(&store.topic("last").unwrap(), "x").await.unwrap();
+    drop(store);
+    let (store, _) = open(&directory, 0);
+    let id = append(&store.topic("next").unwrap(), "x").await.unwrap();
+    assert!(id.epoch > last.epoch + 1);
 }

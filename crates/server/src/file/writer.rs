@@ -18,7 +18,8 @@ use crate::{AppendError, EventId, MemoryTopic, Token, log::History, token::Known
 use super::{
     disk::Disk,
     epoch::{Claim, Epochs},
-    log_file::{self, Failure, LogFile, Unnumbered, Written},
+    format::Unnumbered,
+    log_file::{self, Failure, LogFile, Written},
 };
 
 /// How many files are open at once.
@@ -60,7 +61,7 @@ struct Pending {
     event: Unnumbered,
     token: Token,
     answers: Vec<oneshot::Sender<Answer>>,
-    _room: Vec<OwnedSemaphorePermit>,
+    room: Vec<OwnedSemaphorePermit>,
 }
 
 pub(super) struct Writer {
@@ -74,7 +75,7 @@ impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         let mut end = None;
         while end.is_none() {
-            // It ends without a word if nobody has the store any more.
+            // Without a store and topics, nothing will come.
             let Ok(mut message) = queue.recv() else {
                 return;
             };
@@ -96,7 +97,7 @@ impl Writer {
             self.append(batch.topics);
         }
         if let Some(done) = end {
-            // The store waits for it, unless its thread has panicked.
+            // The store waits for this in `drop`.
             let _ = done.send(());
         }
     }
@@ -143,9 +144,10 @@ impl Writer {
         }
 
         let synced = self.sync(&batch);
-        // A store that has opened the directory since has read these events or not. One that opens it
-        // later reads them.
+        // A store that has opened the directory since has read these events or not. One that opens
+        // it later reads them.
         let claim = self.check_claim();
+        let mut published = Vec::with_capacity(batch.len());
         for ((topic, pending, written), synced) in batch.into_iter().zip(synced) {
             let mut file = topic.file();
             let tokens = pending.iter().map(|pending| &pending.token);
@@ -161,9 +163,14 @@ impl Writer {
                 (Ok(()), Ok(())) => {
                     file.commit(&written);
                     publish(&topic.memory, pending, &written);
-                    self.compact(&topic, &mut file);
+                    drop(file);
+                    published.push(topic);
                 }
             }
+        }
+        // Nobody waits for this.
+        for topic in published {
+            self.compact(&topic);
         }
     }
 
@@ -178,15 +185,15 @@ impl Writer {
             .iter()
             .map(|(topic, _, written)| topic.file().sync(&self.disk, written))
             .collect();
-        if batch.iter().any(|(topic, ..)| !topic.file().listed) {
+        if batch.iter().any(|(topic, ..)| !topic.file().entry_synced) {
             let directory = self.disk.sync_directory();
             let directory =
                 directory.map_err(|error| Failure::new(self.disk.directory(), "sync", error));
             for ((topic, ..), synced) in batch.iter().zip(&mut synced) {
                 let mut file = topic.file();
                 match &directory {
-                    Ok(()) => file.listed = true,
-                    Err(failure) if !file.listed && synced.is_ok() => {
+                    Ok(()) => file.entry_synced = true,
+                    Err(failure) if !file.entry_synced && synced.is_ok() => {
                         *synced = Err(failure.clone())
                     }
                     Err(_) => {}
@@ -196,7 +203,8 @@ impl Writer {
         synced
     }
 
-    fn compact(&self, topic: &Shared, file: &mut LogFile) {
+    fn compact(&self, topic: &Shared) {
+        let mut file = topic.file();
         let kept = {
             let log = &topic.memory.lock().log;
             if !file.is_too_long(self.history, log) {
@@ -205,8 +213,8 @@ impl Writer {
             log_file::kept(log)
         };
         file.compact(&self.disk, &kept, || self.claim.check());
-        if !file.listed {
-            file.listed = self.disk.sync_directory().is_ok();
+        if !file.entry_synced {
+            file.entry_synced = self.disk.sync_directory().is_ok();
         }
     }
 }
@@ -248,13 +256,13 @@ fn new_events(memory: &MemoryTopic, appends: Vec<Append>) -> Vec<Pending> {
                         event: append.event,
                         token: append.token,
                         answers: vec![append.answer],
-                        _room: vec![append.room],
+                        room: vec![append.room],
                     });
                 }
                 Entry::Occupied(place) => {
                     if let Some(event) = events.get_mut(*place.get()) {
                         event.answers.push(append.answer);
-                        event._room.push(append.room);
+                        event.room.push(append.room);
                     }
                 }
             },
@@ -285,6 +293,7 @@ fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
         for answer in event.answers {
             let _ = answer.send(Ok(record.id));
         }
+        drop(event.room);
     }
 }
 
@@ -293,6 +302,7 @@ fn refuse(file: &LogFile, events: Vec<Pending>, failure: &Failure) {
         for answer in event.answers {
             let _ = answer.send(Err(file.refusal(&event.token, failure)));
         }
+        drop(event.room);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The connection for commands: appends, claims and replays of all topics.
 //!
-//! A connection on which a command was not answered in time is never used again: what is stuck in it
-//! would be carried out later, in front of what is sent next.
+//! A connection on which a command was not answered in time is never used again: what is stuck in
+//! it would be carried out later, in front of what is sent next.
 
 use std::{
     io,

@@ -1,6 +1,6 @@
 //! One topic: a stream of the server, and a window on its newest part.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sse_proto::Frame;
 
@@ -15,6 +15,9 @@ use super::{
 use crate::{
     AppendError, Bounds, EventId, GapReason, ReadAfter, StoreError, Token, Topic, topics::Kept,
 };
+
+/// How long a read may take, whose answer may be long.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A topic of a [`RedisStore`](crate::RedisStore).
 #[derive(Debug)]
@@ -56,6 +59,14 @@ impl RedisTopic {
     /// What the server says of the stream, seen from a position; with up to `max_bytes` of what
     /// follows.
     async fn look(&self, after: EventId, max_bytes: usize) -> Result<Look, Fault> {
+        match self.try_look(after, max_bytes).await {
+            // The connection had ended before; that it shows only now is no reason to fail.
+            Err(Fault::Lost(error)) if !error.is_timeout() => self.try_look(after, max_bytes).await,
+            answer => answer,
+        }
+    }
+
+    async fn try_look(&self, after: EventId, max_bytes: usize) -> Result<Look, Fault> {
         // The server takes none that is greater, and no epoch is.
         let epoch = after.epoch.min(u64::MAX - 1);
         let start = EventId { epoch, number: 0 };
@@ -73,7 +84,7 @@ impl RedisTopic {
             let answer = self
                 .core
                 .link
-                .run(&connection, &self.core.look, &command, Link::PATIENCE);
+                .run(&connection, &self.core.look, &command, READ_PATIENCE);
             let answer = answer.await?;
             if !matches!(answer, ::redis::Value::Nil) {
                 let look = Look::parse(answer).ok_or_else(|| reply::unexpected("LOOK"));

@@ -1,8 +1,8 @@
 //! The latest events of one topic in this process, as the reading task has read them.
 //!
-//! There is a window as long as somebody waits for the topic, and some time longer. Everything in it
-//! came from the stream in its order, without holes: where one is met, the window starts anew after it,
-//! and clients that are before it have to ask the server what they missed.
+//! There is a window as long as somebody waits for the topic, and some time longer. Everything in
+//! it came from the stream in its order, without holes: where one is met, the window starts anew
+//! after it, and clients that are before it have to ask the server what they missed.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,7 +24,7 @@ use crate::{
 
 /// How long a topic is read after the last client has left.
 const LINGER: Duration = Duration::from_secs(30);
-/// How soon a client asks the server that has read from it beyond the window.
+/// How soon a client asks the server that knows more, or less, than the window.
 const BEHIND: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -46,6 +46,9 @@ struct State {
     idle_since: Instant,
     /// The newest event that this process has appended.
     appended: Option<EventId>,
+    /// Since when the server says that it does not know, or has lost, a position that the window
+    /// has.
+    lost_since: Option<Instant>,
     /// The epoch in which to append, and on which connection it was claimed.
     claim: Option<(u64, u64)>,
 }
@@ -58,8 +61,12 @@ impl State {
         }
     }
 
+    fn head(&self) -> Option<EventId> {
+        self.log.as_ref().map(Log::head)
+    }
+
     fn is_behind(&self) -> bool {
-        self.appended > self.log.as_ref().map(Log::head)
+        self.appended > self.head()
     }
 }
 
@@ -74,6 +81,7 @@ impl Window {
                 waiting: 0,
                 idle_since: Instant::now(),
                 appended: None,
+                lost_since: None,
                 claim: None,
             }),
             changed: Notify::new(),
@@ -121,10 +129,16 @@ impl Window {
         }
     }
 
-    /// The answer after the server has said that it does not know the position, or has lost it. The window
-    /// may still know what came after it, or will be told.
+    /// The answer after the server has said that it does not know the position, or has lost it.
+    ///
+    /// The window may know the end of that epoch, or is about to be told: then nothing that follows
+    /// has to be skipped. But not for ever: the reading connection may lead to a server of the
+    /// past.
     pub(super) fn read_after_lost(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
-        self.lock().read_after(after, max_bytes)
+        let state = &mut *self.lock();
+        let answer = state.read_after(after, max_bytes)?;
+        let since = *state.lost_since.get_or_insert_with(Instant::now);
+        (since.elapsed() < BEHIND).then_some(answer)
     }
 
     /// Waits until there may be something after that position.
@@ -133,14 +147,18 @@ impl Window {
         loop {
             // Woken by whatever is read from here on, polled or not.
             let changed = self.changed.notified();
-            match self.head() {
-                Some(head) if head > after => return,
-                Some(head) if head < after => {
-                    let _ = time::timeout(BEHIND, changed).await;
-                    return;
-                }
-                _ => changed.await,
+            let (head, is_lost) = {
+                let state = self.lock();
+                (state.head(), state.lost_since.is_some())
+            };
+            if head > Some(after) {
+                return;
             }
+            if is_lost || head.is_some_and(|head| head < after) {
+                let _ = time::timeout(BEHIND, changed).await;
+                return;
+            }
+            changed.await;
         }
     }
 
@@ -156,7 +174,7 @@ impl Window {
 
     /// The position after which to read on.
     pub(super) fn head(&self) -> Option<EventId> {
-        self.lock().log.as_ref().map(Log::head)
+        self.lock().head()
     }
 
     /// The stream ends at `last` now. Returns whether the window has changed.
@@ -167,17 +185,25 @@ impl Window {
             Some(log) if log.head() <= last => false,
             _ => {
                 state.log = Some(Log::new(self.history, last));
+                state.lost_since = None;
                 state.appended = state.appended.filter(|id| *id <= last);
                 true
             }
         }
     }
 
+    /// The stream cannot be read for now.
+    pub(super) fn end(&self) {
+        self.lock().log = None;
+    }
+
     /// All that was in the stream when it ended at `last` was read. Returns whether the window has
     /// changed.
     pub(super) fn settle(&self, last: EventId) -> bool {
-        match &mut self.lock().log {
+        let state = &mut *self.lock();
+        match &mut state.log {
             Some(log) if log.head() < last => {
+                state.lost_since = None;
                 if log.head().epoch < last.epoch && last.number == 0 {
                     log.begin_epoch(last.epoch, false);
                 } else {
@@ -193,6 +219,7 @@ impl Window {
     pub(super) fn append(&self, entries: &[Entry]) {
         let state = &mut *self.lock();
         let Some(log) = &mut state.log else { return };
+        state.lost_since = None;
         let now = Instant::now();
         let mut encoded = Vec::new();
         for entry in entries {
@@ -237,5 +264,89 @@ impl Drop for Waiting<'_> {
         let state = &mut *self.0.lock();
         state.waiting -= 1;
         state.idle_since = Instant::now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> EventId {
+        text.parse().unwrap()
+    }
+
+    fn entries(ids: &[&str]) -> Vec<Entry> {
+        let event = b"data: x\n\n".to_vec();
+        let entry = |text: &&str| Entry {
+            id: id(text),
+            event: event.clone(),
+        };
+        ids.iter().map(entry).collect()
+    }
+
+    fn window(last: &str) -> Window {
+        let window = Window::new(Keys::new("p", "t"), 1 << 10);
+        assert!(window.begin(id(last)));
+        window
+    }
+
+    fn read(window: &Window, after: &str) -> String {
+        match window.read_after(id(after), 1 << 10) {
+            None => "ask".into(),
+            Some(ReadAfter::UpToDate) => "up to date".into(),
+            Some(ReadAfter::Gap { resume, .. }) => format!("ended, {resume}"),
+            Some(ReadAfter::Events { count, last, .. }) => format!("{count} to {last}"),
+        }
+    }
+
+    #[test]
+    fn what_is_read_joins_without_holes_or_the_window_starts_anew() {
+        let window = window("5-3");
+        // Some of it for the second time.
+        window.append(&entries(&["5-3", "5-4", "5-5"]));
+        window.append(&entries(&["5-5", "5-6"]));
+        assert_eq!(read(&window, "5-3"), "3 to 5-6");
+        assert_eq!(read(&window, "5-6"), "up to date");
+        for unknown in ["5-2", "5-7", "6-0", "4-1"] {
+            assert_eq!(read(&window, unknown), "ask");
+        }
+        window.append(&entries(&["7-1", "7-2"]));
+        assert_eq!(read(&window, "5-4"), "2 to 5-6");
+        assert_eq!(read(&window, "5-6"), "ended, 7-0");
+        assert_eq!(read(&window, "7-0"), "2 to 7-2");
+        window.append(&entries(&["7-4"]));
+        assert_eq!(read(&window, "7-2"), "ask");
+        assert_eq!(read(&window, "7-3"), "1 to 7-4");
+        // The start of that epoch was not seen.
+        window.append(&entries(&["9-2"]));
+        assert_eq!(read(&window, "7-4"), "ask");
+        assert_eq!(read(&window, "9-1"), "1 to 9-2");
+    }
+
+    #[test]
+    fn the_end_of_the_stream_is_followed_where_no_entries_tell_it() {
+        let ends = |last, end| {
+            let window = window(last);
+            let changed = window.begin(id(end)) | window.settle(id(end));
+            assert_eq!(window.head(), Some(id(end)));
+            (changed, read(&window, last))
+        };
+        assert_eq!(ends("5-3", "5-3"), (false, "up to date".into()));
+        assert_eq!(ends("5-3", "7-0"), (true, "ended, 7-0".into()));
+        // All that was in between is trimmed.
+        assert_eq!(ends("5-3", "5-4"), (true, "ask".into()));
+        assert_eq!(ends("5-3", "7-1"), (true, "ask".into()));
+        // Lost, without a new epoch.
+        assert_eq!(ends("5-3", "5-2"), (true, "ask".into()));
+    }
+
+    #[test]
+    fn a_window_that_lacks_what_was_appended_is_not_asked_for_what_is_new() {
+        let window = window("5-3");
+        window.set_appended(id("5-4"));
+        assert_eq!(read(&window, "5-3"), "ask");
+        window.append(&entries(&["5-4"]));
+        assert_eq!(read(&window, "5-3"), "1 to 5-4");
+        assert_eq!(read(&window, "5-4"), "up to date");
     }
 }

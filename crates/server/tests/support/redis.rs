@@ -197,7 +197,7 @@ impl Proxy {
         }
     }
 
-    /// Keeps back what the clients of the present connections send, until [`release`](Self::release).
+    /// Holds what clients send over the present connections, until [`release`](Self::release).
     pub(crate) fn hold_requests(&self) {
         self.each(|passed| passed.hold_requests.store(true, SeqCst));
     }
