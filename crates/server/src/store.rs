@@ -39,7 +39,7 @@ pub trait Topic: Send + Sync + 'static {
     /// stored.
     ///
     /// The same token means the same event: if it was appended before, nothing is appended, and the
-    /// answer is the id that it has.
+    /// answer is the id that it has. An event that the store has lost since then is appended anew.
     ///
     /// # Errors
     ///

@@ -32,10 +32,13 @@ pub(crate) struct Ledger {
     pub(crate) not_done: Mutex<Vec<String>>,
     pub(crate) unknown: AtomicU64,
     pub(crate) over: AtomicBool,
+    /// The engine was started without its data.
+    pub(crate) was_emptied: AtomicBool,
 }
 
 impl Ledger {
-    /// No id names two events, and no event has two ids.
+    /// No id names two events, and no event has two ids, unless the first was lost with the engine's
+    /// data before its publisher had an answer.
     pub(crate) fn saw(&self, id: EventId, data: &str) -> Result<(), String> {
         let mut events = self.events.lock().unwrap();
         let known = events.entry(id).or_insert_with(|| data.to_owned());
@@ -44,7 +47,7 @@ impl Ledger {
         }
         let mut ids = self.ids.lock().unwrap();
         let known = ids.entry(data.to_owned()).or_insert(id);
-        if *known != id {
+        if *known != id && !(self.was_emptied.load(Relaxed) && known.epoch != id.epoch) {
             return Err(format!("{data} is {known} and {id}"));
         }
         Ok(())

@@ -105,6 +105,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
             Fault::Server(number) => cluster.servers[number].start()?,
             Fault::Engine => cluster.engine.start()?,
             Fault::EngineEmptied => {
+                ledger.was_emptied.store(true, Relaxed);
                 cluster.forget()?;
                 cluster.engine.start()?;
             }
