@@ -20,6 +20,9 @@ use sse_proto::Reason;
 /// How long it may take until the last stream has ended.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// For how long a client that reads nothing keeps the server, at least.
+const STILL_THERE: Duration = Duration::from_millis(200);
+
 /// Into how many parts of equal length the spread is cut, to look at how even it is.
 const PARTS: usize = 10;
 
@@ -54,7 +57,8 @@ pub(crate) fn shut_down(
         faults.push(format!("only {clean} streams had a proper end"));
     }
 
-    // What nobody reads keeps the server from going; a while later it would go all the same.
+    // What nobody reads keeps the server from going; some seconds later it would go all the same.
+    thread::sleep(STILL_THERE);
     if !server.is_running()? {
         faults.push("the server did not wait for the last client".to_owned());
     }
