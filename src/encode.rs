@@ -67,8 +67,9 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// A frame with nothing in it yet: for frames without data.
     ///
-    /// As it is, it is written as a blank line alone, which no client notices: were it written as
-    /// nothing, it would end a body that goes out in HTTP chunks, a chunk for each frame.
+    /// As it is, it is written as a blank line alone: were it written as nothing, it would end a
+    /// body that goes out in HTTP chunks, a chunk for each frame. Clients ignore it if the stream
+    /// has no ids; once an id was sent, a few take a blank line for an empty event.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -114,8 +115,12 @@ impl<'a> Frame<'a> {
 
     /// An empty comment, two bytes long: what keeps a silent connection open.
     ///
-    /// "Authors can include a comment line every 15 seconds or so", so that no proxy cuts the
-    /// connection; clients see nothing of it.
+    /// Browsers ignore it. Some client SDKs do not: those for Gemini raise an error or lose the
+    /// next event; send them [`Frame::new()`](Self::new) instead. `docs/frames-against-clients.md`
+    /// lists which client accepts which frame.
+    ///
+    /// The standard suggests a comment "every 15 seconds or so". That is too long in some places:
+    /// `Bun.serve` may cut a connection after 8 seconds of silence. `docs/silence.md` has more.
     ///
     /// ```
     /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n");
@@ -162,8 +167,11 @@ impl<'a> Frame<'a> {
 
     /// Sets the id: what a client sends as `Last-Event-ID` when it connects again.
     ///
-    /// It holds for this event and for those behind it. The empty id is written, and resets it to
+    /// It holds for this event and for those after it. The empty id is written, and resets it to
     /// none. A frame with an id alone moves the position without an event (not in every browser).
+    ///
+    /// Avoid blanks at the edges of an id: HTTP strips them from the header, so they come back from
+    /// no client unchanged, and some clients cannot send such an id at all.
     ///
     /// # Errors
     ///
@@ -193,6 +201,10 @@ impl<'a> Frame<'a> {
     /// It is written in whole milliseconds, rounded up so that no client comes sooner than asked,
     /// and at most `u64::MAX` of them.
     ///
+    /// Keep it between 1 and 2147483647 ms: with 0, or with more than that, some clients reconnect
+    /// without any wait, or never. And set it on a frame with data: some clients ignore a `retry`
+    /// line in a block without an event.
+    ///
     /// ```
     /// use sse_proto::Frame;
     /// use std::time::Duration;
@@ -212,8 +224,8 @@ impl<'a> Frame<'a> {
         self
     }
 
-    /// Sets the comment, which stands before the fields. Clients ignore it; people and tools that
-    /// read along see it.
+    /// Sets the comment, which stands before the fields. Clients ignore it, with the exceptions
+    /// named at [`heartbeat`](Self::heartbeat); people and tools that read along see it.
     ///
     /// The text stands right behind the colon. **Each line of it is a comment of its own**: where
     /// it has a CR, an LF or a CRLF, decoders that hand out comments give several.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Real clients, on loopback: curl, httpx-sse, the npm package eventsource and headless Chromium must see what
-# the example live-server was told to send. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
-# words: only checks with one of them in the name are run.
+# Real clients, on loopback: curl, httpx-sse, the npm package eventsource, headless Chromium and the SDK of OpenAI
+# must see what the example live-server was told to send; the SDK of Google must fail on it as it is known to.
+# Installs what it needs; ends with `N passed, 0 failed`. Arguments are words: only checks with one of them in the
+# name are run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh

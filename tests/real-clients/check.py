@@ -179,6 +179,85 @@ class Chromium(Client):
 CLIENTS = (Httpx, Npm, Chromium)
 
 
+class OpenAi(Client):
+    """The SDK for Python, for which the stream is a chat completion."""
+
+    def start(self, forwarder):
+        self.popen(sys.executable, HERE / "openai_client.py", forwarder.url)
+
+    @staticmethod
+    def data(text):
+        # Over several lines.
+        return json.dumps({"id": "-", "choices": [{"index": 0, "delta": {"content": text}}]}, indent=1)
+
+    def texts(self, count):
+        return [self.next()["text"] for _ in range(count)]
+
+
+class Gemini(OpenAi):
+    """The SDK of Google for JavaScript, for which the stream is generated content."""
+
+    def start(self, forwarder):
+        self.popen("node", HERE / "gemini_client.mjs", NODE_MODULES, forwarder.url)
+
+    @staticmethod
+    def data(text):
+        return json.dumps({"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}]})
+
+
+class Forwarder:
+    """For clients that insist on a path and on POST: whatever they ask for, they get `/events`, byte by byte.
+
+    Only with `data_only`, lines other than those with data and blank ones are left out.
+    """
+
+    def __init__(self, server, data_only=False):
+        self.address = server.address.split(":")
+        self.data_only = data_only
+        self.answered = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://{}:{}".format(*self.listener.getsockname())
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # `close` alone does not end an `accept` that is under way.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.forward, args=(client,), daemon=True).start()
+
+    def forward(self, client):
+        host, port = self.address
+        with contextlib.suppress(OSError), client, socket.create_connection((host, int(port))) as server:
+            with client.makefile("rb") as request:
+                head = http.client.parse_headers(request) if request.readline() else {}
+                request.read(int(head.get("Content-Length", 0)))
+            # Without chunks where the body is to be changed.
+            version = b"1.0" if self.data_only else b"1.1"
+            server.sendall(b"GET /events HTTP/%s\r\nHost: localhost\r\nConnection: close\r\n\r\n" % version)
+            if self.data_only:
+                self.forward_data(client, server)
+            while piece := server.recv(1 << 16):
+                client.sendall(piece)
+                self.answered.set()
+
+    @staticmethod
+    def forward_data(client, server):
+        with server.makefile("rb") as response:
+            body = False
+            for line in response:
+                if not body or line == b"\n" or line.startswith(b"data:"):
+                    client.sendall(line)
+                body |= line == b"\r\n"
+
+
 class Reports(BaseHTTPRequestHandler):
     """Where the browser reports to."""
 
@@ -488,6 +567,84 @@ def a_stop_is_for_good(page, client):
         equal(client.next(), {"error": 2})
         time.sleep(0.3)
         assert client.seen.empty()
+
+
+TEXTS = [f"{number} {TEXT}" for number in range(20)]
+
+
+def publish_texts(server, client):
+    """One half waits for the client, the other comes live, with silence in between."""
+    half = len(TEXTS) // 2
+    server.publish([("", client.data(text)) for text in TEXTS[:half]])
+    yield
+    for text in TEXTS[half:]:
+        server.publish([("", client.data(text))])
+        time.sleep(0.03)
+
+
+@check
+def openai_gets_every_event_once_and_in_order(_):
+    with Server(*LOUD) as server, Forwarder(server) as forwarder:
+        publish = publish_texts(server, OpenAi)
+        next(publish)
+        with OpenAi(forwarder) as client:
+            equal(client.texts(len(TEXTS) // 2), TEXTS[: len(TEXTS) // 2])
+            # Types are ignored.
+            server.publish([("note", client.data("of a type"))])
+            equal(client.texts(1), ["of a type"])
+            next(publish, None)
+            equal(client.texts(len(TEXTS) // 2), TEXTS[len(TEXTS) // 2 :])
+            server.publish([("", "[DONE]")])
+            equal(client.next(), {"end": None})
+
+
+@check
+def openai_fails_at_an_event_without_data_and_takes_a_lost_connection_for_the_end(_):
+    with Server(*LOUD) as server, Forwarder(server) as forwarder:
+        with OpenAi(forwarder) as client:
+            server.publish([("", client.data("one"))])
+            equal(client.texts(1), ["one"])
+            server.drop()
+            equal(client.next(), {"end": None})
+        server.publish([("", "")])
+        with OpenAi(forwarder) as client:
+            equal(client.texts(1), ["one"])
+            equal(client.next(), {"end": "Expecting value: line 1 column 1 (char 0)"})
+
+
+# What is true today: see docs/frames-against-clients.md. A server for Gemini's clients sends neither ids nor heartbeats.
+@check
+def gemini_loses_all_events_that_have_ids_without_an_error(_):
+    with Server(*QUIET) as server, Forwarder(server) as forwarder:
+        server.publish([("", Gemini.data(text)) for text in TEXTS])
+        with Gemini(forwarder) as client:
+            assert forwarder.answered.wait(PATIENCE)
+            server.publish([("", Gemini.data("live"))])
+            time.sleep(0.1)
+            server.drop()
+            equal(client.next(), {"end": None})
+
+
+@check
+def gemini_fails_if_a_heartbeat_comes_last(_):
+    with Server(*LOUD) as server, Forwarder(server) as forwarder, Gemini(forwarder) as client:
+        assert forwarder.answered.wait(PATIENCE)
+        time.sleep(0.1)
+        server.drop()
+        equal(client.next(), {"end": "Incomplete JSON segment at the end"})
+
+
+@check
+def gemini_gets_every_event_once_and_in_order_of_data_and_blank_lines_alone(_):
+    with Server(*LOUD) as server, Forwarder(server, data_only=True) as forwarder:
+        publish = publish_texts(server, Gemini)
+        next(publish)
+        with Gemini(forwarder) as client:
+            equal(client.texts(len(TEXTS) // 2), TEXTS[: len(TEXTS) // 2])
+            next(publish, None)
+            equal(client.texts(len(TEXTS) // 2), TEXTS[len(TEXTS) // 2 :])
+            server.drop()
+            equal(client.next(), {"end": None})
 
 
 @check

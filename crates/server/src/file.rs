@@ -111,8 +111,8 @@ const OVERHEAD: usize = 256;
 ///
 /// Appends are written in batches, with one sync for each topic in the batch: many at once cost
 /// hardly more than one. At most 8 MiB of events wait to be written; further appends wait for room.
-/// One thread writes, and has up to 64 files open. It ends when the store is dropped, which blocks
-/// until everything that waits is written.
+/// One thread writes, with up to 64 files open, and starts up to seven more to sync several files
+/// at once. It ends when the store is dropped, which blocks until everything that waits is written.
 pub struct FileStore {
     history: History,
     topics: Topics<FileTopic>,

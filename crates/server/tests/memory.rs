@@ -101,7 +101,7 @@ fn a_client_that_reads_nothing_costs_no_memory_of_ours() {
         drain(&mut body);
         let publisher = Publisher::new();
         let data = "x".repeat(1000);
-        let mut append = |times: usize| {
+        let append = |times: usize| {
             for _ in 0..times {
                 let token = publisher.token();
                 let appending = topic.append(Frame::message(&data), &token);

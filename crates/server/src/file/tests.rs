@@ -142,13 +142,134 @@ async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
     assert!(appending.as_mut().now_or_never().is_none());
     // The file, and then its name.
     for step in [Step::Sync, Step::SyncDirectory] {
-        assert_eq!(at_sync.recv().unwrap(), step);
+        let patience = Duration::from_secs(10);
+        assert_eq!(at_sync.recv_timeout(patience), Ok(step));
         assert!(appending.as_mut().now_or_never().is_none());
         assert_eq!(read_all(&topic).await, []);
         release.send(()).unwrap();
     }
     let id = appending.await.unwrap();
     assert_eq!(read_all(&topic).await, [(id, "x".to_owned())]);
+}
+
+#[tokio::test]
+async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
+    let directory = Directory::new();
+    let (store, _) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    let old = append(&topic, &"x".repeat(5000)).await.unwrap();
+    drop(store);
+    // Compacted at once, as that is so much shorter.
+    let (store, faults) = open(&directory, 0);
+    let before = faults.count(Step::Rename);
+    let new = append(&store.topic("t").unwrap(), "short").await.unwrap();
+    drop(store);
+    assert_eq!(faults.count(Step::Rename), before + 1);
+    assert!(new.epoch > old.epoch);
+
+    let (store, _) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    for after in [old, EventId { number: 0, ..new }] {
+        let read = topic.read_after(after, 1000).await.unwrap();
+        assert!(matches!(read, ReadAfter::Events { last, .. } if last == new));
+    }
+    let after = EventId { number: 0, ..old };
+    let read = topic.read_after(after, 1000).await.unwrap();
+    assert!(matches!(read, ReadAfter::Gap { .. }), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_compacted_file_is_not_appended_to_before_its_name_is_synced() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    append(&topic, &"x".repeat(5000)).await.unwrap();
+    faults.set(|step| step == Step::SyncDirectory);
+    // It was synced before the file was compacted, which a crash may undo.
+    let first = append(&topic, "first").await.unwrap();
+    let result = append(&topic, "second").await;
+    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
+    faults.none();
+    append(&topic, "second").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_no_longer_has_the_directory_replaces_no_file() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 0);
+    let topic = store.topic("t").unwrap();
+    append(&topic, &"x".repeat(5000)).await.unwrap();
+    let path = directory.to_path_buf();
+    let (new, opened) = mpsc::channel();
+    faults.set(move |step| {
+        // The compaction's.
+        if step == Step::Create {
+            let store = FileStore::open(&path, 1 << 20).unwrap();
+            let topic = store.topic("t").unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let appended = runtime.unwrap().block_on(append(&topic, "of the new one"));
+            new.send((store, appended.unwrap())).unwrap();
+        }
+        false
+    });
+    append(&topic, "of the old one").await.unwrap();
+    let (new, id) = opened.recv_timeout(Duration::from_secs(10)).unwrap();
+    drop(store);
+    let topic = new.topic("t").unwrap();
+    append(&topic, "another").await.unwrap();
+    drop(new);
+    let (store, _) = open(&directory, 1 << 20);
+    let events = read_all(&store.topic("t").unwrap()).await;
+    assert_eq!(events.len(), 4);
+    assert_eq!(events[2], (id, "of the new one".to_owned()));
+}
+
+#[tokio::test]
+async fn dropping_the_store_waits_for_the_syncs_under_way() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let topic = store.topic("t").unwrap();
+    faults.set(|step| {
+        if step == Step::Sync {
+            thread::sleep(Duration::from_millis(100));
+        }
+        false
+    });
+    let mut appending = Box::pin(append(&topic, "x"));
+    assert!(appending.as_mut().now_or_never().is_none());
+    drop(store);
+    let appended = appending.now_or_never();
+    assert!(matches!(appended, Some(Ok(_))), "{appended:?}");
+}
+
+#[tokio::test]
+async fn one_token_is_one_event_also_among_those_written_together() {
+    let directory = Directory::new();
+    let (store, faults) = open(&directory, 1 << 20);
+    let (topic, other) = (store.topic("t").unwrap(), store.topic("other").unwrap());
+    append(&topic, "first").await.unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    faults.set(move |step| {
+        // Only the first time: then the other end is gone.
+        if step == Step::Sync {
+            let _ = released.lock().unwrap().recv();
+        }
+        false
+    });
+    let mut busy = Box::pin(append(&other, "x"));
+    assert!(busy.as_mut().now_or_never().is_none());
+    let token = token();
+    let tries = (0..5).map(|_| topic.append(Frame::message("second"), &token));
+    let mut tries = Box::pin(join_all(tries));
+    assert!(tries.as_mut().now_or_never().is_none());
+    drop(release);
+    busy.await.unwrap();
+    let ids: Vec<_> = tries.await.into_iter().map(Result::unwrap).collect();
+    let events = read_all(&topic).await;
+    assert_eq!(events.len(), 2);
+    assert!(ids.iter().all(|id| *id == events[1].0));
 }
 
 /// What became of the events of a life.
@@ -247,6 +368,8 @@ async fn sweep(fails: fn(Step, usize) -> bool) -> (usize, usize, usize) {
                 .extend(events.into_iter().map(|(id, data)| (id, (name, data))));
         }
         life.live(&store).await;
+        let now = (life.not_done.len(), life.unknown.len());
+        assert_eq!(now, (not_done, unknown), "without a fault");
         drop(store);
         let (store, _) = open(&directory, 300);
         life.check(&store, true).await;
@@ -288,6 +411,12 @@ async fn each_step_can_fail_and_what_undoes_it() {
 async fn the_process_can_be_killed_before_each_step() {
     let (_, not_done, unknown) = sweep(|_, _| true).await;
     assert!(not_done > 10 && unknown > 10);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_compacted_is_appended_to() {
+    let (_, not_done, unknown) = sweep(|step, _| step == Step::Rename).await;
+    assert_eq!((not_done, unknown), (0, 0));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender},
     },
+    thread,
     time::Instant,
 };
 
@@ -24,6 +25,8 @@ use super::{
 
 /// How many files are open at once.
 const MAX_TOPICS: usize = 64;
+/// How many files are synced at once: the file system then commits its journal for several of them.
+const SYNCS: usize = 8;
 
 pub(super) type Answer = Result<EventId, AppendError>;
 
@@ -63,6 +66,9 @@ struct Pending {
     answers: Vec<oneshot::Sender<Answer>>,
     room: Vec<OwnedSemaphorePermit>,
 }
+
+/// A topic's part of a batch.
+type InBatch = (Arc<Shared>, Vec<Pending>, Written);
 
 pub(super) struct Writer {
     pub(super) disk: Disk,
@@ -180,11 +186,30 @@ impl Writer {
     }
 
     /// Syncs each file, and the directory if one of them is new in it.
-    fn sync(&self, batch: &[(Arc<Shared>, Vec<Pending>, Written)]) -> Vec<Result<(), Failure>> {
-        let mut synced: Vec<_> = batch
-            .iter()
-            .map(|(topic, _, written)| topic.file().sync(&self.disk, written))
-            .collect();
+    fn sync(&self, batch: &[InBatch]) -> Vec<Result<(), Failure>> {
+        let sync = |part: &[InBatch]| -> Vec<_> {
+            part.iter()
+                .map(|(topic, _, written)| topic.file().sync(&self.disk, written))
+                .collect()
+        };
+        let part = batch.len().div_ceil(SYNCS).max(1);
+        let mut synced: Vec<_> = thread::scope(|scope| {
+            let mut parts = batch.chunks(part);
+            let first = parts.next();
+            let others: Vec<_> = parts
+                .map(|part| {
+                    let spawned = thread::Builder::new().spawn_scoped(scope, move || sync(part));
+                    (part, spawned)
+                })
+                .collect();
+            let mut synced = first.map(sync).unwrap_or_default();
+            for (part, spawned) in others {
+                // Without a thread, it takes longer.
+                let done = spawned.ok().and_then(|thread| thread.join().ok());
+                synced.extend(done.unwrap_or_else(|| sync(part)));
+            }
+            synced
+        });
         if batch.iter().any(|(topic, ..)| !topic.file().entry_synced) {
             let directory = self.disk.sync_directory();
             let directory =

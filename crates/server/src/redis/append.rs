@@ -15,7 +15,7 @@ use crate::{AppendError, EventId, Token};
 
 /// For how long the server remembers the tokens of a publisher that no longer publishes.
 const REMEMBERED: Duration = Duration::from_secs(3600);
-/// A token that is older may be forgotten. The rest of the time is for what is still on its way.
+/// A token that is older may be forgotten. The difference is for attempts that arrive late.
 const OLD: Duration = Duration::from_secs(1800);
 
 /// What one try says, if the server has answered.
@@ -85,7 +85,7 @@ impl RedisTopic {
         deadline: Instant,
     ) -> Result<Answer, Fault> {
         let claimed = time::timeout_at(deadline, self.claim()).await;
-        // Nothing of the event was sent: to claim an epoch leaves no doubt.
+        // A claim sends nothing of the event, so if it fails, nothing is in doubt.
         let (connection, epoch) = match claimed {
             Ok(Ok(claimed)) => claimed,
             Ok(Err(Fault::Lost(error))) => return Err(Fault::Away(error)),
@@ -103,10 +103,10 @@ impl RedisTopic {
             .arg(Token::REMEMBERED)
             .arg(REMEMBERED.as_secs())
             .arg(u8::from(token.age() > OLD));
-        // From here on, this future may be dropped and the event be appended all the same.
+        // From here on the event may be appended even if this future is dropped.
         core.doubts.insert(token);
         let left = deadline.saturating_duration_since(Instant::now());
-        // There is to be time for a second try, on another connection.
+        // Leaves time for a second attempt on another connection.
         let patience = Link::PATIENCE
             .min(core.options.append_timeout / 2)
             .min(left);

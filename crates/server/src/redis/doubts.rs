@@ -1,5 +1,5 @@
-//! Which tokens were sent without an answer: only of the others can it be said that their events
-//! will never be in the log.
+//! The tokens that were sent and not answered: an event with such a token may still be appended, so
+//! an append that fails must not be reported as not done.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -15,9 +15,9 @@ pub(super) struct Doubts(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     tokens: HashSet<Token>,
-    /// In the order in which they came; some are no longer in doubt.
+    /// In order of insertion; may contain tokens that are no longer in doubt.
     order: VecDeque<Token>,
-    /// All tokens that were made before are in doubt, as some of them were forgotten here.
+    /// All tokens made up to then are in doubt, as some of them had to be dropped from the set.
     before: Option<Instant>,
 }
 

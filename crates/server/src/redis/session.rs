@@ -34,8 +34,8 @@ const DEADLINE: Duration = Duration::from_secs(8);
 const RECHECK: Duration = Duration::from_secs(10);
 /// How many claims are sent at once.
 const BATCH: usize = 64;
-/// How often it is read on before those who wait are woken: a burst is to reach them in one piece,
-/// and one without an end is to reach them, too.
+/// How many more reads follow a wake-up before clients are woken: a burst should reach them in one
+/// piece, but a burst without end must not keep them waiting.
 const ROUNDS: usize = 8;
 /// About how long one answer may be, in bytes.
 const ANSWER: usize = 1 << 20;
@@ -152,14 +152,14 @@ impl<'r> Session<'r> {
         let last = |answer: RedisResult<Value>| match answer {
             Ok(answer) => Ok(Some(claim::parse(answer)?.1)),
             Err(error) if is_of_server(&error) => Err(Fault::Refused(error)),
-            // Of this topic only: its keys may be something else, or not for us.
+            // Concerns this topic only: its keys may have another type, or be forbidden.
             Err(_) => Ok(None),
         };
         answers.into_iter().skip(1).map(last).collect()
     }
 
-    /// After a wake-up there is mostly more, a moment later. Reads until nothing is left, and wakes
-    /// those who wait.
+    /// Reads until nothing is left, then wakes the clients. XREAD returns with the first entry of a
+    /// pipelined burst; the others are there a moment later.
     async fn read_on(&mut self, woken: Vec<Arc<Window>>) -> Result<(), Fault> {
         let mut result = Ok(woken.clone());
         for _ in 0..ROUNDS {
@@ -254,7 +254,7 @@ impl<'r> Session<'r> {
     }
 }
 
-/// Whether the server refuses everything, and not only what has to do with one topic.
+/// Whether the server refuses the commands of all topics.
 fn is_of_server(error: &RedisError) -> bool {
     use ServerErrorKind as Kind;
 

@@ -114,13 +114,15 @@ impl Window {
         }
     }
 
-    /// What this process appended is to be seen by its own readers, before the window has it.
+    /// Notes what this process has appended: its own readers have to see it even if the window does
+    /// not have it yet.
     pub(super) fn set_appended(&self, id: EventId) {
         let state = &mut *self.lock();
         state.appended = state.appended.max(Some(id));
     }
 
-    /// The answer, if it is here. A window that lacks what this process has appended is not asked.
+    /// The answer, if the window has it. That nothing follows is left to the server to say while
+    /// the window lacks what this process has appended.
     pub(super) fn read_after(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
         let state = &mut *self.lock();
         match state.read_after(after, max_bytes)? {
@@ -131,9 +133,9 @@ impl Window {
 
     /// The answer after the server has said that it does not know the position, or has lost it.
     ///
-    /// The window may know the end of that epoch, or is about to be told: then nothing that follows
-    /// has to be skipped. But not for ever: the reading connection may lead to a server of the
-    /// past.
+    /// The window may know where that epoch ended, or is about to learn it; the client then need
+    /// not skip what follows. This is limited in time, as the reading connection may still lead to
+    /// a server that is no longer the master.
     pub(super) fn read_after_lost(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
         let state = &mut *self.lock();
         let answer = state.read_after(after, max_bytes)?;

@@ -104,7 +104,7 @@ pub(crate) async fn publish_one(
                 ledger.unknown.fetch_add(1, Relaxed);
                 return Ok(None);
             };
-            let id = str::from_utf8(&body.to_bytes())?.parse()?;
+            let id = std::str::from_utf8(&body.to_bytes())?.parse()?;
             ledger.saw(id, data)?;
             ledger
                 .acknowledged

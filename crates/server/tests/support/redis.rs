@@ -23,6 +23,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Whether there is a program to start.
+    pub(crate) fn is_available() -> bool {
+        std::env::var_os("REDIS_SERVER").is_some()
+    }
+
     /// Starts the program that the environment variable `REDIS_SERVER` names.
     pub(crate) fn start() -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
