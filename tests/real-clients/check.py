@@ -546,9 +546,11 @@ def a_shutdown_is_an_end_and_clients_come_back_when_they_were_told(page, client)
         args = ("--retry", "1", "--spread", "0", "--page", page, "--store", store)
         with Server(*args) as server, client(server) as client:
             client.sees(server.publish([("", "one")]))
+            stopped = time.monotonic()
             server.process.terminate()
             equal(client.until("error"), 0)
             lost = time.monotonic()
+            assert lost - stopped < 2, lost - stopped
             equal(server.process.wait(), 0)
             with Server(*args, listen=server.address) as server:
                 client.until("open")
