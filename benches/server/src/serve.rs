@@ -27,7 +27,7 @@ use axum::{
 use clap::ValueEnum;
 use futures_util::{StreamExt as _, stream};
 use sse_proto::Frame;
-use sse_proto_server::{Hub, HubBuilder, MemoryStore, Store};
+use sse_proto_server::{Hub, HubBuilder, MemoryStore, Publisher, Store, Topic as _};
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -58,14 +58,15 @@ const HISTORY: usize = 64 << 20;
 
 pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
     let app = match args.kind {
-        Kind::Hub => hub(MemoryStore::with_history(HISTORY)),
+        Kind::Hub => hub(MemoryStore::with_history(HISTORY)).await?,
         Kind::Axum => usual(),
         Kind::AxumShared => shared(),
         Kind::Redis => {
             #[cfg(feature = "redis")]
             {
                 let url = args.redis.ok_or("--redis is missing")?;
-                hub(sse_proto_server::RedisStore::connect(&url, "bench").await?)
+                let store = sse_proto_server::RedisStore::builder(&url, "bench").max_len(100_000);
+                hub(store.connect().await?).await?
             }
             #[cfg(not(feature = "redis"))]
             return Err("built without the feature redis".into());
@@ -93,15 +94,19 @@ struct Published<S: Store> {
     next: AtomicU64,
 }
 
-fn hub<S: Store>(store: S) -> Router {
+async fn hub<S: Store>(store: S) -> Result<Router, Failure> {
+    // What a first event costs is not measured, nor is it to come after the second.
+    store.topic("bench")?.bounds().await?;
+    let warm_up = (Frame::message("x"), Publisher::new().token());
+    store.topic("other")?.append(warm_up.0, &warm_up.1).await?;
     let state = Arc::new(Published {
         hub: HubBuilder::new().build(store),
         next: AtomicU64::new(0),
     });
-    Router::new()
+    Ok(Router::new()
         .route("/events", get(hub_events::<S>))
         .route("/publish", post(hub_publish::<S>))
-        .with_state(state)
+        .with_state(state))
 }
 
 async fn hub_events<S: Store>(

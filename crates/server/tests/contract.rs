@@ -139,9 +139,13 @@ impl Files {
         let topic = Arc::downgrade(&store.topic("life").unwrap());
         let rest = Arc::downgrade(&store);
         drop(store);
-        while topic.strong_count() + rest.strong_count() > 0 {
+        for _ in 0..20_000 {
+            if topic.strong_count() + rest.strong_count() == 0 {
+                return;
+            }
             sleep(Duration::from_millis(1)).await;
         }
+        panic!("somebody keeps the store that is to end");
     }
 }
 

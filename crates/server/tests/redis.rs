@@ -542,6 +542,48 @@ async fn scripts_that_the_server_has_forgotten_are_sent_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a server: tests/redis.sh"]
+async fn topics_are_added_while_others_are_being_added() {
+    let server = Server::start();
+    let store = Arc::new(store(&server.url()).await);
+    // Ready when the topic is read.
+    let wait = |name: String, micros| {
+        let topic = store.topic(&name).unwrap();
+        tokio::spawn(async move {
+            sleep(Duration::from_micros(micros)).await;
+            let waiting = timeout(Duration::from_secs(2), topic.wait(at(1, 0)));
+            assert!(waiting.await.is_ok(), "{name}");
+        })
+    };
+    for round in 0..150 {
+        let waits =
+            (0..4).map(|topic| wait(format!("{round} {topic}"), topic * (round * 37 % 400)));
+        for waiting in waits.collect::<Vec<_>>() {
+            waiting.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
+async fn a_stream_that_has_lost_its_newest_part_is_noticed() {
+    let server = Server::start();
+    let store = store(&server.url()).await;
+    let mut client = Client::at_head(&store).await;
+    for data in ["1", "2", "3"] {
+        client.read_to(append(&topic(&store), data).await).await;
+    }
+    client.wait_in_vain().await;
+    // As no server does by itself: nothing else tells that the epoch is over.
+    let first = at(client.after.epoch, 1);
+    server.query::<()>(&["DEL", "test:{news}:log"]);
+    let id = first.to_string();
+    server.query::<()>(&["XADD", "test:{news}:log", &id, "d", "data: 1\n\n"]);
+    let got = timeout(Duration::from_secs(17), client.next()).await;
+    assert_eq!(got.unwrap(), [Got::Gap(GapReason::Ahead, first)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server: tests/redis.sh"]
 async fn many_topics_are_read_over_one_connection_which_ends_with_the_store() {
     let server = Server::start();
     let (near, far) = (store(&server.url()).await, store(&server.url()).await);

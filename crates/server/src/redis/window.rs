@@ -271,7 +271,10 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
+    use crate::redis::link::Link;
 
     fn id(text: &str) -> EventId {
         text.parse().unwrap()
@@ -350,5 +353,25 @@ mod tests {
         window.append(&entries(&["5-4"]));
         assert_eq!(read(&window, "5-3"), "1 to 5-4");
         assert_eq!(read(&window, "5-4"), "up to date");
+    }
+
+    #[tokio::test]
+    async fn a_window_is_kept_while_somebody_waits_and_some_time_longer() {
+        let client = ::redis::Client::open("redis://127.0.0.1/").unwrap();
+        let link = Arc::new(Link::new(client.clone()));
+        let reader = Reader::new(client, link, ::redis::Script::new(""), 0);
+        let window = Arc::new(window("5-3"));
+        let long_ago = || window.lock().idle_since = Instant::now() - 2 * LINGER;
+        {
+            let mut waiting = pin!(window.wait(id("5-3"), &reader));
+            let waited = time::timeout(Duration::from_millis(1), waiting.as_mut()).await;
+            assert!(waited.is_err());
+            long_ago();
+            assert!(!window.is_unused());
+        }
+        assert!(!window.is_unused());
+        long_ago();
+        assert!(window.is_unused());
+        assert_eq!(window.head(), None);
     }
 }

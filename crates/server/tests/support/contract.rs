@@ -406,10 +406,9 @@ pub(crate) async fn life<E: Engine>(
     let publisher = Publisher::new();
     let last = timeout(PATIENCE, async {
         for attempt in 0.. {
-            let topic = topic(&*engine, 0, name).await;
+            let (place, token) = ((&*engine, 0, name), publisher.token());
             let data = format!("the end {attempt}");
-            if let Some(id) = append_for_certain(&*topic, &data, &publisher.token(), &witness).await
-            {
+            if let Some(id) = append_for_certain(place, &data, &token, &witness).await {
                 return id;
             }
             sleep(Duration::from_millis(50)).await;
@@ -444,25 +443,25 @@ pub(crate) async fn life<E: Engine>(
 }
 
 /// Appends, and tries again as long as nobody knows. `None` is "not done".
-async fn append_for_certain<T: Topic>(
-    topic: &T,
+async fn append_for_certain<E: Engine>(
+    (engine, process, name): (&E, usize, &str),
     data: &str,
     token: &Token,
     witness: &Witness,
 ) -> Option<EventId> {
     loop {
+        // Each time that of the process as it is then: it may have been started again.
+        let topic = topic(engine, process, name).await;
         match topic.append(Frame::message(data), token).await {
             Ok(id) => {
                 witness.saw(id, data);
-                witness
-                    .acknowledged
-                    .lock()
-                    .unwrap()
-                    .insert(id, data.to_owned());
+                let mut acknowledged = witness.acknowledged.lock().unwrap();
+                acknowledged.insert(id, data.to_owned());
                 return Some(id);
             }
             Err(AppendError::NotDone(_)) => return None,
             Err(_) => {
+                drop(topic);
                 witness.unknown.fetch_add(1, Relaxed);
                 sleep(Duration::from_millis(20)).await;
             }
@@ -477,15 +476,15 @@ async fn publish<E: Engine>(engine: Arc<E>, witness: Arc<Witness>, number: usize
         if witness.over.load(Relaxed) {
             return;
         }
-        let topic = topic(&*engine, process, name).await;
         // In bursts, as they come in real life.
         let burst = if count % 7 == 0 { 5 } else { 1 };
         let events: Vec<_> = (0..burst)
             .map(|part| (format!("{number}: {count}.{part}"), publisher.token()))
             .collect();
+        let place = (&*engine, process, name);
         let appends = events
             .iter()
-            .map(|(data, token)| append_for_certain(&*topic, data, token, &witness));
+            .map(|(data, token)| append_for_certain(place, data, token, &witness));
         for (done, (data, _)) in join_all(appends).await.iter().zip(&events) {
             if done.is_none() {
                 witness.not_done.lock().unwrap().insert(data.clone());
