@@ -2,6 +2,7 @@
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
+#[expect(dead_code, reason = "it serves the tests of other programs, too")]
 mod program;
 
 use std::{path::PathBuf, process::Command, sync::LazyLock};

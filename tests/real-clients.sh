@@ -9,7 +9,7 @@ source tests/support/install.sh
 need "command -v chromium" chromium
 
 target=$(target_folder)
-cargo build --quiet -p sse-proto-stream --example live-server
+cargo build --quiet -p sse-proto-server --example live-server
 
 work=$target/real-clients
 mkdir -p "$work"

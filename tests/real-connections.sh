@@ -10,7 +10,8 @@ need "command -v nginx || test -x /usr/sbin/nginx" nginx
 
 target=$(target_folder)
 cargo build --quiet -p sse-cat
-cargo build --quiet -p sse-proto-stream --features reqwest-0_13,hyper-util-0_1 --example live-server --example tokio-client
+cargo build --quiet -p sse-proto-server --example live-server
+cargo build --quiet -p sse-proto-stream --features reqwest-0_13,hyper-util-0_1 --example tokio-client
 
 work=$target/real-connections
 mkdir -p "$work"

@@ -1,7 +1,8 @@
 """httpx-sse as a client for check.py: prints what it sees, a JSON object a line. Argument: the URL.
 
 httpx-sse leaves the connection to its user: so this comes back after the time that the server said, with the id that
-the last event had, until it is told to stay away.
+the last event had, until it is told to stay away. A `retry` that is followed by a blank line, as at the end of a stream, is an
+empty event to httpx-sse: it has the id of the one before, by which this leaves it out.
 """
 
 import json
@@ -24,6 +25,8 @@ def read(client, headers, state):
         for sse in EventSource(response).iter_sse():
             if sse.retry is not None:
                 state["retry"] = sse.retry / 1000
+                if not sse.data and sse.id == state["id"]:
+                    continue
             tell(event=sse.event, data=sse.data, id=sse.id)
             state["id"] = sse.id
     return True

@@ -38,14 +38,14 @@ TYPES = sorted({event for event, _ in STORY} | {"message", "gap", "note", "pictu
 HEARTBEAT = b":\n"
 
 
-def arrives(number, event, data, run):
+def arrives(number, event, data, epoch):
     """The event as a client has to see it."""
-    return {"event": event or "message", "data": re.sub("\r\n?", "\n", data), "id": f"{run}-{number}"}
+    return {"event": event or "message", "data": re.sub("\r\n?", "\n", data), "id": f"{epoch}-{number}"}
 
 
-def wire(number, event, data, run):
+def wire(number, event, data, epoch):
     """The bytes of the event, if they are spelt as this encoder does."""
     lines = [f"event: {event}"] if event else []
-    lines += [f"id: {run}-{number}"]
+    lines += [f"id: {epoch}-{number}"]
     lines += [f"data: {line}" for line in re.split("\r\n|\r|\n", data)]
     return "".join(f"{line}\n" for line in (*lines, "")).encode()

@@ -394,23 +394,29 @@ def the_live_server_started_anew_tells_of_the_gap(client, _):
         server.process.kill()
         client_.tells(("open", server.url), BROKE)
         server.process.wait()
-        with LiveServer("anew", listen=server.url.removeprefix("http://")) as server:
+        with LiveServer(listen=server.url.removeprefix("http://")) as server:
+            client_.until(("open", server.url))
+            gap = client_.heard.get(timeout=PATIENCE)
             server.publish()
-            client_.hears(arrives("", "anew-0", "gap"), server.arrives(1))
+            equal(gap, arrives("unknown", f"{server.epoch}-0", "gap"))
+            client_.hears(server.arrives(1))
 
 
 class LiveServer(Server):
-    def __init__(self, run="run", listen="127.0.0.1:0"):
-        args = ("--listen", listen, "--run", run, "--retry", "0.1", "--demo", "0")
+    def __init__(self, listen="127.0.0.1:0"):
+        args = ("--listen", listen, "--retry", "0.1", "--demo", "0")
         super().__init__(LIVE_SERVER, *args)
-        self.run, self.sent = run, 0
+        # What the ids begin with: known from the first event on.
+        self.epoch, self.sent = None, 0
 
     def publish(self):
         self.sent += 1
-        self.ask("/messages", {"event": "note", "data": f"{self.sent}\n{TEXT}"})
+        id = self.ask("/messages", {"event": "note", "data": f"{self.sent}\n{TEXT}"}).decode()
+        self.epoch = self.epoch or id.partition("-")[0]
+        equal(id, f"{self.epoch}-{self.sent}")
 
     def arrives(self, number):
-        return arrives(f"{number}\n{TEXT}", f"{self.run}-{number}", "note")
+        return arrives(f"{number}\n{TEXT}", f"{self.epoch}-{number}", "note")
 
 
 # Time.

@@ -140,6 +140,13 @@ impl Talk {
             .expect("an answer at once")
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name]).arg(self.child.id().to_string());
+        assert!(kill.status().unwrap().success());
+    }
+
     /// Ends the input and returns the lines that were not heard yet.
     pub(crate) fn end(mut self) -> Vec<String> {
         self.stdin = None;

@@ -3,7 +3,7 @@
 //! libraries.
 //!
 //! ```text
-//! $ cargo run -p sse-proto-stream --example live-server            # something to listen to
+//! $ cargo run -p sse-proto-server --example live-server            # something to listen to
 //! $ alias tokio-client='cargo run -p sse-proto-stream --all-features --example tokio-client --'
 //! $ tokio-client http://127.0.0.1:3000/events
 //! $ tokio-client http://127.0.0.1:3000/events --listen note --close-after 3

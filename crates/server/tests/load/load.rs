@@ -1,29 +1,36 @@
-//! `load` holds `live-server` under many clients while it is killed and started again. Run by
+//! `load` holds `live-server` under many clients while it is killed, stopped and started again. Run by
 //! `tests/load.sh`.
 //!
 //! The clients are all in this process, each an `EventSource` on a connection of its own. Each holds
-//! every event against what is due: the number in its id, its type, all of its data. Ends with
-//! `N passed, 0 failed`, where N are the clients that have seen all events, each once and in order.
-//! The last of them comes when all is over and sees what a server started anew has of it.
+//! every event against what is due: its id, which continues the one before, its type, all of its data.
+//! One more asks for the stream and reads nothing of it. Ends with `N passed, 0 failed`, where N are the
+//! clients that have seen all events, each once and in order. The last of them comes when all is over
+//! and sees what a server started anew has of it.
 
 mod feed;
+mod idle;
 mod publisher;
 mod server;
+mod shutdown;
 mod watcher;
 
 use std::{
     error::Error,
     path::PathBuf,
     process::ExitCode,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use clap::Parser;
 use feed::Feed;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use idle::Idle;
 use publisher::Publisher;
-use reqwest::Url;
 use server::{Server, Usage};
 use tokio::{runtime::Runtime, time};
 use watcher::{Tally, Watcher};
@@ -31,22 +38,26 @@ use watcher::{Tally, Watcher};
 /// How long the server stays away.
 const DOWN: Duration = Duration::from_millis(500);
 
+/// What clients are told to wait after a shutdown, besides their part of the spread. Long enough for the next
+/// server to start.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// How long clients may take to connect or to catch up. Only a failing load takes it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Holds live-server under many clients while it is killed and started again.
+/// Holds live-server under many clients while it is killed, stopped and started again.
 #[derive(Parser)]
 struct Args {
     /// The program live-server
     server: PathBuf,
 
-    /// A file that is not there yet, for its history
+    /// A directory that is not there yet, for its history
     store: PathBuf,
 
     #[arg(long, default_value_t = 2000)]
     clients: usize,
 
-    /// How long events are published
+    /// How long events are published before the shutdown
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
@@ -57,22 +68,31 @@ struct Args {
     /// How often the server is killed
     #[arg(long, default_value_t = 5)]
     kills: u32,
+
+    /// Over how many seconds the clients come back after the shutdown
+    #[arg(long, default_value_t = 10)]
+    spread: u32,
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse();
     let runtime = Runtime::new()?;
-    let mut server = Server::start(&args.server, &args.store)?;
-    let url: Url = format!("http://{}/events", server.address).parse()?;
+    let spread = Duration::from_secs(args.spread.into());
+    let mut server = Server::start(&args.server, &args.store, spread)?;
+    let url = format!("http://{}/events", server.address);
 
-    // One for the first event, and one for each tick, of which there is one more than periods.
-    let feed = Arc::new(Feed::new(u64::from(args.seconds * args.rate) + 2));
-    let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
-    let publisher = Publisher::new(reqwest::Client::new(), url.clone());
-    let run: Arc<str> = runtime.block_on(publisher.first(&feed))?.into();
+    // More than there is time for.
+    let seconds = args.seconds + args.spread + 2 * PATIENCE.as_secs() as u32;
+    let feed = Arc::new(Feed::new(u64::from(seconds * args.rate)));
+    let http = {
+        let _in_runtime = runtime.enter();
+        Client::builder(TokioExecutor::new()).build_http()
+    };
+    let publisher = Arc::new(Publisher::new(http, &server.address));
+    runtime.block_on(publisher.publish(&feed, 1))?;
     let watch = |tally: &Arc<Tally>| {
         let _in_runtime = runtime.enter();
-        Watcher::start(url.clone(), &run, &feed, tally)
+        Watcher::start(&url, &feed, tally)
     };
 
     let before = Usage::of("self")?;
@@ -82,9 +102,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .map(|_| watch(&tally))
         .collect::<Result<Vec<_>, _>>()?;
     // A client may not know yet that the server was killed.
-    let all_open = |kills: u32| {
+    let all_open = |restarts: u32| {
         let due = args.clients as u64;
-        tally.open.load(Relaxed) == due && tally.opened.load(Relaxed) >= due * u64::from(kills + 1)
+        tally.open.load(Relaxed) == due
+            && tally.opened.load(Relaxed) >= due * u64::from(restarts + 1)
     };
     if !come_true(|| all_open(0)) {
         return Err("clients cannot connect".into());
@@ -96,10 +117,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     );
 
     let begin = Instant::now();
+    let is_over = Arc::new(AtomicBool::new(false));
     let publishing = runtime.spawn({
-        let (feed, run) = (feed.clone(), run.clone());
-        async move { publish(publisher, feed, run, args.seconds, args.rate).await }
+        let (publisher, feed, is_over) = (publisher.clone(), feed.clone(), is_over.clone());
+        async move { publish(&publisher, &feed, &is_over, args.rate).await }
     });
+    let mut idle = Idle::open(&server.address)?;
     for kill in 1..=args.kills {
         // Each time at another moment between two events.
         let due = Duration::from_secs(args.seconds.into()) * kill / (args.kills + 1)
@@ -114,11 +137,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             .filter(|watcher| Some(watcher.seen()) < newest);
         let behind = behind.count();
         let restart = Instant::now();
-        server.restart()?;
+        server.restart(RETRY)?;
         let back = Instant::now();
+        idle = Idle::open(&server.address)?;
         if !come_true(|| all_open(kill)) {
-            println!("kill {kill}: not all clients come back");
-            break;
+            return Err(format!("kill {kill}: not all clients come back").into());
         }
         println!(
             "kill {kill}: {open} clients were open, {behind} lacked an event that others had; \
@@ -127,7 +150,27 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             back.elapsed(),
         );
     }
+    thread::sleep(Duration::from_secs(args.seconds.into()).saturating_sub(begin.elapsed()));
+    let stats = runtime.block_on(publisher.stats())?;
+    let lacking = stats["max_lag"].as_u64().unwrap_or(0);
+    println!(
+        "a client that reads nothing lacks {lacking} of {} events, and the server has {} KiB",
+        watchers.iter().map(Watcher::seen).max().unwrap_or(0),
+        server.usage()?.resident
+    );
+
+    let mut faults = shutdown::shut_down(&mut server, idle, &watchers, &feed, spread)?;
+    if lacking == 0 {
+        faults.push("a client that reads nothing was given everything".to_owned());
+    }
+    if !come_true(|| all_open(args.kills + 1)) {
+        return Err("not all clients come back after the shutdown".into());
+    }
+    faults.extend(shutdown::returned(&watchers, spread));
+    is_over.store(true, Relaxed);
     let (published, publishing) = runtime.block_on(publishing)?;
+    faults.extend(publishing.err());
+
     let time = begin.elapsed();
     let end = Instant::now();
     come_true(|| watchers.iter().all(|watcher| watcher.seen() >= published));
@@ -135,24 +178,29 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     // What comes twice may come late.
     thread::sleep(Duration::from_secs(1));
     let (server_usage, clients_usage) = (server.usage()?, Usage::of("self")?);
+    // What a connection takes, its buffers for one event included, and the history.
+    let most = args.clients as u64 * 64 + (64 << 10);
+    if server_usage.peak > most {
+        faults.push(format!("the server has taken more than {most} KiB"));
+    }
 
     let mut verdicts: Vec<_> = watchers
         .into_iter()
-        .map(|watcher| runtime.block_on(watcher.end(published, args.kills)))
+        .map(|watcher| runtime.block_on(watcher.end(published, args.kills + 1)))
         .collect();
     server.kill()?;
-    server.restart()?;
+    server.restart(RETRY)?;
     let last = watch(&Arc::default())?;
     come_true(|| last.seen() >= published);
     verdicts.push(runtime.block_on(last.end(published, 0)));
-    let faults = verdicts.iter().enumerate();
-    let faults = faults.filter_map(|(client, verdict)| Some((client, verdict.as_ref().err()?)));
-    for (client, faults) in faults.clone().take(10) {
+    let faulty = verdicts.iter().enumerate();
+    let faulty = faulty.filter_map(|(client, verdict)| Some((client, verdict.as_ref().err()?)));
+    for (client, faults) in faulty.clone().take(10) {
         println!("client {client}: {}", faults.join("; "));
     }
-    let failed = faults.count();
-    if let Err(fault) = &publishing {
-        println!("publisher: {fault}");
+    let failed = faulty.count();
+    for fault in &faults {
+        println!("FAULT: {fault}");
     }
 
     let delivered = tally.delivered.load(Relaxed);
@@ -196,35 +244,31 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         before.resident,
     );
     println!("{} passed, {failed} failed", verdicts.len() - failed);
-    Ok(if failed == 0 && publishing.is_ok() {
+    Ok(if failed == 0 && faults.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Publishes for a while. Returns the number of the last event, and whether there was a fault.
+/// Publishes until it is over. Returns the number of the last event, and whether there was a fault.
 async fn publish(
-    publisher: Publisher,
-    feed: Arc<Feed>,
-    run: Arc<str>,
-    seconds: u32,
+    publisher: &Publisher,
+    feed: &Feed,
+    is_over: &AtomicBool,
     rate: u32,
 ) -> (u64, Result<(), String>) {
-    let end = Instant::now() + Duration::from_secs(seconds.into());
     let mut ticks = time::interval(Duration::from_secs(1) / rate);
     ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
     let mut last = 1;
-    while Instant::now() < end && last < feed.len() {
+    while !is_over.load(Relaxed) {
         ticks.tick().await;
-        match time::timeout(PATIENCE, publisher.publish(&feed, &run, last + 1)).await {
+        match time::timeout(PATIENCE, publisher.publish(feed, last + 1)).await {
             Ok(Ok(())) => last += 1,
             Ok(fault) => return (last, fault),
             Err(_) => {
-                return (
-                    last,
-                    Err(format!("event {} could not be published", last + 1)),
-                );
+                let fault = format!("event {} could not be published", last + 1);
+                return (last, Err(fault));
             }
         }
     }

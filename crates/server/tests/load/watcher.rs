@@ -10,16 +10,16 @@ use std::{
     time::Duration,
 };
 
-use crate::feed::Feed;
+use crate::{feed::Feed, publisher::Http};
 use futures_util::StreamExt as _;
-use reqwest::Url;
-use sse_proto::{OwnedEvent, RetryPolicy};
-use sse_proto_stream::{Error as Failure, EventSource, Handle, Lost, Received, Reqwest};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use sse_proto::{OwnedEvent, Reason, RetryPolicy};
+use sse_proto_server::EventId;
+use sse_proto_stream::{Error as Failure, EventSource, Handle, HyperUtil, Lost, Received};
 use tokio::{task::JoinHandle, time};
 
-const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
-    .backoff(Duration::from_secs(2))
-    .jitter(100);
+/// Without jitter: that the clients come back at different times is the server's part here.
+const RETRY_POLICY: RetryPolicy = RetryPolicy::new().backoff(Duration::from_secs(2));
 
 /// After so much silence a connection counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,36 +54,51 @@ pub(crate) struct Watcher {
     task: JoinHandle<()>,
 }
 
+/// How the latest connection has ended.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    /// When, as [`Feed::now`].
+    pub(crate) at: u64,
+    pub(crate) reason: Reason,
+    /// The server's latest word on when to come back.
+    pub(crate) retry: Duration,
+}
+
 #[derive(Default)]
 struct Seen {
     /// The number of the last event.
     last: u64,
+    last_id: Option<EventId>,
     /// When the connection was opened, if it is open.
     open_since: Option<u64>,
     connections: u64,
+    /// The latest reconnection time that the server has told.
+    retry: Duration,
+    ended: Option<End>,
     faults: Vec<String>,
 }
 
 impl Watcher {
     /// Connects, in a task of the runtime that the caller has entered.
     pub(crate) fn start(
-        url: Url,
-        run: &str,
+        url: &str,
         feed: &Arc<Feed>,
         tally: &Arc<Tally>,
     ) -> Result<Self, Box<dyn Error>> {
-        let source = EventSource::get(url.as_str(), Reqwest::new()?, time::sleep)?
+        // A client of its own, so that no connection is another one's.
+        let http: Http = Client::builder(TokioExecutor::new()).build_http();
+        let source = EventSource::get(url, HyperUtil::from(http), time::sleep)?
             .retry_policy(RETRY_POLICY)
+            .items(true)
             .response_timeout(PATIENCE)
             .read_timeout(PATIENCE);
         let handle = source.handle();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (shared, feed, tally) = (seen.clone(), feed.clone(), tally.clone());
-        let before_number = format!("{run}-");
         let task = tokio::spawn(async move {
             let mut source = pin!(source);
             while let Some(received) = source.next().await {
-                lock(&shared).receive(received, &before_number, &feed, &tally);
+                lock(&shared).receive(received, &feed, &tally);
             }
         });
         Ok(Self { seen, handle, task })
@@ -94,9 +109,18 @@ impl Watcher {
         lock(&self.seen).last
     }
 
+    /// When its connection was opened, if it is open: as [`Feed::now`].
+    pub(crate) fn open_since(&self) -> Option<u64> {
+        lock(&self.seen).open_since
+    }
+
+    pub(crate) fn last_end(&self) -> Option<End> {
+        lock(&self.seen).ended
+    }
+
     /// Closes the client. What was wrong with what it has seen of so many events, through so many
-    /// kills?
-    pub(crate) async fn end(self, published: u64, kills: u32) -> Result<(), Vec<String>> {
+    /// restarts?
+    pub(crate) async fn end(self, published: u64, restarts: u32) -> Result<(), Vec<String>> {
         self.handle.close();
         let stopped = self.task.await;
         let mut seen = lock(&self.seen);
@@ -108,10 +132,10 @@ impl Watcher {
             seen.faults
                 .push(format!("the last event was {last} of {published}"));
         }
-        if seen.connections <= kills.into() {
+        if seen.connections <= restarts.into() {
             let connections = seen.connections;
             seen.faults.push(format!(
-                "there were {connections} connections and {kills} kills"
+                "there were {connections} connections and {restarts} restarts"
             ));
         }
         if seen.faults.is_empty() {
@@ -123,13 +147,7 @@ impl Watcher {
 }
 
 impl Seen {
-    fn receive(
-        &mut self,
-        received: Result<Received, Failure<Lost>>,
-        before_number: &str,
-        feed: &Feed,
-        tally: &Tally,
-    ) {
+    fn receive(&mut self, received: Result<Received, Failure<Lost>>, feed: &Feed, tally: &Tally) {
         match received {
             Ok(Received::Open(_)) => {
                 self.open_since = Some(feed.now());
@@ -139,44 +157,52 @@ impl Seen {
                 let is_again = self.connections > 1;
                 tally.reopened.fetch_add(u64::from(is_again), Relaxed);
             }
-            Ok(Received::Event(event)) => self.event(&event, before_number, feed, tally),
-            Ok(Received::Lost(_)) => self.lost(tally),
+            Ok(Received::Event(event)) => self.event(&event, feed, tally),
+            Ok(Received::Retry(time)) => self.retry = time,
+            Ok(Received::Lost(lost)) => self.lost(lost.reason(), feed, tally),
             Err(error) => {
-                self.lost(tally);
+                self.lost(Reason::Futile, feed, tally);
                 self.faults.push(error.to_string());
             }
             Ok(_) => {}
         }
     }
 
-    fn lost(&mut self, tally: &Tally) {
+    fn lost(&mut self, reason: Reason, feed: &Feed, tally: &Tally) {
         if self.open_since.take().is_some() {
             tally.open.fetch_sub(1, Relaxed);
+            let (at, retry) = (feed.now(), self.retry);
+            self.ended = Some(End { at, reason, retry });
         }
     }
 
-    fn event(&mut self, event: &OwnedEvent, before_number: &str, feed: &Feed, tally: &Tally) {
+    fn event(&mut self, event: &OwnedEvent, feed: &Feed, tally: &Tally) {
         let now = feed.now();
         let (of_type, data) = (event.event_type(), event.data());
-        let (id, due) = (event.last_event_id(), self.last + 1);
-        let number = id
-            .strip_prefix(before_number)
-            .and_then(|number| number.parse().ok());
-        let Some((number, event)) = number.and_then(|number| Some((number, feed.get(number)?)))
-        else {
+        let number = self.last + 1;
+        let id = event.last_event_id();
+        let is_next = |id: &EventId| match self.last_id {
+            Some(last) if last.epoch == id.epoch => id.number == last.number + 1,
+            // The first of all, or of another life of the server.
+            last => id.number == 1 && last.is_none_or(|last| last.epoch < id.epoch),
+        };
+        let next = id.parse().ok().filter(is_next);
+        let (Some(id), Some(event)) = (next, feed.get(number)) else {
             self.faults.push(format!(
-                "event {due} was due, and there came {of_type:?} with id {id:?}"
+                "event {number} was due after {:?}, and there came {of_type:?} with id {id:?}",
+                self.last_id
             ));
             return;
         };
-        if number != due {
-            self.faults
-                .push(format!("event {due} was due, and {number} came"));
-        }
         if !event.is(of_type, data) {
             self.faults
                 .push(format!("event {number} is not what was published"));
         }
+        if !event.has_id(id) {
+            self.faults
+                .push(format!("event {number} has another id than for others"));
+        }
+        self.last_id = Some(id);
         self.last = number;
         tally.delivered.fetch_add(1, Relaxed);
         tally.bytes.fetch_add(data.len() as u64, Relaxed);

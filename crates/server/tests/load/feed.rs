@@ -2,9 +2,14 @@
 
 use std::{
     iter,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
+
+use sse_proto_server::EventId;
 
 /// Cut together at random, line ends of all kinds and what looks like fields among them.
 const PIECES: [&str; 16] = [
@@ -42,6 +47,8 @@ pub(crate) struct Event {
     due: String,
     /// In microseconds after the start.
     sent: AtomicU64,
+    /// As whoever saw it first.
+    id: OnceLock<EventId>,
 }
 
 impl Feed {
@@ -50,10 +57,6 @@ impl Feed {
             start: Instant::now(),
             events: (1..=len).map(Event::new).collect(),
         }
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.events.len() as u64
     }
 
     /// Numbers begin at 1.
@@ -90,12 +93,22 @@ impl Event {
             due: data.replace("\r\n", "\n").replace('\r', "\n"),
             data,
             sent: AtomicU64::new(0),
+            id: OnceLock::new(),
         }
     }
 
     pub(crate) fn is(&self, event_type: &str, data: &str) -> bool {
         let due = Some(self.event_type).filter(|due| !due.is_empty());
         event_type == due.unwrap_or("message") && data == self.due
+    }
+
+    /// Whether all have seen it with this id so far.
+    pub(crate) fn has_id(&self, id: EventId) -> bool {
+        *self.id.get_or_init(|| id) == id
+    }
+
+    pub(crate) fn id(&self) -> Option<EventId> {
+        self.id.get().copied()
     }
 
     pub(crate) fn set_sent(&self, time: u64) {

@@ -1,0 +1,122 @@
+//! `hyper-server` serves the streams of a [`Hub`] with hyper, without a framework. Each path is a topic.
+//!
+//! ```text
+//! $ cargo run -p sse-proto-server --example hyper-server
+//! $ curl -N http://127.0.0.1:3000/prices
+//! $ curl --json '{"EUR":1.16}' http://127.0.0.1:3000/prices
+//! ```
+//!
+//! What it can do beyond a server on axum's `serve`: a client that closes its half of the connection
+//! after its request, as `nc -N` and some libraries do, gets its stream all the same.
+
+use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
+
+use http_body_util::{BodyExt as _, Either, Full, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use sse_proto::Frame;
+use sse_proto_server::{Hub, MemoryStore, PublishError, Subscription};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    signal, time,
+};
+
+/// How long an event may be.
+const MAX_LEN: usize = 64 << 10;
+
+/// Over how much time the return of the clients is spread when the server is stopped.
+const SPREAD: Duration = Duration::from_secs(5);
+
+/// How long a shutdown waits for clients that do not read.
+const GRACE: Duration = Duration::from_secs(5);
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let listen = env::args().nth(1);
+    let listener = TcpListener::bind(listen.as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    println!("http://{}", listener.local_addr()?);
+
+    let hub = Hub::new(MemoryStore::new());
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // Half closed is not gone. One that is gone shows when the next event or heartbeat is sent to it.
+    http.http1().half_close(true).timer(TokioTimer::new());
+    http.http2().timer(TokioTimer::new());
+
+    let connections = GracefulShutdown::new();
+    let mut stop = pin!(signal::ctrl_c());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stop => break,
+        };
+        let Ok((connection, _)) = accepted else {
+            // There are too many open files, say. That may pass.
+            time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        tune(&connection);
+        let hub = hub.clone();
+        let service = service_fn(move |request| respond(hub.clone(), request));
+        let connection = http.serve_connection(TokioIo::new(connection), service);
+        // How a connection ends is no news: clients come and go.
+        tokio::spawn(connections.watch(connection.into_owned()));
+    }
+    drop(listener);
+    hub.shut_down(SPREAD);
+    let _ = time::timeout(GRACE, connections.shutdown()).await;
+    Ok(())
+}
+
+fn tune(connection: &TcpStream) {
+    // Events are small. They must not wait until the client has acknowledged the one before.
+    let _ = connection.set_nodelay(true);
+    // Of what cannot be sent yet the system takes little: without a limit, up to some megabytes for
+    // each client that does not read. The rest waits in the log, where it is shared.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(connection).set_tcp_notsent_lowat(32 << 10);
+}
+
+type Body = Either<Subscription, Full<Bytes>>;
+
+async fn respond(hub: Hub, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let topic = head.uri.path().trim_start_matches('/');
+    // A page of another site cannot send this type unasked, and so cannot publish by way of its visitors.
+    let is_json = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value == "application/json");
+    let (status, text) = match head.method {
+        Method::GET => return Ok(hub.respond(topic, &head.headers).await.map(Either::Left)),
+        Method::POST if is_json => publish(&hub, topic, body).await,
+        Method::POST => (StatusCode::UNSUPPORTED_MEDIA_TYPE, String::new()),
+        _ => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
+    };
+    let mut response = Response::new(Either::Right(Full::from(text)));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// The body as the data of an event. Answers with its id.
+async fn publish(hub: &Hub, topic: &str, body: Incoming) -> (StatusCode, String) {
+    let Ok(body) = Limited::new(body, MAX_LEN).collect().await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, String::new());
+    };
+    let Ok(data) = String::from_utf8(body.to_bytes().into()) else {
+        return (StatusCode::BAD_REQUEST, "not UTF-8".to_owned());
+    };
+    match hub.publish(topic, Frame::message(&data)).await {
+        Ok(id) => (StatusCode::OK, id.to_string()),
+        // A store in memory has no other outcome but these two.
+        Err(PublishError::Topic(error)) => (StatusCode::NOT_FOUND, error.to_string()),
+        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
