@@ -381,7 +381,11 @@ impl Topic for FileTopic {
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        self.shared.memory.bounds().await
+        Ok(self.shared.memory.known_bounds())
+    }
+
+    fn bounds_now(&self) -> Option<Bounds> {
+        Some(self.shared.memory.known_bounds())
     }
 
     async fn wait(&self, after: EventId) {

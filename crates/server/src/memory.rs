@@ -127,6 +127,12 @@ impl MemoryTopic {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn known_bounds(&self) -> Bounds {
+        let log = &mut self.lock().log;
+        log.forget_older(Instant::now);
+        log.bounds()
+    }
+
     /// Wakes all that wait.
     pub(crate) fn notify(&self) {
         self.appended.notify_waiters();
@@ -163,9 +169,11 @@ impl Topic for MemoryTopic {
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        let log = &mut self.lock().log;
-        log.forget_older(Instant::now);
-        Ok(log.bounds())
+        Ok(self.known_bounds())
+    }
+
+    fn bounds_now(&self) -> Option<Bounds> {
+        Some(self.known_bounds())
     }
 
     async fn wait(&self, after: EventId) {

@@ -71,6 +71,13 @@ pub trait Topic: Send + Sync + 'static {
     /// [`StoreError`] if the store cannot be reached.
     fn bounds(&self) -> impl Future<Output = Result<Bounds, StoreError>> + Send;
 
+    /// The same as [`bounds`](Self::bounds), if it can be told at once, without I/O: what is published
+    /// between a subscription and the first bytes of its body is new to that client then. `None`
+    /// unless implemented.
+    fn bounds_now(&self) -> Option<Bounds> {
+        None
+    }
+
     /// Waits until [`read_after`](Self::read_after) may say something else than
     /// [`UpToDate`](ReadAfter::UpToDate).
     ///

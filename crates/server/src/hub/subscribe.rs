@@ -5,8 +5,8 @@ use std::{
     error::Error,
     fmt,
     future::Future,
-    pin::{Pin, pin},
-    task::{Context, Poll, Waker, ready},
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -102,10 +102,7 @@ impl<S: Store> Hub<S> {
         let log = shared.store.topic(topic).map_err(SubscribeError::Topic)?;
         let seat = shared.audience.admit(topic, &shared.options);
         let seat = seat.ok_or(SubscribeError::TooManyClients)?;
-        let bounds = match pin!(log.bounds()).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(bounds)) => Some(bounds),
-            _ => None,
-        };
+        let bounds = log.bounds_now();
         let client = Client {
             shared: shared.clone(),
             topic: log,
