@@ -1254,3 +1254,18 @@ async fn a_reading_connection_that_says_nothing_is_replaced() {
         start.elapsed()
     );
 }
+
+#[tokio::test]
+#[ignore = "needs Redis: redis.sh"]
+async fn an_append_waits_for_a_server_that_reads_its_data() {
+    let mut server = Server::start();
+    let store = store(&server.url()).await;
+    let topic = topic(&store);
+    append(&topic, "before").await;
+    // It answers nothing but errors between two thousands of commands.
+    let fill = "for n = 1, 5000 do redis.call('SET', 'other' .. n, n) end";
+    server.query::<()>(&["EVAL", fill, "0"]);
+    server.restart_loading();
+    let id = append(&topic, "while it reads").await;
+    assert_eq!(id.number, 1, "a new epoch");
+}

@@ -74,6 +74,25 @@ impl Server {
 
     /// Starts the server again, with the data that it has written.
     pub(crate) fn restart(&mut self) {
+        self.spawn(&[]);
+        self.wait_for("PING", |pong| pong == "PONG");
+    }
+
+    /// The same with a server that reads its data slowly, and does not wait for that.
+    pub(crate) fn restart_loading(&mut self) {
+        self.spawn(&["--key-load-delay", "300"]);
+        let start = Instant::now();
+        while !self.is_loading() {
+            assert!(start.elapsed() < Duration::from_secs(20));
+        }
+    }
+
+    fn is_loading(&self) -> bool {
+        let answer = self.try_query::<String>(&["PING"]);
+        answer.is_err_and(|error| error.code() == Some("LOADING"))
+    }
+
+    fn spawn(&mut self, options: &[&str]) {
         self.kill();
         let program = std::env::var_os("REDIS_SERVER");
         let program = program.expect("REDIS_SERVER has to name a server; see tests/redis.sh");
@@ -81,13 +100,13 @@ impl Server {
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "yes"])
             .args(["--repl-diskless-sync-delay", "0"])
+            .args(options)
             .arg("--dir")
             .arg(&self.folder)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         self.child = Some(child);
-        self.wait_for("PING", |pong| pong == "PONG");
     }
 
     /// Starts the server again, with nothing.
