@@ -58,7 +58,7 @@ fn each_of_many_clients_sees_every_event_once_whatever_is_dropped() {
 
 #[test]
 fn a_killed_server_goes_on_with_what_it_stored() {
-    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-server-store");
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-server-directory");
     let _ = fs::remove_dir_all(&store);
     let stored = ["--store", store.to_str().unwrap()];
 
