@@ -112,8 +112,12 @@ impl<S: Store> Hub<S> {
     /// As [`disconnect_all`](Self::disconnect_all), and who comes from now on is told the same: a server is
     /// about to stop, and the next one starts.
     ///
-    /// Streams end as soon as their connections take what is due; one whose client reads nothing stays.
-    /// So limit the time that your server's graceful shutdown may take.
+    /// A store in memory or in files is read to its end first. Streams end as soon as their connections
+    /// take what is due; one whose client reads nothing stays. So limit the time that your server's
+    /// graceful shutdown may take.
+    ///
+    /// The last bytes are `retry` and a blank line, without which some clients do not obey it. The SDK of
+    /// OpenAI for Python takes that for an event without data, and raises.
     pub fn shut_down(&self, spread: Duration) {
         self.end_all(spread, Some(Admission::Later));
     }

@@ -315,6 +315,37 @@ async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_published_before_a_shutdown_is_sent_before_the_end() {
+    let hub = Hub::new(MemoryStore::new());
+    let mut body = hub.subscribe_at("t", Position::Oldest).unwrap();
+    let first = publish(&hub, "first").await;
+    let mut returning = subscribe(&hub, &first.to_string()).await;
+    for body in [&mut body, &mut returning] {
+        let _ = all_now(body);
+    }
+    let last = publish(&hub, "we go").await;
+    let more = publish(&hub, &"x".repeat(20_000)).await;
+    hub.shut_down(Duration::ZERO);
+    for body in [&mut body, &mut returning] {
+        let mut sent = next(body).await.unwrap();
+        // What keeps coming does not hold it open.
+        publish(&hub, "too late").await;
+        while let Some(frames) = next(body).await {
+            sent += &frames;
+        }
+        let events = decode_all(sent.as_bytes());
+        let ids: Vec<_> = events
+            .map(|event| event.last_event_id().to_owned())
+            .collect();
+        assert_eq!(ids[..2], [last, more].map(|id| id.to_string()));
+        assert!(
+            ids.len() < 5 && sent.ends_with("\n\nretry: 2000\n\n"),
+            "{ids:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn disconnected_clients_come_back_and_closed_ones_stay_away() {
     let hub = Hub::new(MemoryStore::new());
     let id = publish(&hub, "x").await;

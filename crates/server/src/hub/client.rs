@@ -35,6 +35,8 @@ pub(crate) struct Client<S: Store> {
     pub(crate) bounds: Option<Bounds>,
     /// More events came right after the last ones.
     pub(crate) is_in_burst: bool,
+    /// The newest event when all streams were ended.
+    pub(crate) until: Option<EventId>,
 }
 
 #[derive(Clone, Copy)]
@@ -63,9 +65,14 @@ impl<S: Store> Client<S> {
             if matches!(self.state, State::Ended) {
                 return None;
             }
-            if let Some(goodbye) = self.goodbye() {
+            if self.shared.phase.has_ended(self.ended) {
+                if let Some(frames) = self.rest().await {
+                    return Some(frames);
+                }
                 self.state = State::Ended;
-                return Some(goodbye);
+                let spread = self.shared.phase.spread();
+                let retry = self.shared.options.retry;
+                return Some(goodbye(retry, spread, self.seat.number));
             }
             match self.state {
                 State::Begin(start) => {
@@ -87,13 +94,21 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// If all streams are to end: tells the client when to come back.
-    fn goodbye(&self) -> Option<EncodedFrame> {
-        if !self.shared.phase.has_ended(self.ended) {
+    /// What was published before all streams were ended, if the store ends with this process.
+    async fn rest(&mut self) -> Option<EncodedFrame> {
+        let State::After(after) = self.state else {
+            return None;
+        };
+        let until = match self.until {
+            Some(until) => until,
+            None => self.topic.bounds_now()?.head,
+        };
+        self.until = Some(until);
+        if after >= until {
             return None;
         }
-        let spread = self.shared.phase.spread();
-        Some(goodbye(self.shared.options.retry, spread, self.seat.number))
+        let read = self.topic.read_after(after, MAX_RUN).await.ok()?;
+        self.take(read)
     }
 
     /// Finds out the position.
@@ -129,16 +144,6 @@ impl<S: Store> Client<S> {
     async fn follow(&mut self, after: EventId) -> Option<EncodedFrame> {
         let read = self.topic.read_after(after, MAX_RUN);
         match self.unless_ended(read).await? {
-            Ok(ReadAfter::Events {
-                frames,
-                count,
-                last,
-            }) => {
-                self.seat.progress.delivered(count, frames.as_bytes().len());
-                self.move_to(last);
-                self.is_in_burst |= count > 1;
-                Some(frames)
-            }
             Ok(ReadAfter::UpToDate) => {
                 self.unless_ended(self.topic.wait(after)).await;
                 if self.is_in_burst {
@@ -149,11 +154,29 @@ impl<S: Store> Client<S> {
                 }
                 None
             }
-            Ok(ReadAfter::Gap { reason, resume }) => Some(self.gap(reason, resume)),
+            Ok(read) => self.take(read),
             Err(_) => {
                 self.unless_ended(time::sleep(STORE_PAUSE)).await;
                 None
             }
+        }
+    }
+
+    /// Moves on by what was read, and says what to send of it.
+    fn take(&mut self, read: ReadAfter) -> Option<EncodedFrame> {
+        match read {
+            ReadAfter::Events {
+                frames,
+                count,
+                last,
+            } => {
+                self.seat.progress.delivered(count, frames.as_bytes().len());
+                self.move_to(last);
+                self.is_in_burst |= count > 1;
+                Some(frames)
+            }
+            ReadAfter::Gap { reason, resume } => Some(self.gap(reason, resume)),
+            ReadAfter::UpToDate => None,
         }
     }
 

@@ -111,6 +111,7 @@ impl<S: Store> Hub<S> {
             state: State::Begin(start),
             bounds,
             is_in_burst: false,
+            until: None,
         };
         let next = |mut client: Client<S>| async move {
             let frame = client.next().await;
