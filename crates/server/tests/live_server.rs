@@ -133,7 +133,8 @@ fn a_shutdown_ends_all_streams_at_once_and_spreads_the_return_of_their_clients()
         assert_eq!(decoder.unfinished(), None);
         retries.push(retry.as_millis());
     }
-    assert!(stop.elapsed() < Duration::from_secs(1));
+    // Long before the time that is left to those who do not read.
+    assert!(stop.elapsed() < Duration::from_secs(4));
     assert_eq!(server.end(), [""; 0]);
 
     retries.sort_unstable();

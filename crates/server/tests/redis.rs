@@ -452,7 +452,7 @@ async fn a_topic_that_cannot_be_read_keeps_nobody_else_from_reading() {
         let id = append(&topic(&store), "x").await;
         assert_eq!(client.read_to(id).await, [event(id, "x")]);
         assert!(
-            start.elapsed() < Duration::from_secs(1),
+            start.elapsed() < Duration::from_secs(4),
             "{:?}",
             start.elapsed()
         );
@@ -496,7 +496,7 @@ async fn the_documented_permissions_suffice() {
         let id = append(&topic(&store), "x").await;
         assert_eq!(id.number, number);
         assert_eq!(client.read_to(id).await, [event(id, "x")]);
-        assert!(started.elapsed() < Duration::from_secs(1));
+        assert!(started.elapsed() < Duration::from_secs(4));
     }
     // Another epoch, and a position before it.
     server.query::<()>(&["DEL", "test:{news}:meta"]);
@@ -518,7 +518,7 @@ async fn the_documented_permissions_suffice() {
     let started = Instant::now();
     let (got, id) = tokio::join!(client.next(), appending);
     assert_eq!(got, [event(id, "z")]);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(4));
     let log: Vec<redis::Value> = server.query(&["ACL", "LOG"]);
     assert!(
         log.len() <= 1,
@@ -826,7 +826,7 @@ async fn an_append_that_takes_too_long_is_unknown_and_can_be_tried_again() {
         "{unknown:?}"
     );
     assert!(
-        start.elapsed() < Duration::from_millis(1000),
+        start.elapsed() < Duration::from_secs(10),
         "{:?}",
         start.elapsed()
     );
@@ -991,7 +991,7 @@ async fn clients_outlast_a_server_that_is_away() {
         .append(Frame::message("-"), &Publisher::new().token())
         .await;
     assert!(matches!(away, Err(AppendError::NotDone(_))), "{away:?}");
-    assert!(start.elapsed() < Duration::from_millis(600));
+    assert!(start.elapsed() < Duration::from_secs(4));
     assert!(topic(&store).bounds().await.is_err());
     // Nor can a topic be read that was not read before, but waited for.
     let cold = store.topic("cold").unwrap();
@@ -1148,7 +1148,7 @@ async fn a_topic_is_read_as_soon_as_somebody_waits_for_it() {
         let (got, id) = tokio::join!(client.next(), appending);
         assert_eq!(got, [event(id, "x")]);
         assert!(
-            start.elapsed() < Duration::from_secs(1),
+            start.elapsed() < Duration::from_secs(4),
             "{number}: {:?}",
             start.elapsed()
         );
