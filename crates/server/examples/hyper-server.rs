@@ -23,7 +23,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use sse_proto::Frame;
-use sse_proto_server::{Hub, MemoryStore, PublishError, Subscription};
+use sse_proto_server::{Hub, MemoryStore, Subscription};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal, time,
@@ -115,8 +115,6 @@ async fn publish(hub: &Hub, topic: &str, body: Incoming) -> (StatusCode, String)
     };
     match hub.publish(topic, Frame::message(&data)).await {
         Ok(id) => (StatusCode::OK, id.to_string()),
-        // A store in memory has no other outcome but these two.
-        Err(PublishError::Topic(error)) => (StatusCode::NOT_FOUND, error.to_string()),
-        Err(error) => (StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => (error.status(), error.to_string()),
     }
 }

@@ -37,9 +37,7 @@ use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sse_proto::Frame;
-use sse_proto_server::{
-    FileStore, Hub, HubBuilder, MemoryStore, Position, PublishError, Store, StoreError,
-};
+use sse_proto_server::{FileStore, Hub, HubBuilder, MemoryStore, Position, Store, StoreError};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal,
@@ -199,20 +197,10 @@ async fn publish<S: Store>(hub: &Hub<S>, event: &str, data: &str) -> Response {
         Ok(frame) => frame,
         Err(refused) => return (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
     };
-    let error = match hub.publish(TOPIC, frame).await {
-        Ok(id) => return id.to_string().into_response(),
-        Err(error) => error,
-    };
-    let status = match error {
-        // It may be sent again, ...
-        PublishError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
-        // ... and this one would perhaps be there twice.
-        PublishError::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let retry_after = matches!(error, PublishError::NotDone(_)).then_some("1");
-    let retry_after = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds)]);
-    (status, retry_after, error.to_string()).into_response()
+    match hub.publish(TOPIC, frame).await {
+        Ok(id) => id.to_string().into_response(),
+        Err(error) => (error.status(), error.to_string()).into_response(),
+    }
 }
 
 // Each POST has a content type that a page of another site cannot send unasked, so that no page on

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, future::Future, sync::Arc};
 
+use http::StatusCode;
 use sse_proto::Frame;
 use sse_proto_stream::EncodedFrame;
 
@@ -219,6 +220,13 @@ impl TopicError {
     /// For implementations of [`Store`].
     pub const fn too_many(limit: usize) -> Self {
         Self::TooMany { limit }
+    }
+
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::TooMany { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidName => StatusCode::NOT_FOUND,
+        }
     }
 }
 

@@ -403,6 +403,7 @@ async fn limits_hold_and_who_leaves_makes_room() {
     );
     // Both topics have clients.
     let error = hub.publish("c", Frame::message("x")).await.unwrap_err();
+    assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(
         matches!(
             error,
@@ -422,6 +423,7 @@ async fn limits_hold_and_who_leaves_makes_room() {
         .publish("a", Frame::message(&"x".repeat(93)))
         .await
         .unwrap_err();
+    assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert!(
         matches!(
             error,
@@ -627,6 +629,7 @@ async fn while_the_store_is_away_streams_stay_open_and_publishing_says_that_nobo
     }
     let frame = Frame::message("x");
     let error = hub.publish("t", frame).await.unwrap_err();
+    assert_eq!(error.status(), StatusCode::GATEWAY_TIMEOUT);
     let PublishError::Unknown { token, error, .. } = error else {
         panic!("{error:?}")
     };

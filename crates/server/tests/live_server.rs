@@ -176,7 +176,7 @@ fn what_is_no_event_is_refused_and_the_numbers_are_told() {
     assert!(refused.ends_with("\r\nevent: CR at byte 1"), "{refused}");
     let long = json!({ "data": "x".repeat(1 << 20) }).to_string();
     let refused = post(address, "/messages", &long).unwrap();
-    assert!(refused.starts_with("HTTP/1.0 400 "), "{refused}");
+    assert!(refused.starts_with("HTTP/1.0 413 "), "{refused}");
 
     let due = [
         ("clients", 1),

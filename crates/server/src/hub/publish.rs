@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt};
 
+use http::StatusCode;
 use sse_proto::Frame;
 
 use crate::{AppendError, EventId, Hub, Store, StoreError, Token, Topic as _, TopicError};
@@ -103,6 +104,34 @@ pub enum PublishError {
         /// Why the answer is missing.
         error: StoreError,
     },
+}
+
+impl PublishError {
+    /// The status with which a handler that publishes for a client may answer: 400 for what is no
+    /// event, 413 for one that is too long, 404 or 503 for a topic that cannot be had, 503 for "not
+    /// done", and 504 for "unknown".
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use sse_proto::Frame;
+    /// use sse_proto_server::{Hub, MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let hub = Hub::new(MemoryStore::new());
+    /// let error = hub.publish("prices", Frame::heartbeat()).await.unwrap_err();
+    /// assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    /// # }
+    /// ```
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotAnEvent => StatusCode::BAD_REQUEST,
+            Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Topic(error) => error.status(),
+            Self::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
 }
 
 impl From<TopicError> for PublishError {

@@ -225,17 +225,18 @@ pub enum SubscribeError {
 impl SubscribeError {
     /// The response, without a body.
     pub fn into_response(self) -> Response<Subscription> {
-        let mut response = Response::new(Subscription { body: None });
-        *response.status_mut() = match self {
+        let status = match self {
             Self::Refused(status) => status,
-            Self::Topic(TopicError::InvalidName) => StatusCode::NOT_FOUND,
-            Self::TooManyClients | Self::Topic(TopicError::TooMany { .. }) => {
-                let seconds = HeaderValue::from_static("10");
-                response.headers_mut().insert(header::RETRY_AFTER, seconds);
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::TooManyClients => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Topic(error) => error.status(),
             Self::Closed => StatusCode::NO_CONTENT,
         };
+        let mut response = Response::new(Subscription { body: None });
+        *response.status_mut() = status;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from_static("10");
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
 }
