@@ -30,6 +30,42 @@ fn check(summary: &Summary, gaps: u64, epochs: usize) {
     assert!(summary.epochs >= epochs, "{summary:?}");
 }
 
+/// A life in which nothing happens.
+async fn undisturbed<E: Engine>(engine: E) {
+    let summary = life(Arc::new(engine), Fault::None, 5, "life").await;
+    check(&summary, 0, 1);
+    let rest = (
+        summary.gaps,
+        summary.not_done,
+        summary.unknown,
+        summary.epochs,
+    );
+    assert_eq!(rest, (0, 0, 0, 1));
+}
+
+/// What holds for each engine, as tests of the module that this stands in.
+macro_rules! without_faults {
+    ($engine:expr $(, $ignored:literal)?) => {
+        #[tokio::test(flavor = "multi_thread")]
+        $(#[ignore = $ignored])?
+        async fn it_answers() {
+            answers(&$engine).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        $(#[ignore = $ignored])?
+        async fn it_knows_tokens() {
+            tokens(&$engine).await;
+        }
+
+        #[tokio::test(flavor = "multi_thread")]
+        $(#[ignore = $ignored])?
+        async fn it_wakes_those_who_wait() {
+            waits(&$engine).await;
+        }
+    };
+}
+
 /// Memory is of one process. It can be started again, with nothing, and trims itself.
 struct Memory {
     history: usize,
@@ -68,32 +104,15 @@ impl Engine for Memory {
     }
 }
 
-#[tokio::test]
-async fn memory_answers() {
-    answers(&Memory::new(1 << 20)).await;
-}
+mod memory {
+    use super::*;
 
-#[tokio::test]
-async fn memory_knows_tokens() {
-    tokens(&Memory::new(1 << 20)).await;
-}
+    without_faults!(Memory::new(1 << 20));
 
-#[tokio::test]
-async fn memory_wakes_those_who_wait() {
-    waits(&Memory::new(1 << 20)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_in_peace() {
-    let summary = life(Arc::new(Memory::new(1 << 20)), Fault::None, 5, "life").await;
-    check(&summary, 0, 1);
-    let rest = (
-        summary.gaps,
-        summary.not_done,
-        summary.unknown,
-        summary.epochs,
-    );
-    assert_eq!(rest, (0, 0, 0, 1));
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_peace() {
+        undisturbed(Memory::new(1 << 20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,32 +197,15 @@ impl Engine for Files {
     }
 }
 
-#[tokio::test]
-async fn file_answers() {
-    answers(&Files::new(1 << 20)).await;
-}
+mod file {
+    use super::*;
 
-#[tokio::test]
-async fn file_knows_tokens() {
-    tokens(&Files::new(1 << 20)).await;
-}
+    without_faults!(Files::new(1 << 20));
 
-#[tokio::test]
-async fn file_wakes_those_who_wait() {
-    waits(&Files::new(1 << 20)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn file_in_peace() {
-    let summary = life(Arc::new(Files::new(1 << 20)), Fault::None, 5, "life").await;
-    check(&summary, 0, 1);
-    let rest = (
-        summary.gaps,
-        summary.not_done,
-        summary.unknown,
-        summary.epochs,
-    );
-    assert_eq!(rest, (0, 0, 0, 1));
+    #[tokio::test(flavor = "multi_thread")]
+    async fn in_peace() {
+        undisturbed(Files::new(1 << 20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -330,23 +332,7 @@ mod redis {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "needs Redis: redis.sh"]
-    async fn redis_answers() {
-        answers(&Redis::start().await).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "needs Redis: redis.sh"]
-    async fn redis_knows_tokens() {
-        tokens(&Redis::start().await).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "needs Redis: redis.sh"]
-    async fn redis_wakes_those_who_wait() {
-        waits(&Redis::start().await).await;
-    }
+    without_faults!(Redis::start().await, "needs Redis: redis.sh");
 
     macro_rules! lives {
         ($($name:ident: $fault:ident, $gaps:expr, $epochs:expr;)*) => {$(

@@ -13,7 +13,7 @@ use std::{
 use sse_proto::Frame;
 use sse_proto_server::{
     AppendError, EventId, GapReason, Publisher, ReadAfter, RedisStore, RedisTopic, Store as _,
-    Topic as _,
+    Token, Topic as _,
 };
 use support::{Proxy, Server};
 use tokio::time::{sleep, timeout};
@@ -32,8 +32,11 @@ fn topic(store: &RedisStore) -> Arc<RedisTopic> {
 }
 
 async fn append(topic: &RedisTopic, data: &str) -> EventId {
-    let token = Publisher::new().token();
-    topic.append(Frame::message(data), &token).await.unwrap()
+    append_as(topic, data, &Publisher::new().token()).await
+}
+
+async fn append_as(topic: &RedisTopic, data: &str, token: &Token) -> EventId {
+    topic.append(Frame::message(data), token).await.unwrap()
 }
 
 /// What a client gets: data, or a gap.
@@ -427,10 +430,7 @@ async fn a_master_that_has_become_a_replica_is_left() {
         matches!(refused, Err(AppendError::NotDone(_))),
         "{refused:?}"
     );
-    let second = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let second = append_as(&topic(&store), "2", &token).await;
     assert!(second.epoch > first.epoch);
     let ended = Got::Gap(GapReason::EpochEnded, at(second.epoch, 0));
     assert_eq!(client.read_to(second).await, [ended, event(second, "2")]);
@@ -740,29 +740,17 @@ async fn an_append_whose_answer_is_lost_happens_once() {
     proxy.swallow_answers();
     let publisher = Publisher::new();
     let token = publisher.token();
-    let second = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let second = append_as(&topic(&store), "2", &token).await;
     assert_eq!(second, at(first.epoch, 2));
     assert_eq!(entries(&server), 2);
     assert!(store.reconnects() >= 1);
     // Whenever it is asked for, and by whom.
     let third = append(&topic(&store), "3").await;
     assert_eq!(third.number, 3);
-    let again = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let again = append_as(&topic(&store), "2", &token).await;
     assert_eq!(again, second);
     let other = self::store(&server.url()).await;
-    assert_eq!(
-        topic(&other)
-            .append(Frame::message("2"), &token)
-            .await
-            .unwrap(),
-        second
-    );
+    assert_eq!(append_as(&topic(&other), "2", &token).await, second);
     assert_eq!(entries(&server), 3);
     // The same if the connection is closed in place of the answer.
     for round in 0..20 {
@@ -789,17 +777,11 @@ async fn the_first_try_that_arrives_after_the_second_is_not_appended_again() {
     proxy.hold_requests();
     let publisher = Publisher::new();
     let token = publisher.token();
-    let second = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let second = append_as(&topic(&store), "2", &token).await;
     assert_eq!(second, at(first.epoch, 2));
     // Another event of this publisher in between.
     let later = publisher.token();
-    let third = topic(&store)
-        .append(Frame::message("3"), &later)
-        .await
-        .unwrap();
+    let third = append_as(&topic(&store), "3", &later).await;
     proxy.release();
     sleep(Duration::from_millis(300)).await;
     assert_eq!(entries(&server), 3);
@@ -840,10 +822,7 @@ async fn an_append_that_takes_too_long_is_unknown_and_can_be_tried_again() {
     );
     proxy.refuse(false);
     proxy.release();
-    let second = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let second = append_as(&topic(&store), "2", &token).await;
     assert_eq!(second, at(first.epoch, 2));
     sleep(Duration::from_millis(200)).await;
     assert_eq!(entries(&server), 2);
@@ -861,7 +840,7 @@ async fn a_dropped_append_happens_at_most_once() {
         let topic = topic(&store);
         let dropped = topic.append(Frame::message("x"), &token);
         let _ = timeout(Duration::from_micros(round), dropped).await;
-        topic.append(Frame::message("x"), &token).await.unwrap();
+        append_as(&topic, "x", &token).await;
     }
     sleep(Duration::from_millis(100)).await;
     assert_eq!(entries(&server), 301);
@@ -1053,10 +1032,7 @@ async fn what_the_server_refuses_was_not_appended() {
     );
     server.query::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
     assert_eq!(entries(&server), 1);
-    let second = topic(&store)
-        .append(Frame::message("2"), &token)
-        .await
-        .unwrap();
+    let second = append_as(&topic(&store), "2", &token).await;
     assert_eq!(second, at(first.epoch, 2));
     // A key that somebody else has made is no stream.
     server.query::<()>(&["SET", "test:{other}:log", "x"]);

@@ -117,15 +117,14 @@ impl Audience {
     /// Takes in one more client, if there is room for it.
     pub(crate) fn admit(&self, topic: &str, options: &Options) -> Option<Seat> {
         let clients = &mut *self.lock();
-        let of_topic = clients.topics.get(topic).map_or(0, HashMap::len);
+        let (name, of_topic) = match clients.topics.get_key_value(topic) {
+            Some((name, clients)) => (name.clone(), clients.len()),
+            None => (topic.into(), 0),
+        };
         if clients.count >= options.max_clients || of_topic >= options.max_clients_per_topic {
             return None;
         }
         let number = clients.admitted;
-        let name = match clients.topics.get_key_value(topic) {
-            Some((name, _)) => name.clone(),
-            None => topic.into(),
-        };
         let progress = Arc::new(Progress::default());
         let of_topic = clients.topics.entry(name.clone()).or_default();
         of_topic.insert(number, progress.clone());
