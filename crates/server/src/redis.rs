@@ -61,7 +61,7 @@ use reader::Reader;
 /// - Set `appendonly yes`. With `appendfsync everysec` (the default) no event is lost if the server
 ///   process is killed, and about a second of events if the machine fails. With snapshots only,
 ///   all events since the last snapshot are lost.
-/// - Set `maxmemory-policy noeviction`, and provide memory: each event takes about 50 bytes in
+/// - Set `maxmemory-policy noeviction`, and provide memory: each event takes 14 to 150 bytes in
 ///   addition to its length. Do not set expiry times on keys of this store, and do not delete
 ///   entries.
 /// - Synchronize the server's clock with NTP. Ids could repeat only if all data are lost **and**
