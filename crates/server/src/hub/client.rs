@@ -62,19 +62,17 @@ impl<S: Store> Client<S> {
     /// What to send next; `None` ends the body. Called when the connection has room.
     pub(crate) async fn next(&mut self) -> Option<EncodedFrame> {
         loop {
-            if matches!(self.state, State::Ended) {
-                return None;
-            }
-            if self.shared.phase.has_ended(self.ended) {
-                if let Some(frames) = self.rest().await {
-                    return Some(frames);
-                }
-                self.state = State::Ended;
-                let spread = self.shared.phase.spread();
-                let retry = self.shared.options.retry;
-                return Some(goodbye(retry, spread, self.seat.number));
-            }
             match self.state {
+                State::Ended => return None,
+                _ if self.shared.phase.has_ended(self.ended) => {
+                    if let Some(frames) = self.rest().await {
+                        return Some(frames);
+                    }
+                    self.state = State::Ended;
+                    let spread = self.shared.phase.spread();
+                    let retry = self.shared.options.retry;
+                    return Some(goodbye(retry, spread, self.seat.number));
+                }
                 State::Begin(start) => {
                     self.state = State::Resolve(start);
                     return Some(Frame::new().retry(self.shared.options.retry).into());
@@ -89,7 +87,6 @@ impl<S: Store> Client<S> {
                         return Some(frame);
                     }
                 }
-                State::Ended => return None,
             }
         }
     }
