@@ -101,16 +101,16 @@ impl<S: Store> Hub<S> {
         &self.shared.store
     }
 
-    /// Ends all streams, each between two events, and lets their clients come back: to spread them anew
-    /// over several servers, or after permissions have changed.
+    /// Ends all streams, each between two events, and lets their clients reconnect: to rebalance them
+    /// over several servers, or to check permissions again.
     ///
-    /// Each client is told to wait for the usual time and a part of `spread`, evenly distributed.
+    /// Each client is told to wait for the usual time plus its share of `spread`, evenly distributed.
     pub fn disconnect_all(&self, spread: Duration) {
         self.end_all(spread, None);
     }
 
-    /// As [`disconnect_all`](Self::disconnect_all), and who comes from now on is told the same: a server is
-    /// about to stop, and the next one starts.
+    /// Does the same as [`disconnect_all`](Self::disconnect_all), and also tells clients that connect
+    /// from now on to come back later. Call it when this server is about to stop.
     ///
     /// A store in memory or in files is read to its end first. Streams end as soon as their connections
     /// take what is due; one whose client reads nothing stays. So limit the time that your server's
