@@ -11,9 +11,9 @@ mod pieces;
 mod writer;
 
 use crate::Event;
-use crate::gate;
 #[cfg(feature = "alloc")]
-use crate::grow;
+use crate::reserve;
+use crate::scanner;
 use core::fmt;
 use core::mem;
 use core::time::Duration;
@@ -303,7 +303,7 @@ impl<'a> Frame<'a> {
     /// ```
     #[inline]
     pub fn encoded_len(&self) -> usize {
-        self.len(self.is_one_line())
+        self.len(self.has_no_line_end())
     }
 
     /// Writes the whole frame to the start of `out` and says how many bytes that was.
@@ -327,7 +327,7 @@ impl<'a> Frame<'a> {
     // the time of a short one would go into asking.
     #[inline(always)]
     pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let one_line = self.is_one_line();
+        let one_line = self.has_no_line_end();
         let needed = self.len(one_line);
         let Some(mut room) = out.get_mut(..needed) else {
             return Err(BufferTooSmall { needed });
@@ -352,10 +352,10 @@ impl<'a> Frame<'a> {
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub fn encode_to_vec(&self, out: &mut alloc::vec::Vec<u8>) {
-        let one_line = self.is_one_line();
+        let one_line = self.has_no_line_end();
         // More lines make it longer, which is not worth a count.
-        grow::reserve(out, self.one_line_len());
-        pieces::each(self, one_line, |piece| grow::push(out, piece));
+        reserve::reserve(out, self.one_line_len());
+        pieces::each(self, one_line, |piece| reserve::push(out, piece));
     }
 
     /// Appends the frame to `out`.
@@ -368,9 +368,9 @@ impl<'a> Frame<'a> {
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub fn encode_to_string(&self, out: &mut alloc::string::String) {
-        let one_line = self.is_one_line();
-        grow::reserve(out, self.one_line_len());
-        pieces::each(self, one_line, |piece| grow::push(out, piece));
+        let one_line = self.has_no_line_end();
+        reserve::reserve(out, self.one_line_len());
+        pieces::each(self, one_line, |piece| reserve::push(out, piece));
     }
 
     /// Writes the frame to `out`, as `write!(out, "{frame}")` does, without the formatter in
@@ -389,7 +389,7 @@ impl<'a> Frame<'a> {
     /// ```
     pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
         let mut result = Ok(());
-        pieces::each(self, self.is_one_line(), |piece| {
+        pieces::each(self, self.has_no_line_end(), |piece| {
             // A sink may take an empty write for the end.
             if result.is_ok() && !piece.is_empty() {
                 result = out.write_str(piece);
@@ -400,9 +400,9 @@ impl<'a> Frame<'a> {
 
     /// Whether comment and data have no line end, for certain.
     #[inline(always)]
-    fn is_one_line(&self) -> bool {
-        let is_one_line = |text: &str| gate::is_one_line(text.as_bytes());
-        self.comment.is_none_or(is_one_line) && self.data.is_none_or(is_one_line)
+    fn has_no_line_end(&self) -> bool {
+        let has_no_line_end = |text: &str| scanner::has_no_line_end(text.as_bytes());
+        self.comment.is_none_or(has_no_line_end) && self.data.is_none_or(has_no_line_end)
     }
 
     /// Of a frame without data. The empty one is a blank line: see [`new`](Self::new).
@@ -432,7 +432,7 @@ impl<'a> Frame<'a> {
     fn lines_len(self) -> usize {
         if let (None, Some(data)) = (self.comment, self.data) {
             // An LF is written as what stands between two lines; a CR may be half of a line end.
-            if let Some(count) = gate::count_lf(data.as_bytes()) {
+            if let Some(count) = scanner::count_lf(data.as_bytes()) {
                 let more = pieces::DATA[1].len() - 1;
                 return count
                     .saturating_mul(more)
@@ -518,10 +518,10 @@ pub struct InvalidField {
 impl InvalidField {
     #[inline(always)]
     const fn find(field: &'static str, text: &[u8], nul: bool) -> Option<Self> {
-        if gate::is_high(text) {
+        if scanner::has_no_line_end_const(text) {
             return None;
         }
-        match gate::find_forbidden(text, nul) {
+        match scanner::find_forbidden(text, nul) {
             Some((position, byte)) => Some(Self {
                 field,
                 byte,

@@ -12,18 +12,18 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod counters;
 mod decode;
 mod encode;
 mod event_source;
-mod gate;
-#[cfg(feature = "alloc")]
-mod grow;
 #[cfg(feature = "alloc")]
 mod owned;
 #[cfg(feature = "std")]
 mod reader;
+#[cfg(feature = "alloc")]
+mod reserve;
+mod scanner;
 mod storage;
-mod work;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/mistakes.md")]

@@ -1,7 +1,7 @@
 //! Events that own their text, for channels, queues and threads; and the ways to get them in one call.
 
 use crate::storage::Storage;
-use crate::{Decoder, Event, EventTooLarge, Events, grow};
+use crate::{Decoder, Event, EventTooLarge, Events, reserve};
 use alloc::string::String;
 use core::fmt;
 use core::iter;
@@ -59,7 +59,7 @@ impl OwnedEvent {
             event_type => event_type,
         };
         Self {
-            text: grow::concat(event.data, [event_type, event.last_event_id]),
+            text: reserve::concat(event.data, [event_type, event.last_event_id]),
             data_len: event.data.len(),
             event_type_len: event_type.len(),
         }

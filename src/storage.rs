@@ -5,7 +5,7 @@
 //! storages have the same four [`Region`]s; each holds UTF-8 at all times, because only `&str` is
 //! ever pushed and cut at the lengths it came in.
 
-use crate::work;
+use crate::counters;
 
 /// Memory for a [`Decoder`](crate::Decoder): [`Heap`] or [`Fixed`].
 ///
@@ -152,7 +152,7 @@ pub enum Heap {}
 
 #[cfg(feature = "alloc")]
 use {
-    crate::grow::{append, out_of_memory},
+    crate::reserve::{append, out_of_memory},
     alloc::{string::String, vec::Vec},
 };
 
@@ -196,7 +196,7 @@ impl sealed::Memory for Heap {
         // Decoded, a byte becomes three at most, and so does what a chunk before has left over.
         let fits = len < MOST && 3 * (len + 1) <= room;
         if fits {
-            work::moved(more);
+            counters::moved(more);
             if self.staged.capacity() < len {
                 let additional = MOST.min(self.limit) - self.staged.len();
                 if self.staged.try_reserve_exact(additional).is_err() {
@@ -240,7 +240,7 @@ impl sealed::Memory for Heap {
 
     #[inline]
     fn push(&mut self, region: Region, text: &str) {
-        work::moved(text.len());
+        counters::moved(text.len());
         let limit = self.limit;
         let held = self.region(region);
         if held.capacity() - held.len() < text.len() {
@@ -251,7 +251,7 @@ impl sealed::Memory for Heap {
 
     #[inline]
     fn push_line(&mut self, text: &str) {
-        work::moved(1 + text.len());
+        counters::moved(1 + text.len());
         if self.text.capacity() - self.text.len() <= text.len() {
             grow(&mut self.text, 1 + text.len(), self.limit);
         }
@@ -269,7 +269,7 @@ impl sealed::Memory for Heap {
     }
 
     fn discard_front(&mut self, len: usize) {
-        work::moved(self.text.len().saturating_sub(len));
+        counters::moved(self.text.len().saturating_sub(len));
         if self.text.is_char_boundary(len) {
             self.text.drain(..len);
         }
@@ -480,7 +480,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     fn text_from(&self, region: Region, start: usize) -> &str {
         let (region, used) = self.span(region);
         let bytes = self.memory.as_ref().get(region + start..region + used);
-        work::scanned(used.saturating_sub(start));
+        counters::scanned(used.saturating_sub(start));
         // Whole `&str`s were pushed, so this fails only if `B` lends other bytes than before.
         bytes
             .and_then(|bytes| core::str::from_utf8(bytes).ok())
@@ -489,7 +489,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
 
     #[inline]
     fn push(&mut self, region: Region, text: &str) {
-        work::moved(text.len());
+        counters::moved(text.len());
         let (start, used) = self.span(region);
         let free = self
             .memory
@@ -556,7 +556,7 @@ impl<B: AsMut<[u8]>> Fixed<B> {
     /// Moves bytes towards the front: within the text, or from there to a field, which lies before
     /// it.
     fn shift(&mut self, from: usize, to: usize, len: usize) {
-        work::moved(len);
+        counters::moved(len);
         let distance = from.saturating_sub(to);
         match self.memory.as_mut().get_mut(to..from + len) {
             // Always so; said again, because then the compiler knows that `copy_within` does not

@@ -2,7 +2,7 @@
 # Mutation testing: the crate is changed in one place at a time, and the ordinary tests have to notice. What they do not notice
 # is explained in tests/mutants.md. Takes too long for CI. Installs cargo-mutants, below the target folder.
 #
-#   tests/mutants.sh [FILE...]   the mutants of src/, or of these files (src/gate.rs); those that survive are printed
+#   tests/mutants.sh [FILE...]   the mutants of src/, or of these files (src/scanner.rs); those that survive are printed
 #   MUTANTS_WORKERS=1            so many at a time; as many as there are processors unless set
 #   MUTANTS_SECONDS=10           with tests that take up to so long; 2 unless set
 #
@@ -14,7 +14,7 @@ source tests/support/install.sh
 version=27.1.0
 
 declare -A files=(
-    [encode]='src/encode.rs src/encode/*.rs src/gate.rs src/grow.rs src/owned.rs'
+    [encode]='src/encode.rs src/encode/*.rs src/scanner.rs src/reserve.rs src/owned.rs'
     [decode]='src/storage.rs src/decode.rs src/decode/*.rs src/decode/line/*.rs'
     [event_source]='src/event_source.rs src/event_source/*.rs'
 )

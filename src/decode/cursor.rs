@@ -8,7 +8,7 @@ use super::field::{Digits, Field, may_be_field, split};
 use super::line::{Line, Machine, Outcome};
 use super::utf8::{Known, Valid};
 use super::{Event, EventTooLarge, Item};
-use crate::gate::{SMALL, each_line_end, find_line_end, is_one_line};
+use crate::scanner::{OPTIMIZE_FOR_SIZE, each_line_end, find_line_end, has_no_line_end};
 use crate::storage::{Held, Region, Storage};
 use core::time::Duration;
 
@@ -151,7 +151,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// and nothing was done.
     #[inline]
     fn goes_on(&mut self) -> bool {
-        let whole = !SMALL && self.position == 0 && self.machine.go_on(self.chunk);
+        let whole = !OPTIMIZE_FOR_SIZE && self.position == 0 && self.machine.go_on(self.chunk);
         if whole {
             self.position = self.chunk.len();
         }
@@ -223,7 +223,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                         return Ok((Outcome::Event, lent));
                     }
                     lent = Lent::default();
-                    if !SMALL && !items && self.chunk.get(self.position) == Some(&b':') {
+                    if !OPTIMIZE_FOR_SIZE && !items && self.chunk.get(self.position) == Some(&b':')
+                    {
                         self.pass_quiet_lines();
                         if self.is_read() {
                             return Ok((Outcome::Nothing, lent));
@@ -277,7 +278,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn is_short(&self) -> bool {
         const LONGEST: usize = 64;
-        !SMALL && self.chunk.len() <= LONGEST
+        !OPTIMIZE_FOR_SIZE && self.chunk.len() <= LONGEST
     }
 
     /// Behind the end of a line that a chunk before began, takes what is left of the chunk if that is
@@ -318,7 +319,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     fn lend_more_data(&mut self, lent: &mut Lent<'i>) {
         let rest = self.rest();
-        if SMALL || !self.machine.has_data || !rest.starts_with(DATA) {
+        if OPTIMIZE_FOR_SIZE || !self.machine.has_data || !rest.starts_with(DATA) {
             return;
         }
         // Of lines this long the end is found faster in another way.
@@ -358,7 +359,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// `step`.
     #[inline]
     fn lone_data_line(&mut self) -> Option<&'i str> {
-        if SMALL || !self.machine.idle {
+        if OPTIMIZE_FOR_SIZE || !self.machine.idle {
             return None;
         }
         let start = self.position;
@@ -554,12 +555,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
 /// Whether there is certainly no line end in `rest`.
 fn is_piece(rest: &[u8]) -> bool {
-    is_one_line(rest)
+    has_no_line_end(rest)
 }
 
 /// Whether there is certainly no line end in `value`, as far as it is worth a guess.
 #[inline]
 fn is_short_line(value: &[u8]) -> bool {
     const LONGEST: usize = 4096;
-    value.len() <= LONGEST && is_one_line(value)
+    value.len() <= LONGEST && has_no_line_end(value)
 }

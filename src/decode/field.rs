@@ -1,9 +1,9 @@
 //! Field names and values, as the bytes of a line: the standard's rules for one line, without any
 //! state but what a line needs that comes in pieces.
 
-use crate::gate::SMALL;
+use crate::counters;
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::Region;
-use crate::work;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
@@ -97,7 +97,7 @@ impl Digits {
     };
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        work::scanned(bytes.len());
+        counters::scanned(bytes.len());
         for &byte in bytes {
             self.valid = Some(self.valid != Some(false) && byte.is_ascii_digit());
             self.number = self
@@ -125,7 +125,7 @@ pub(super) struct Head {
 
 impl Head {
     /// At least a name and its colon.
-    pub(super) const MOST: usize = if SMALL { NAME_LEN + 1 } else { 32 };
+    pub(super) const MOST: usize = if OPTIMIZE_FOR_SIZE { NAME_LEN + 1 } else { 32 };
 
     pub(super) const EMPTY: Self = Self {
         bytes: [0; Self::MOST],
@@ -148,7 +148,7 @@ impl Head {
     pub(super) fn push(&mut self, piece: &[u8]) {
         let start = usize::from(self.len);
         if let Some(free) = self.bytes.get_mut(start..start + piece.len()) {
-            work::moved(piece.len());
+            counters::moved(piece.len());
             free.copy_from_slice(piece);
             self.len += piece.len() as u8;
         }

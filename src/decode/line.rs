@@ -13,9 +13,9 @@ use super::field::{Digits, Field, Head, NAME_LEN, may_be_field};
 use super::utf8::{
     Continued, Incomplete, Known, Lookahead, REPLACEMENT, REPLACEMENTS, begins_nothing,
 };
-use crate::gate::SMALL;
+use crate::counters;
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::{Held, Region, Storage};
-use crate::work;
 use core::mem;
 
 /// What the stream is in the middle of, between two bytes. It is asked at every piece: a tag of its
@@ -233,7 +233,7 @@ impl<S: Storage> Machine<S> {
     fn begin_line<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line == Line::Start {
             match piece {
-                [b'd', b'a', b't', b'a', b':', value @ ..] if !SMALL => {
+                [b'd', b'a', b't', b'a', b':', value @ ..] if !OPTIMIZE_FOR_SIZE => {
                     self.begin_value(Some(Field::Data), items);
                     return value;
                 }
@@ -273,7 +273,7 @@ impl<S: Storage> Machine<S> {
         let region = field.region();
         if field == Field::Id {
             // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
-            work::scanned(text.len());
+            counters::scanned(text.len());
             if text.contains('\0') {
                 return;
             }
@@ -378,9 +378,10 @@ impl<S: Storage> Machine<S> {
         if self.line == Line::Ignored {
             return;
         }
-        work::scanned(bytes.len());
+        counters::scanned(bytes.len());
         let longest = bytes.len().saturating_mul(REPLACEMENT.len());
-        let fits = !SMALL && longest <= self.storage.room(self.held, field.region()).bytes;
+        let fits =
+            !OPTIMIZE_FOR_SIZE && longest <= self.storage.room(self.held, field.region()).bytes;
         let mut put = |text: &str| {
             if fits {
                 self.push(field, text);
@@ -398,7 +399,7 @@ impl<S: Storage> Machine<S> {
             rest = rest
                 .get(chunk.valid().len() + invalid..)
                 .unwrap_or_default();
-            if SMALL {
+            if OPTIMIZE_FOR_SIZE {
                 continue;
             }
             let pairs = rest.windows(2);
@@ -474,7 +475,7 @@ impl<S: Storage> Machine<S> {
             Field::Id => {
                 let value = self.storage.text_from(Region::Text, self.held.data);
                 // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
-                work::scanned(value.len());
+                counters::scanned(value.len());
                 if value.contains('\0') {
                     self.drop_value();
                 } else {

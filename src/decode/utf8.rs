@@ -4,8 +4,8 @@
 //! what the standard's decoding of the whole stream gives. [`Valid`] answers for bytes of one
 //! chunk; [`Incomplete`] carries a sequence over the end of a chunk.
 
-use crate::gate::SMALL;
-use crate::work;
+use crate::counters;
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use core::str;
 
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
@@ -61,7 +61,7 @@ impl<'i> Valid<'i> {
         end: usize,
         lookahead: &mut Lookahead,
     ) -> Option<&'i str> {
-        if SMALL {
+        if OPTIMIZE_FOR_SIZE {
             return lookahead.find(chunk.get(start..end)?).ok();
         }
         // Before the window, the subtraction wraps and the range is out of bounds.
@@ -182,7 +182,7 @@ impl Lookahead {
     /// `bytes` as text, or how many of them are valid.
     #[inline]
     pub(super) fn find<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, usize> {
-        work::scanned(bytes.len());
+        counters::scanned(bytes.len());
         #[cfg(feature = "simdutf8")]
         if bytes.len() >= 64 && !self.fault_is_likely {
             let text = simdutf8::compat::from_utf8(bytes);

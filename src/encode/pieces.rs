@@ -4,7 +4,7 @@
 //! line ends are constants. Both take them from the same table.
 
 use super::Frame;
-use crate::gate::{self, SMALL};
+use crate::scanner::{self, OPTIMIZE_FOR_SIZE};
 use core::iter::FusedIterator;
 use core::num::NonZeroU64;
 
@@ -28,7 +28,7 @@ const BLANK_LINE: &str = "\n";
 /// where they stand, and the event at the blank line.
 #[inline(always)]
 pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
-    if SMALL || !one_line || frame.comment.is_some() || frame.retry.is_some() {
+    if OPTIMIZE_FOR_SIZE || !one_line || frame.comment.is_some() || frame.retry.is_some() {
         each_of_any(*frame, one_line, put);
         return;
     }
@@ -42,7 +42,9 @@ pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'
 fn each_of_any<'a>(frame: Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
     each_before_data(&frame, one_line, &mut put);
     match frame.data {
-        Some(data) if !one_line && SMALL => each_line(Lines::Many(data), DATA, &mut put),
+        Some(data) if !one_line && OPTIMIZE_FOR_SIZE => {
+            each_line(Lines::Many(data), DATA, &mut put)
+        }
         Some(data) if !one_line => each_data_line(data, &mut put),
         _ => each_end(&frame, &mut put),
     }
@@ -97,7 +99,7 @@ fn each_end<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
 fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
     let mut start = 0;
     put(DATA[0]);
-    gate::each_line_end(data.as_bytes(), |end| {
+    scanner::each_line_end(data.as_bytes(), |end| {
         // The LF of a CRLF: its CR has ended the line.
         let is_second = end == start && end > 0 && data.get(end - 1..=end) == Some("\r\n");
         if !is_second {
@@ -151,7 +153,7 @@ impl<'a> Pieces<'a> {
     pub(super) fn new(frame: Frame<'a>) -> Self {
         Self {
             frame,
-            one_line: frame.is_one_line(),
+            one_line: frame.has_no_line_end(),
             field: 0,
             spelling: COMMENT,
             lines: None,
@@ -288,7 +290,7 @@ impl<'a> Iterator for Lines<'a> {
 /// The first line of `text` and what stands behind its CR, LF or CRLF, if it has one.
 #[inline]
 fn split_line(text: &str) -> Option<(&str, &str)> {
-    let (line, end) = text.split_at_checked(gate::find_line_end_from(text.as_bytes(), 0)?)?;
+    let (line, end) = text.split_at_checked(scanner::find_line_end_from(text.as_bytes(), 0)?)?;
     let rest = end.strip_prefix("\r\n").or_else(|| end.get(1..))?;
     Some((line, rest))
 }

@@ -6,7 +6,7 @@
 
 use super::Frame;
 use super::pieces::{self, DATA, Lines};
-use crate::gate;
+use crate::scanner;
 use core::fmt::{self, Write};
 
 /// Writes one event stream into a [`core::fmt::Write`], frame by frame, or event by event while its
@@ -269,7 +269,7 @@ impl<W: Write> Write for EventWriter<'_, W> {
             _ => text,
         };
         self.after_cr = *last == b'\r';
-        if gate::is_one_line(rest.as_bytes()) {
+        if scanner::has_no_line_end(rest.as_bytes()) {
             return self.encoder.put(rest);
         }
         let mut lines = Lines::Many(rest);

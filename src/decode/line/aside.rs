@@ -6,11 +6,11 @@
 //! is declined here goes the long way, to the same result.
 
 use super::{Line, Machine};
+use crate::counters;
 use crate::decode::field::{Field, Head, data_value, may_be_field, split};
 use crate::decode::utf8::Known;
-use crate::gate::{SMALL, is_one_line};
+use crate::scanner::{OPTIMIZE_FOR_SIZE, has_no_line_end};
 use crate::storage::{Region, Storage};
-use crate::work;
 
 impl<S: Storage> Machine<S> {
     /// Takes the next piece of the stream, if that is cheap: it goes on with a line or begins one, and
@@ -32,7 +32,7 @@ impl<S: Storage> Machine<S> {
     /// of a byte, a call of those is a twentieth of all work.
     #[inline(never)]
     fn continue_byte(&mut self, byte: u8) -> bool {
-        work::scanned(1);
+        counters::scanned(1);
         match self.line {
             _ if byte == b'\n' => self.end(&[]),
             _ if byte < b' ' => false,
@@ -51,7 +51,7 @@ impl<S: Storage> Machine<S> {
     #[inline(never)]
     fn continue_line(&mut self, piece: &[u8]) -> bool {
         !self.lookahead.is_unread
-            && is_one_line(piece)
+            && has_no_line_end(piece)
             && if self.line == Line::Value(Field::Data, false) {
                 self.stage(false, piece) || self.continue_data(piece)
             } else {
@@ -140,7 +140,7 @@ impl<S: Storage> Machine<S> {
 
     /// Asks once for the whole line whether it has room.
     pub(super) fn begin_head(&mut self) {
-        let whole = !SMALL && self.has_room_for(Head::MOST);
+        let whole = !OPTIMIZE_FOR_SIZE && self.has_room_for(Head::MOST);
         self.head.most = if whole { Head::MOST as u8 } else { 0 };
         self.head.len = 0;
     }
@@ -149,7 +149,8 @@ impl<S: Storage> Machine<S> {
     /// nothing was done.
     #[inline(always)]
     pub(super) fn extend_head(&mut self, piece: &[u8]) -> bool {
-        let fits = !SMALL && self.head.bytes().len() + piece.len() <= usize::from(self.head.most);
+        let fits = !OPTIMIZE_FOR_SIZE
+            && self.head.bytes().len() + piece.len() <= usize::from(self.head.most);
         if fits {
             self.line = Line::Head;
             self.head.push(piece);
@@ -171,7 +172,7 @@ impl<S: Storage> Machine<S> {
     /// The line has ended that the head holds as a whole: reads it, or begins its value.
     pub(super) fn end_head(&mut self, items: bool) {
         let head = self.head;
-        if !SMALL && !self.skipping {
+        if !OPTIMIZE_FOR_SIZE && !self.skipping {
             let (field, value) = split(head.bytes());
             if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
                 (field, self.lookahead.find(value))

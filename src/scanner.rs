@@ -4,7 +4,7 @@
 //! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
 //! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
 
-use crate::work;
+use crate::counters;
 
 /// Whether there are vector instructions. Without them, windows are no more than a lot of code.
 const VECTORS: bool = cfg!(any(
@@ -15,16 +15,17 @@ const VECTORS: bool = cfg!(any(
 
 /// Whether the size of the code counts for more than its speed: on chips without an operating
 /// system.
-pub(crate) const SMALL: bool = cfg!(all(target_os = "none", not(target_pointer_width = "64")));
+pub(crate) const OPTIMIZE_FOR_SIZE: bool =
+    cfg!(all(target_os = "none", not(target_pointer_width = "64")));
 
 /// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
 #[inline]
-pub(crate) fn is_one_line(text: &[u8]) -> bool {
-    work::scanned(text.len() % 256);
+pub(crate) fn has_no_line_end(text: &[u8]) -> bool {
+    counters::scanned(text.len() % 256);
     match text.len() {
-        _ if SMALL => text.iter().all(|&byte| byte >= 0x0E),
-        _ if !VECTORS => is_high(text),
-        0..16 => is_high(text),
+        _ if OPTIMIZE_FOR_SIZE => text.iter().all(|&byte| byte >= 0x0E),
+        _ if !VECTORS => has_no_line_end_const(text),
+        0..16 => has_no_line_end_const(text),
         16..=32 => has_high_ends::<16>(text),
         33..=64 => has_high_ends::<32>(text),
         65..=128 => has_high_ends::<64>(text),
@@ -32,12 +33,12 @@ pub(crate) fn is_one_line(text: &[u8]) -> bool {
         _ => {
             let strides = text.chunks_exact(256);
             let rest = strides.remainder().len().max(16);
-            let is_high = |stride: &[u8]| {
-                work::scanned(stride.len());
+            let is_clean = |stride: &[u8]| {
+                counters::scanned(stride.len());
                 has_high_ends::<128>(stride)
             };
-            strides.into_iter().all(is_high)
-                && text.get(text.len() - rest..).is_some_and(is_one_line)
+            strides.into_iter().all(is_clean)
+                && text.get(text.len() - rest..).is_some_and(has_no_line_end)
         }
     }
 }
@@ -65,9 +66,9 @@ fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
 
 /// The same question for short texts and in constants, in words of eight bytes.
 #[inline(always)]
-pub(crate) const fn is_high(text: &[u8]) -> bool {
-    let (Some(last), false) = (text.last_chunk(), SMALL) else {
-        return is_high_short(text);
+pub(crate) const fn has_no_line_end_const(text: &[u8]) -> bool {
+    let (Some(last), false) = (text.last_chunk(), OPTIMIZE_FOR_SIZE) else {
+        return short_has_no_line_end(text);
     };
     if let (16..=32, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk())
     {
@@ -83,8 +84,10 @@ pub(crate) const fn is_high(text: &[u8]) -> bool {
 }
 
 #[inline(always)]
-const fn is_high_short(text: &[u8]) -> bool {
-    if let (Some(first), Some(last), false) = (text.first_chunk(), text.last_chunk(), SMALL) {
+const fn short_has_no_line_end(text: &[u8]) -> bool {
+    if let (Some(first), Some(last), false) =
+        (text.first_chunk(), text.last_chunk(), OPTIMIZE_FOR_SIZE)
+    {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         return low_bytes(first as u64 | (last as u64) << 32) == 0;
     }
@@ -137,11 +140,11 @@ pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)
 #[inline(always)]
 pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
     let start = match text.first_chunk::<16>() {
-        Some(block) if !SMALL => match first_line_end(block) {
+        Some(block) if !OPTIMIZE_FOR_SIZE => match first_line_end(block) {
             Some(end) => return Some(end),
             None => block.len(),
         },
-        None if !SMALL => return first_line_end_short(text),
+        None if !OPTIMIZE_FOR_SIZE => return first_line_end_short(text),
         _ => 0,
     };
     find_line_end_from(text, start)
@@ -151,7 +154,7 @@ pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
 /// is gained by a look in the caller.
 #[inline]
 pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
-    if SMALL {
+    if OPTIMIZE_FOR_SIZE {
         return text.iter().position(|&byte| is_line_end(byte));
     }
     match find_near(text, start) {
@@ -170,7 +173,7 @@ fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
     loop {
         let mut left = if VECTORS { MANY } else { 0 };
         while let (1.., Some((block, behind))) = (left, rest.split_first_chunk::<32>()) {
-            work::scanned(block.len());
+            counters::scanned(block.len());
             if !has_high_ends::<16>(block) {
                 break;
             }
@@ -202,7 +205,7 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
     let mut rest = text;
     while !rest.is_empty() {
         let start = text.len() - rest.len();
-        work::scanned(rest.len().min(32));
+        counters::scanned(rest.len().min(32));
         let mut low = match rest.split_first_chunk() {
             Some((block, behind)) => {
                 rest = behind;
@@ -269,7 +272,7 @@ fn no_line_end(text: &[u8]) -> usize {
         let quiet = strides.take_while(|stride| has_high_ends::<128>(stride));
         STRIDE * quiet.count()
     };
-    work::scanned(len);
+    counters::scanned(len);
     len
 }
 
@@ -295,7 +298,7 @@ fn first_line_end(bytes: &[u8]) -> Option<usize> {
 /// Where the first byte below 0x0E is among up to sixteen.
 #[inline(always)]
 fn first_low(bytes: &[u8]) -> Option<usize> {
-    work::scanned(bytes.len());
+    counters::scanned(bytes.len());
     let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
         return bytes.iter().position(|&byte| byte < 0x0E);
     };
@@ -408,14 +411,14 @@ mod tests {
     fn a_text_is_one_line_for_certain_only_without_line_ends() {
         for len in 0..600 {
             let mut text = vec![b'x'; len];
-            assert!(is_one_line(&text), "length {len}");
+            assert!(has_no_line_end(&text), "length {len}");
             for at in 0..len {
                 for byte in [b'\n', b'\r', 0, 0x0D] {
                     text[at] = byte;
-                    assert!(!is_one_line(&text), "length {len}, position {at}");
+                    assert!(!has_no_line_end(&text), "length {len}, position {at}");
                 }
                 text[at] = 0x0E;
-                assert!(is_one_line(&text), "length {len}, position {at}");
+                assert!(has_no_line_end(&text), "length {len}, position {at}");
                 text[at] = b'x';
             }
         }
