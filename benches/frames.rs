@@ -94,7 +94,7 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
             let mut encoder = Encoder::new(&mut out.string);
             for text in &frames.frames {
                 let mut event = encoder
-                    .begin(Self::head(Frame::new(), text))
+                    .begin_event(Self::head(Frame::new(), text))
                     .expect("a String takes everything");
                 event
                     .write_str(&text.data)

@@ -143,8 +143,8 @@ fn decode(request: Value) -> Result<Value, String> {
         ("heap", None) => run(Decoder::new(), last_event_id, &chunks),
         ("heap", Some(limit)) => run(Decoder::with_max_event_len(limit), last_event_id, &chunks),
         ("fixed", limit) => {
-            let field_len = limit.unwrap_or(FIXED_LIMIT);
-            let storage = Fixed::with_field_len(four_regions(field_len)?, field_len);
+            let field_capacity = limit.unwrap_or(FIXED_LIMIT);
+            let storage = Fixed::with_field_capacity(four_regions(field_capacity)?, field_capacity);
             run(Decoder::with_storage(storage), last_event_id, &chunks)
         }
         (other, _) => Err(format!(
@@ -330,7 +330,7 @@ impl Options {
             Some(true) | None => RetryPolicy::new(),
         };
         if let Some(time) = self.reconnection_time_ms {
-            policy = policy.time(Duration::from_millis(time));
+            policy = policy.reconnection_time(Duration::from_millis(time));
         }
         if let Some(cap) = self.backoff_ms {
             policy = policy.backoff(Duration::from_millis(cap));

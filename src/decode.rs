@@ -154,7 +154,7 @@ impl<S: Storage> Decoder<S> {
     /// ```
     /// use sse_proto::{Decoder, Fixed};
     ///
-    /// let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 32], 4));
+    /// let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 32], 4));
     /// decoder.set_last_event_id("41").unwrap();
     /// let mut events = decoder.feed(b"data: x\n\n");
     /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "41");
@@ -390,7 +390,7 @@ impl core::error::Error for EventTooLarge {}
 /// ```
 /// use sse_proto::{Decoder, Fixed};
 ///
-/// let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 32], 4));
+/// let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 32], 4));
 /// let error = decoder.set_last_event_id("12345").unwrap_err();
 /// assert_eq!(error.to_string(), "last event id exceeds the limit of 4 bytes");
 /// ```

@@ -123,10 +123,10 @@ impl<'a> Frame<'a> {
     /// `Bun.serve` may cut a connection after 8 seconds of silence. `docs/silence.md` has more.
     ///
     /// ```
-    /// assert_eq!(sse_proto::Frame::heartbeat().to_string(), ":\n");
+    /// assert_eq!(sse_proto::Frame::keep_alive().to_string(), ":\n");
     /// ```
     #[inline]
-    pub const fn heartbeat() -> Self {
+    pub const fn keep_alive() -> Self {
         Self::new().comment("")
     }
 
@@ -247,7 +247,7 @@ impl<'a> Frame<'a> {
     /// use sse_proto::Frame;
     ///
     /// assert!(Frame::message("").is_event() && Frame::new().event("ping")?.is_event());
-    /// assert!(!Frame::heartbeat().is_event() && !Frame::new().id("7")?.is_event());
+    /// assert!(!Frame::keep_alive().is_event() && !Frame::new().id("7")?.is_event());
     /// # Ok::<(), sse_proto::InvalidField>(())
     /// ```
     #[inline]

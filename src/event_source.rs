@@ -22,7 +22,7 @@ use location::Location;
 use mime::ContentType;
 use state::{Fate, Input, State, transition};
 
-pub use action::{Action, Reading};
+pub use action::{Action, ReadTimeouts};
 pub use location::ReconnectTo;
 pub use messages::{Message, Messages, StreamItem};
 pub use mime::is_event_stream;
@@ -226,7 +226,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     pub fn action(&self) -> Action<'_> {
         match self.state {
             State::Connecting => Action::Connect(self.request()),
-            State::Open { is_stable, .. } => Action::Read(Reading {
+            State::Open { is_stable, .. } => Action::Read(ReadTimeouts {
                 timeout: self.read_timeout,
                 stable_after: self.retry_policy.lasting().filter(|_| !is_stable),
             }),
@@ -395,7 +395,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
                 // Of a request that never came to a response there is no stream to be unfinished.
                 let is_cut = unfinished.filter(|_| self.state != State::Connecting);
                 self.loss(
-                    is_cut.map_or(Reason::EndOfBody, Reason::Cut),
+                    is_cut.map_or(Reason::EndOfBody, Reason::Truncated),
                     Duration::ZERO,
                 )
             }
@@ -603,18 +603,18 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     }
 
     /// Whether the next request leaves the last event ID out, as no header can carry it: see
-    /// [`Request::last_event_id_left_out`].
+    /// [`Request::last_event_id_omitted`].
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
-    /// assert!(!source.last_event_id_left_out());
+    /// assert!(!source.last_event_id_omitted());
     /// source.set_last_event_id("a\u{7}b").unwrap();
-    /// assert!(source.last_event_id_left_out());
+    /// assert!(source.last_event_id_omitted());
     /// # }
     /// ```
-    pub fn last_event_id_left_out(&self) -> bool {
-        self.request().last_event_id_left_out
+    pub fn last_event_id_omitted(&self) -> bool {
+        self.request().last_event_id_omitted
     }
 
     /// Sets the last event ID string, before the first request: a stored position.
@@ -636,7 +636,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     }
 
     /// The reconnection time: the server's last `retry`, or the policy's
-    /// [`time`](RetryPolicy::time) before there was one. It outlives connections.
+    /// [`time`](RetryPolicy::reconnection_time) before there was one. It outlives connections.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -646,7 +646,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// ```
     pub fn reconnection_time(&self) -> Duration {
         self.retry_policy
-            .reconnection_time(self.decoder.reconnection_time())
+            .effective_reconnection_time(self.decoder.reconnection_time())
     }
 
     fn request(&self) -> Request<'_> {
@@ -702,7 +702,7 @@ impl<U, S> EventSource<U, S> {
     /// use sse_proto::{EventSource, RetryPolicy};
     /// use std::time::Duration;
     ///
-    /// let policy = RetryPolicy::new().time(Duration::from_secs(10));
+    /// let policy = RetryPolicy::new().reconnection_time(Duration::from_secs(10));
     /// let source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// assert_eq!(source.reconnection_time(), Duration::from_secs(10));
     /// # }
@@ -727,7 +727,7 @@ impl<U, S> EventSource<U, S> {
     /// let mut source = source.max_last_event_id_len(3);
     /// source.set_last_event_id("1234").unwrap();
     /// let Action::Connect(request) = source.action() else { panic!() };
-    /// assert_eq!((request.last_event_id, request.last_event_id_left_out), (None, true));
+    /// assert_eq!((request.last_event_id, request.last_event_id_omitted), (None, true));
     /// # }
     /// ```
     #[must_use]

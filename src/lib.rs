@@ -32,8 +32,8 @@ pub mod mistakes {}
 pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item, Unfinished};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{
-    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin, Reading,
-    ReadyState, Reason, ReconnectTo, Request, RetryPolicy, Signal, StreamItem, Wait,
+    Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,
+    ReadTimeouts, ReadyState, Reason, ReconnectTo, Request, RetryPolicy, Signal, StreamItem, Wait,
     is_event_stream,
 };
 #[cfg(feature = "alloc")]

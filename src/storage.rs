@@ -327,14 +327,14 @@ fn grow(text: &mut String, additional: usize, limit: usize) {
 ///
 /// - its data, with the LFs that join its lines, and at any time the data so far together with the
 ///   value of an `event` or `id` line, or of a comment that [`next_item`](crate::Events::next_item)
-///   is to hand out, are within [`text_len`](Fixed::text_len) bytes;
-/// - its event type and each id are within [`field_len`](Fixed::field_len) bytes.
+///   is to hand out, are within [`data_capacity`](Fixed::data_capacity) bytes;
+/// - its event type and each id are within [`field_capacity`](Fixed::field_capacity) bytes.
 ///
 /// A byte that is not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines,
 /// unknown fields and unwanted comments take no memory.
 ///
 /// Without `unsafe`, bytes must be checked each time they are lent as `&str`: the last event ID
-/// once for each event. A large `field_len` is therefore not free for streams that set a long id
+/// once for each event. A large `field_capacity` is therefore not free for streams that set a long id
 /// and then send many small events.
 ///
 /// The whole decoder can stand in a `static`:
@@ -355,7 +355,7 @@ fn grow(text: &mut String, additional: usize, limit: usize) {
 pub struct Fixed<B> {
     memory: B,
     /// `None`: what `new` promises, once the length of the memory can be asked for.
-    field_len: Option<usize>,
+    field_capacity: Option<usize>,
     text: usize,
     event_type: usize,
     ids: [usize; 2],
@@ -369,21 +369,21 @@ impl<B> Fixed<B> {
     ///
     /// ```
     /// let fixed = sse_proto::Fixed::new([0; 1024]);
-    /// assert_eq!((fixed.text_len(), fixed.field_len()), (640, 128));
+    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (640, 128));
     /// ```
     pub const fn new(memory: B) -> Self {
         Self::split(memory, None)
     }
 
-    /// Splits `memory` so that the event type and each id have `field_len` bytes (at most a third
+    /// Splits `memory` so that the event type and each id have `field_capacity` bytes (at most a third
     /// of the memory).
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
     ///
     /// let mut memory = [0; 16];
-    /// let fixed = Fixed::with_field_len(&mut memory[..], 4);
-    /// assert_eq!((fixed.text_len(), fixed.field_len()), (4, 4));
+    /// let fixed = Fixed::with_field_capacity(&mut memory[..], 4);
+    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (4, 4));
     ///
     /// let mut decoder = Decoder::with_storage(fixed);
     /// let stream = b"id: 1234\ndata: abcd\n\ndata: abcde\n\ndata\n\n";
@@ -392,14 +392,14 @@ impl<B> Fixed<B> {
     /// assert_eq!(events.next_event().unwrap_err().limit(), 4);
     /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "1234");
     /// ```
-    pub const fn with_field_len(memory: B, field_len: usize) -> Self {
-        Self::split(memory, Some(field_len))
+    pub const fn with_field_capacity(memory: B, field_capacity: usize) -> Self {
+        Self::split(memory, Some(field_capacity))
     }
 
-    const fn split(memory: B, field_len: Option<usize>) -> Self {
+    const fn split(memory: B, field_capacity: Option<usize>) -> Self {
         Self {
             memory,
-            field_len,
+            field_capacity,
             text: 0,
             event_type: 0,
             ids: [0; 2],
@@ -412,22 +412,22 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// Bytes for the data of an event.
     ///
     /// ```
-    /// let fixed = sse_proto::Fixed::with_field_len([0; 100], 10);
-    /// assert_eq!(fixed.text_len(), 70);
+    /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 10);
+    /// assert_eq!(fixed.data_capacity(), 70);
     /// ```
-    pub fn text_len(&self) -> usize {
-        self.memory.as_ref().len() - 3 * self.field_len()
+    pub fn data_capacity(&self) -> usize {
+        self.memory.as_ref().len() - 3 * self.field_capacity()
     }
 
     /// Bytes for the event type, and for each of the two ids.
     ///
     /// ```
-    /// let fixed = sse_proto::Fixed::with_field_len([0; 100], 50);
-    /// assert_eq!(fixed.field_len(), 33);
+    /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 50);
+    /// assert_eq!(fixed.field_capacity(), 33);
     /// ```
-    pub fn field_len(&self) -> usize {
+    pub fn field_capacity(&self) -> usize {
         let all = self.memory.as_ref().len();
-        match self.field_len {
+        match self.field_capacity {
             Some(len) => len.min(all / 3),
             None => (all / 8).min(256),
         }
@@ -436,7 +436,7 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// Where a region begins, and how much of it is in use.
     fn span(&self, region: Region) -> (usize, usize) {
         let [first, second] = self.ids;
-        let field = self.field_len();
+        let field = self.field_capacity();
         match (region, self.last_id) {
             (Region::EventType, _) => (0, self.event_type),
             (Region::PendingId, true) | (Region::LastEventId, false) => (field, first),
@@ -530,12 +530,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     }
 
     fn longest_seed(&self) -> usize {
-        self.field_len()
+        self.field_capacity()
     }
 
     #[inline]
     fn room(&self, held: Held, region: Region) -> Room {
-        let text = self.text_len();
+        let text = self.data_capacity();
         let room = Room {
             bytes: text.saturating_sub(held.data + held.line),
             limit: text,
@@ -543,7 +543,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
         if region == Region::Text {
             return room;
         }
-        let field = self.field_len();
+        let field = self.field_capacity();
         let own = Room {
             bytes: field.saturating_sub(held.line),
             limit: field,

@@ -60,7 +60,7 @@ fn assert_all_pass_over_fixed_memory(is_among: impl Fn(&Case) -> bool) {
         |decode| decode.limit.is_none() || decode.storage == Some(sse_conformance::Storage::Fixed),
         |request, items| {
             let region = request.limit.unwrap_or(REGION);
-            let fixed = Fixed::with_field_len(&mut memory[..4 * region], region);
+            let fixed = Fixed::with_field_capacity(&mut memory[..4 * region], region);
             run(Decoder::with_storage(fixed), request, items)
         },
     );

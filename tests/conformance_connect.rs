@@ -246,7 +246,7 @@ fn policy(options: &ClientOptions) -> RetryPolicy {
         Some(true) | None => RetryPolicy::new(),
     };
     if let Some(time) = options.reconnection_time_ms {
-        policy = policy.time(Duration::from_millis(time));
+        policy = policy.reconnection_time(Duration::from_millis(time));
     }
     if let Some(cap) = options.backoff_ms {
         policy = policy.backoff(Duration::from_millis(cap));

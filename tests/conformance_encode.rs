@@ -77,7 +77,7 @@ fn assert_ours_reads(bytes: &[u8], due: &[sse_conformance::Item], about: &str) {
 }
 
 fn decode(chunks: &[&[u8]]) -> Vec<sse_conformance::Item> {
-    let memory = Fixed::with_field_len(vec![0; 1 << 15], 1 << 12);
+    let memory = Fixed::with_field_capacity(vec![0; 1 << 15], 1 << 12);
     let mut decoder = Decoder::with_storage(memory);
     let mut items = Vec::new();
     for chunk in chunks {

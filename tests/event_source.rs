@@ -181,8 +181,8 @@ const TABLE: [(&str, [&str; 5]); 24] = [
     ("404",             ["failed: error 2 Status(404)",  "",                            "",                            "",                            ""]),
     ("503, to retry",   ["waiting: error 0 Status(503)", "",                            "",                            "",                            ""]),
     ("end of body",     ["waiting: error 0 EndOfBody",   "waiting: error 0 EndOfBody",  "waiting: error 0 EndOfBody",  "waiting: error 0 EndOfBody",  ""]),
-    ("end in a line",   ["waiting: error 0 EndOfBody",   "waiting: error 0 Cut(Line)",  "waiting: error 0 Cut(Line)",  "waiting: error 0 Cut(Line)",  ""]),
-    ("end in an event", ["waiting: error 0 EndOfBody",   "waiting: error 0 Cut(Event)", "waiting: error 0 Cut(Event)", "waiting: error 0 Cut(Event)", ""]),
+    ("end in a line",   ["waiting: error 0 EndOfBody",   "waiting: error 0 Truncated(Line)",  "waiting: error 0 Truncated(Line)",  "waiting: error 0 Truncated(Line)",  ""]),
+    ("end in an event", ["waiting: error 0 EndOfBody",   "waiting: error 0 Truncated(Event)", "waiting: error 0 Truncated(Event)", "waiting: error 0 Truncated(Event)", ""]),
     ("network",         ["waiting: error 0 Network",     "waiting: error 0 Network",    "waiting: error 0 Network",    "waiting: error 0 Network",    ""]),
     ("timeout",         ["waiting: error 0 Timeout",     "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    ""]),
     ("futile",          ["failed: error 2 Futile",       "failed: error 2 Futile",      "failed: error 2 Futile",      "failed: error 2 Futile",      ""]),
@@ -324,7 +324,7 @@ fn after_close_in_a_handler_no_message_of_the_chunk_is_handed_out() {
 
 #[test]
 fn after_close_an_event_too_large_is_not_reported_either() {
-    let decoder = Decoder::with_storage(Fixed::with_field_len([0; 20], 5));
+    let decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 20], 5));
     let mut source = EventSource::with_decoder(URL, decoder).unwrap();
     let _open = source.handle_response(200, None, EVENT_STREAM);
     let mut messages = source.feed(b"data: 1\n\ndata: 123456\n\n");
@@ -337,7 +337,7 @@ fn after_close_an_event_too_large_is_not_reported_either() {
 
 #[test]
 fn an_event_too_large_is_reported_and_the_stream_goes_on() {
-    let decoder = Decoder::with_storage(Fixed::with_field_len([0; 20], 5));
+    let decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 20], 5));
     let mut source = EventSource::with_decoder(URL, decoder).unwrap();
     let _open = source.handle_response(200, None, EVENT_STREAM);
     let mut messages = source.feed(b"data: 123456\nid: 7\n\ndata: 1\n\n");
@@ -537,11 +537,11 @@ fn a_reason_says_what_happened() {
         ),
         (Reason::EndOfBody, "the body ended"),
         (
-            Reason::Cut(Unfinished::Line),
+            Reason::Truncated(Unfinished::Line),
             "the body ended inside a line",
         ),
         (
-            Reason::Cut(Unfinished::Event),
+            Reason::Truncated(Unfinished::Event),
             "the body ended inside an event",
         ),
         (Reason::Network, "network error"),
@@ -674,7 +674,9 @@ fn it_gives_up_after_so_many_failures_in_a_row() {
 #[test]
 fn retry_after_is_a_number_of_seconds_and_delays_one_request() {
     let delay = |values: &[&str]| {
-        let policy = RetryPolicy::new().time(Duration::ZERO).statuses(&[503]);
+        let policy = RetryPolicy::new()
+            .reconnection_time(Duration::ZERO)
+            .statuses(&[503]);
         let mut source = source().retry_policy(policy);
         let headers = values.iter().map(|value| ("retry-after", *value));
         let _error = source.handle_response(503, None, headers);
@@ -705,7 +707,7 @@ fn retry_after_is_never_less_than_the_reconnection_time_nor_more_than_the_ceilin
     for (seconds, due) in [("1", 3000), ("4", 4000), ("3600", 60_000)] {
         let policy = RetryPolicy::new()
             .statuses(&[503])
-            .ceiling(Duration::from_secs(60));
+            .max_delay(Duration::from_secs(60));
         let mut source = source().retry_policy(policy);
         let _error = source.handle_response(503, None, [("Retry-After", seconds)]);
         assert_eq!(wait(&source).delay.as_millis(), due);
@@ -852,7 +854,7 @@ fn a_url_that_is_not_for_http_is_not_asked_again() {
 #[test]
 fn without_a_request_to_repeat_the_end_is_for_good() {
     for (cause, reason) in [
-        (Disconnect::EndOfBody, Reason::Cut(Unfinished::Line)),
+        (Disconnect::EndOfBody, Reason::Truncated(Unfinished::Line)),
         (Disconnect::Network, Reason::Network),
     ] {
         let mut source = of_url("file:///x").retry_policy(RetryPolicy::never());
@@ -894,10 +896,10 @@ fn sent(id: &str) -> (Vec<Vec<u8>>, bool) {
     );
     assert_eq!(source.last_event_id(), id);
     assert_eq!(
-        source.last_event_id_left_out(),
-        request.last_event_id_left_out
+        source.last_event_id_omitted(),
+        request.last_event_id_omitted
     );
-    (values, request.last_event_id_left_out)
+    (values, request.last_event_id_omitted)
 }
 
 #[test]
@@ -938,7 +940,7 @@ fn the_id_is_sent_as_utf_8_when_a_header_can_carry_it() {
 #[test]
 fn an_id_that_is_too_long_is_left_out() {
     let left_out = |len: usize, max: Option<usize>| {
-        let decoder = Decoder::with_storage(Fixed::with_field_len(vec![0; 40_000], 10_000));
+        let decoder = Decoder::with_storage(Fixed::with_field_capacity(vec![0; 40_000], 10_000));
         let mut source = EventSource::with_decoder(URL, decoder).unwrap();
         if let Some(max) = max {
             source = source.max_last_event_id_len(max);
@@ -949,9 +951,9 @@ fn an_id_that_is_too_long_is_left_out() {
         };
         assert_eq!(
             request.last_event_id.is_none(),
-            request.last_event_id_left_out
+            request.last_event_id_omitted
         );
-        request.last_event_id_left_out
+        request.last_event_id_omitted
     };
     assert!(!left_out(4096, None));
     assert!(left_out(4097, None));
@@ -985,7 +987,7 @@ fn the_header_goes_with_the_id_and_comes_with_it() {
             panic!()
         };
         assert_eq!(request.last_event_id, header);
-        assert_eq!(request.last_event_id_left_out, left_out);
+        assert_eq!(request.last_event_id_omitted, left_out);
         let _open = source.handle_response(200, None, EVENT_STREAM);
     }
 }
@@ -1156,13 +1158,13 @@ fn the_wait_is_the_reconnection_time() {
     assert_eq!(delays(policy, "retry:4294967296\n"), [1 << 32; 2]);
     assert_eq!(delays(policy, "retry:18446744073709551615\n"), [MAX; 2]);
     assert_eq!(delays(policy, "retry:18446744073709551616\n"), [MAX; 2]);
-    assert_eq!(delays(policy.time(MS(9)), ""), [9; 2]);
-    assert_eq!(delays(policy.time(MS(9)), "retry:7\n"), [7; 2]);
+    assert_eq!(delays(policy.reconnection_time(MS(9)), ""), [9; 2]);
+    assert_eq!(delays(policy.reconnection_time(MS(9)), "retry:7\n"), [7; 2]);
 }
 
 #[test]
 fn floor_and_ceiling_hold_hostile_times() {
-    let policy = RetryPolicy::new().floor(MS(500)).ceiling(MS(60_000));
+    let policy = RetryPolicy::new().min_delay(MS(500)).max_delay(MS(60_000));
     assert_eq!(delays(policy, ""), [3000; 2]);
     assert_eq!(delays(policy, "retry:0\n"), [500; 2]);
     assert_eq!(delays(policy, "retry:499\n"), [500; 2]);
@@ -1170,9 +1172,9 @@ fn floor_and_ceiling_hold_hostile_times() {
     assert_eq!(delays(policy, "retry:60001\n"), [60_000; 2]);
     assert_eq!(delays(policy, "retry:18446744073709551616\n"), [60_000; 2]);
     // The ceiling has the last word.
-    assert_eq!(delays(policy.floor(MS(70_000)), ""), [60_000; 2]);
-    assert_eq!(delays(policy.ceiling(Duration::ZERO), ""), [0; 2]);
-    let policy = policy.floor(Duration::MAX).ceiling(Duration::MAX);
+    assert_eq!(delays(policy.min_delay(MS(70_000)), ""), [60_000; 2]);
+    assert_eq!(delays(policy.max_delay(Duration::ZERO), ""), [0; 2]);
+    let policy = policy.min_delay(Duration::MAX).max_delay(Duration::MAX);
     assert_eq!(delays(policy, ""), [Duration::MAX.as_millis(); 2]);
 }
 
@@ -1182,8 +1184,11 @@ fn backoff_doubles_up_to_its_cap_and_no_wait_is_shorter_than_the_reconnection_ti
     assert_eq!(delays(policy, ""), [3000, 6000, 12_000, 20_000, 20_000]);
     assert_eq!(delays(policy, "retry:0\n"), [1, 2, 4, 8, 16]);
     assert_eq!(delays(policy, "retry:30000\n"), [30_000; 3]);
-    assert_eq!(delays(policy.floor(MS(100)), "retry:0\n"), [100, 200, 400]);
-    assert_eq!(delays(policy.ceiling(MS(5000)), ""), [3000, 5000, 5000]);
+    assert_eq!(
+        delays(policy.min_delay(MS(100)), "retry:0\n"),
+        [100, 200, 400]
+    );
+    assert_eq!(delays(policy.max_delay(MS(5000)), ""), [3000, 5000, 5000]);
     assert_eq!(
         delays(RetryPolicy::new().backoff(Duration::ZERO), ""),
         [3000; 3]
@@ -1318,23 +1323,27 @@ fn jitter_is_a_share_of_the_wait_and_only_ever_added() {
     let most = half.with_jitter(u32::MAX);
     assert!(most < MS(4500) && most > MS(4499), "{most:?}");
 
-    let ceiling = jitter(RetryPolicy::new().jitter(50).ceiling(MS(4000)));
+    let ceiling = jitter(RetryPolicy::new().jitter(50).max_delay(MS(4000)));
     assert_eq!((ceiling.delay, ceiling.jitter), (MS(3000), MS(1000)));
-    let ceiling = jitter(RetryPolicy::new().jitter(50).ceiling(MS(2000)));
+    let ceiling = jitter(RetryPolicy::new().jitter(50).max_delay(MS(2000)));
     assert_eq!((ceiling.delay, ceiling.jitter), (MS(2000), Duration::ZERO));
 
-    let all = jitter(RetryPolicy::new().time(Duration::MAX).jitter(u32::MAX));
+    let all = jitter(
+        RetryPolicy::new()
+            .reconnection_time(Duration::MAX)
+            .jitter(u32::MAX),
+    );
     assert_eq!(all.delay, Duration::MAX);
     assert_eq!(all.with_jitter(u32::MAX), Duration::MAX);
     let half = Duration::from_secs(u64::MAX / 2);
-    let large = jitter(RetryPolicy::new().time(half).jitter(100));
+    let large = jitter(RetryPolicy::new().reconnection_time(half).jitter(100));
     assert_eq!(large.with_jitter(0), half);
     assert_eq!(
         large.with_jitter(1 << 31).as_secs(),
         u64::MAX / 2 / 2 * 3 + 1
     );
     assert_eq!(
-        jitter(RetryPolicy::new().time(MS(100)).jitter(300)).jitter,
+        jitter(RetryPolicy::new().reconnection_time(MS(100)).jitter(300)).jitter,
         MS(300)
     );
 }

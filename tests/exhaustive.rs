@@ -148,8 +148,8 @@ fn all_streams_of_three_tokens_after_another_stream() {
     let mut models = roomy();
     models.push(Model::new(
         Limit::Fixed {
-            text_len: 1,
-            field_len: 1,
+            data_capacity: 1,
+            field_capacity: 1,
         },
         Ask::Items,
     ));
@@ -212,8 +212,8 @@ fn all_values_of_four_bytes_with_tiny_limits() {
 /// Limits that no string of ours reaches.
 fn roomy() -> Vec<Model> {
     let fixed = Limit::Fixed {
-        text_len: 240,
-        field_len: 80,
+        data_capacity: 240,
+        field_capacity: 80,
     };
     vec![
         Model::new(fixed, Ask::Items),
@@ -229,11 +229,11 @@ fn tiny() -> Vec<Model> {
     for limit in 0..=6 {
         models.push(Model::new(Limit::Heap(limit), Ask::Items));
     }
-    for text_len in 0..=4 {
-        for field_len in 0..=2 {
+    for data_capacity in 0..=4 {
+        for field_capacity in 0..=2 {
             let fixed = Limit::Fixed {
-                text_len,
-                field_len,
+                data_capacity,
+                field_capacity,
             };
             models.push(Model::new(fixed, Ask::Items));
         }
@@ -400,11 +400,11 @@ impl<'a> Walk<'a> {
             #[cfg(not(feature = "alloc"))]
             Limit::Heap(_) => unreachable!("there is no heap in this build"),
             Limit::Fixed {
-                text_len,
-                field_len,
+                data_capacity,
+                field_capacity,
             } => self.check_with(len, || {
-                let memory = Memory([0xAA; 480], text_len + 3 * field_len);
-                Decoder::with_storage(Fixed::with_field_len(memory, field_len))
+                let memory = Memory([0xAA; 480], data_capacity + 3 * field_capacity);
+                Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
             }),
         };
         self.pop_to(len);

@@ -155,7 +155,7 @@ fn bytes_come_as_they_like() {
         OPEN,
         "message a",
         "message b",
-        &format!("{LOST}Cut(Event) }}"),
+        &format!("{LOST}Truncated(Event) }}"),
         "> Last-Event-ID: 1",
         &format!("{FAILED}Status(204) }}"),
     ];

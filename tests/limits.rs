@@ -23,7 +23,7 @@ fn data_as_long_as_the_limit_is_an_event_and_one_byte_more_is_an_error() {
 
 #[test]
 fn the_errors_say_which_limit_it_was() {
-    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 3 + 3 * 4], 4));
+    let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 3 + 3 * 4], 4));
     let error = decoder.feed(b"data:1234").next_event().unwrap_err();
     assert_eq!(error.limit(), 3);
     assert_eq!(error.to_string(), "event exceeds the limit of 3 bytes");
@@ -36,10 +36,10 @@ fn the_errors_say_which_limit_it_was() {
 #[test]
 fn where_two_regions_are_full_at_the_same_byte_the_error_names_the_text() {
     // Beside two bytes of data there are four for the value of a line, as many as an event type may have.
-    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 6 + 3 * 4], 4));
+    let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 6 + 3 * 4], 4));
     let mut events = decoder.feed(b"data:ab\nevent:abcde");
     assert_eq!(events.next_event().unwrap_err().limit(), 6);
-    let mut decoder = Decoder::with_storage(Fixed::with_field_len([0; 6 + 3 * 4], 4));
+    let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 6 + 3 * 4], 4));
     let mut events = decoder.feed(b"data:a\nevent:abcde");
     assert_eq!(events.next_event().unwrap_err().limit(), 4);
 }
@@ -57,10 +57,10 @@ fn the_default_limit_is_16_mebibytes() {
 
 #[test]
 fn a_field_has_a_third_of_the_memory_at_most() {
-    let fixed = Fixed::with_field_len([0; 100], 34);
-    assert_eq!((fixed.field_len(), fixed.text_len()), (33, 1));
-    let fixed = Fixed::with_field_len([0; 100], usize::MAX);
-    assert_eq!((fixed.field_len(), fixed.text_len()), (33, 1));
+    let fixed = Fixed::with_field_capacity([0; 100], 34);
+    assert_eq!((fixed.field_capacity(), fixed.data_capacity()), (33, 1));
+    let fixed = Fixed::with_field_capacity([0; 100], usize::MAX);
+    assert_eq!((fixed.field_capacity(), fixed.data_capacity()), (33, 1));
 }
 
 #[test]
@@ -358,10 +358,10 @@ const fn heap(limit: usize) -> Limit {
     Limit::Heap(limit)
 }
 
-const fn fixed(text_len: usize, field_len: usize) -> Limit {
+const fn fixed(data_capacity: usize, field_capacity: usize) -> Limit {
     Limit::Fixed {
-        text_len,
-        field_len,
+        data_capacity,
+        field_capacity,
     }
 }
 

@@ -107,8 +107,8 @@ fn options() -> impl Strategy<Value = Options> {
         Just(Limit::Heap(1000)),
         Just(Limit::Heap(6)),
         Just(Limit::Fixed {
-            text_len: 8,
-            field_len: 5,
+            data_capacity: 8,
+            field_capacity: 5,
         }),
     ];
     let statuses: Vec<&'static [u16]> = vec![&[], &[], &[503, 429]];

@@ -8,8 +8,8 @@ use support::run::{assert_prompt, decoder};
 const ROOMY: [Limit; 2] = [
     Limit::Heap(usize::MAX),
     Limit::Fixed {
-        text_len: 1000,
-        field_len: 100,
+        data_capacity: 1000,
+        field_capacity: 100,
     },
 ];
 

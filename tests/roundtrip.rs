@@ -211,7 +211,7 @@ fn no_field_can_inject_a_line() {
 
         // In every piece of it, too.
         let mut encoder = Encoder::new(String::new());
-        let mut writer = encoder.begin(Frame::new()).unwrap();
+        let mut writer = encoder.begin_event(Frame::new()).unwrap();
         for character in injection.chars() {
             writer.write_char(character).unwrap();
         }
@@ -387,12 +387,12 @@ fn retry_is_whole_milliseconds_never_less_than_asked() {
 fn frames_without_data_disturb_no_other() {
     let frames = [
         Frame::new(),
-        Frame::heartbeat(),
+        Frame::keep_alive(),
         Frame::message("a"),
         Frame::new().retry(Duration::from_millis(5)),
         Frame::message("b"),
         Frame::new().id("9").unwrap(),
-        Frame::heartbeat(),
+        Frame::keep_alive(),
         Frame::message("c"),
     ];
     let stream: String = frames.iter().map(Frame::to_string).collect();
@@ -425,7 +425,7 @@ impl Write for Chunked {
 fn no_sink_is_given_an_empty_piece() {
     let frames = [
         Frame::new(),
-        Frame::heartbeat(),
+        Frame::keep_alive(),
         Frame::message(""),
         Frame::message("\n\r\n").comment("\n").id("").unwrap(),
     ];
@@ -433,7 +433,7 @@ fn no_sink_is_given_an_empty_piece() {
     for frame in frames {
         frame.encode_to_fmt(&mut Chunked::default()).unwrap();
         encoder.write_frame(&frame).unwrap();
-        let mut event = encoder.begin(frame).unwrap();
+        let mut event = encoder.begin_event(frame).unwrap();
         for piece in ["", "\r", "\n", "", "\n", "x\n"] {
             event.write_str(piece).unwrap();
         }
@@ -462,7 +462,7 @@ impl Write for Failing {
 fn write_three(encoder: &mut Encoder<Failing>) -> usize {
     let mut written = 0;
     written += usize::from(encoder.write_frame(&Frame::message("1\n1")).is_ok());
-    if let Ok(mut event) = encoder.begin(Frame::new().event("e").unwrap()) {
+    if let Ok(mut event) = encoder.begin_event(Frame::new().event("e").unwrap()) {
         // Whoever ignores an error still cannot finish the event.
         let _ = event.write_str("2\r");
         let _ = event.write_str("\n2");
@@ -490,8 +490,8 @@ fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
         }
         // Although the sink has recovered.
         let length = encoder.sink().text.len();
-        assert!(encoder.write_frame(&Frame::heartbeat()).is_err());
-        assert!(encoder.begin(Frame::heartbeat()).is_err());
+        assert!(encoder.write_frame(&Frame::keep_alive()).is_err());
+        assert!(encoder.begin_event(Frame::keep_alive()).is_err());
         assert_eq!(encoder.into_inner().text.len(), length);
     }
 }
@@ -500,7 +500,7 @@ fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
 fn an_event_that_is_not_finished_breaks_its_encoder() {
     let mut encoder = Encoder::new(String::new());
     encoder.write_frame(&Frame::message("whole")).unwrap();
-    let mut event = encoder.begin(Frame::message("ha")).unwrap();
+    let mut event = encoder.begin_event(Frame::message("ha")).unwrap();
     event.write_str("lf\n").unwrap();
     drop(event);
     assert!(encoder.is_broken());
@@ -508,7 +508,7 @@ fn an_event_that_is_not_finished_breaks_its_encoder() {
         encoder.write_frame(&Frame::message("next")),
         Err(fmt::Error)
     );
-    assert!(encoder.begin(Frame::message("next")).is_err());
+    assert!(encoder.begin_event(Frame::message("next")).is_err());
     assert_eq!(encoder.sink(), "data: whole\n\ndata: half\ndata: ");
     let whole = [self::event("message", "whole", "")];
     assert_eq!(decode([encoder.into_inner().as_bytes()]), whole);
@@ -517,7 +517,7 @@ fn an_event_that_is_not_finished_breaks_its_encoder() {
 #[test]
 fn a_crlf_is_one_line_end_also_between_two_writes_and_with_nothing_in_between() {
     let mut encoder = Encoder::new(String::new());
-    let mut event = encoder.begin(Frame::message("a\r")).unwrap();
+    let mut event = encoder.begin_event(Frame::message("a\r")).unwrap();
     for piece in ["", "\n", "\n", "b\r", "c\r", "", "", "\n\r", "\n"] {
         event.write_str(piece).unwrap();
     }

@@ -31,8 +31,8 @@ const SILENCE_MILLIS: u32 = 30_000;
 
 /// Waits fit the counter of milliseconds.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
-    .floor(Duration::from_millis(100))
-    .ceiling(Duration::from_secs(60 * 60))
+    .min_delay(Duration::from_millis(100))
+    .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(10 * 60))
     .jitter(20);
 
@@ -61,7 +61,7 @@ enum Step {
 impl<'a, M: Modem> Client<'a, M> {
     /// A client for `url`, with `memory` for an event.
     pub(crate) fn new(url: &'a str, memory: &'a mut [u8], modem: M) -> Result<Self, InvalidUrl> {
-        let decoder = Decoder::with_storage(Fixed::with_field_len(memory, 32));
+        let decoder = Decoder::with_storage(Fixed::with_field_capacity(memory, 32));
         Ok(Self {
             source: EventSource::with_decoder(url, decoder)?.retry_policy(RETRY_POLICY),
             modem,

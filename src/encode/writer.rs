@@ -24,8 +24,8 @@ use core::fmt::{self, Write};
 /// use std::fmt::Write;
 ///
 /// let mut encoder = Encoder::new(String::new());
-/// encoder.write_frame(&Frame::heartbeat())?;
-/// let mut event = encoder.begin(Frame::new().id("7").unwrap())?;
+/// encoder.write_frame(&Frame::keep_alive())?;
+/// let mut event = encoder.begin_event(Frame::new().id("7").unwrap())?;
 /// write!(event, "{} + {}\n= {}", 1, 2, 1 + 2)?;
 /// event.finish()?;
 /// assert_eq!(encoder.into_inner(), ":\nid: 7\ndata: 1 + 2\ndata: = 3\n\n");
@@ -68,7 +68,7 @@ impl<W> Encoder<W> {
     /// use sse_proto::{Encoder, Frame};
     ///
     /// let mut encoder = Encoder::new(String::new());
-    /// drop(encoder.begin(Frame::message("half"))?);
+    /// drop(encoder.begin_event(Frame::message("half"))?);
     /// assert!(encoder.is_broken());
     /// assert!(encoder.write_frame(&Frame::message("another")).is_err());
     /// assert_eq!(encoder.into_inner(), "data: half");
@@ -97,7 +97,7 @@ impl<W> Encoder<W> {
     ///
     /// let mut encoder = Encoder::new(String::from(":\n"));
     /// let start = encoder.sink().len();
-    /// drop(encoder.begin(Frame::message("half"))?);
+    /// drop(encoder.begin_event(Frame::message("half"))?);
     /// let mut buffer = encoder.into_inner();
     /// buffer.truncate(start);
     /// assert_eq!(buffer, ":\n");
@@ -142,13 +142,13 @@ impl<W: Write> Encoder<W> {
     /// use std::fmt::Write;
     ///
     /// let mut encoder = Encoder::new(String::new());
-    /// let mut event = encoder.begin(Frame::message("a\r").event("log").unwrap())?;
+    /// let mut event = encoder.begin_event(Frame::message("a\r").event("log").unwrap())?;
     /// event.write_str("\nb")?;
     /// event.finish()?;
     /// assert_eq!(encoder.sink(), "event: log\ndata: a\ndata: b\n\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
-    pub fn begin(&mut self, head: Frame<'_>) -> Result<EventWriter<'_, W>, fmt::Error> {
+    pub fn begin_event(&mut self, head: Frame<'_>) -> Result<EventWriter<'_, W>, fmt::Error> {
         self.open()?;
         let mut result = Ok(());
         pieces::each_before_data(&head, false, &mut |piece| {
@@ -189,7 +189,7 @@ impl<W: Write> Encoder<W> {
 }
 
 /// The data of an event while it is being made, for `write!` and whatever else writes text: begun
-/// by [`Encoder::begin`], ended by [`finish`](Self::finish).
+/// by [`Encoder::begin_event`], ended by [`finish`](Self::finish).
 ///
 /// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`],
 /// CR and CRLF come back as LF, also a CRLF that falls between two writes.
@@ -222,7 +222,7 @@ impl<W: Write> Encoder<W> {
 /// }
 ///
 /// let mut encoder = Encoder::new(String::new());
-/// let mut event = encoder.begin(Frame::new().event("delta")?)?;
+/// let mut event = encoder.begin_event(Frame::new().event("delta")?)?;
 /// serde_json::to_writer(Text(&mut event), &["a", "b\n"])?;
 /// event.finish()?;
 /// assert_eq!(encoder.sink(), "event: delta\ndata: [\"a\",\"b\\n\"]\n\n");
@@ -248,7 +248,7 @@ impl<W: Write> EventWriter<'_, W> {
     /// use sse_proto::{Encoder, Frame};
     ///
     /// let mut encoder = Encoder::new(String::new());
-    /// encoder.begin(Frame::new())?.finish()?;
+    /// encoder.begin_event(Frame::new())?.finish()?;
     /// assert_eq!(encoder.sink(), "data: \n\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```

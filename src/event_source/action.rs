@@ -33,7 +33,7 @@ pub enum Action<'s> {
     Connect(Request<'s>),
     /// To read the body of the response: [`feed`](EventSource::feed), and
     /// [`handle_disconnect`](EventSource::handle_disconnect) at its end.
-    Read(Reading),
+    Read(ReadTimeouts),
     /// To drop the connection, to let so much time pass since this action came up, and then to call
     /// [`handle_wait_elapsed`](EventSource::handle_wait_elapsed). To wait longer, for the network
     /// to come back say, is fine.
@@ -58,7 +58,7 @@ pub enum Action<'s> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Reading {
+pub struct ReadTimeouts {
     /// After so much time without a byte of the body the driver drops the connection and tells
     /// [`Disconnect::Timeout`](crate::Disconnect::Timeout): what
     /// [`read_timeout`](EventSource::read_timeout) says. It begins anew with the head of the

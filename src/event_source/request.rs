@@ -45,7 +45,7 @@ pub struct Request<'s> {
     /// So it is with an id that has a control character in it, or is longer than
     /// [`max_last_event_id_len`](crate::EventSource::max_last_event_id_len). The connection does
     /// not depend on it: a stream from its beginning is better than none.
-    pub last_event_id_left_out: bool,
+    pub last_event_id_omitted: bool,
     /// After so much time without the head of a response the driver gives the request up and tells
     /// [`Disconnect::Timeout`](crate::Disconnect::Timeout): what
     /// [`response_timeout`](crate::EventSource::response_timeout) says.
@@ -68,7 +68,7 @@ impl<'s> Request<'s> {
             url,
             credentials,
             last_event_id: (!id.is_empty() && can_be_sent).then_some(value),
-            last_event_id_left_out: !can_be_sent,
+            last_event_id_omitted: !can_be_sent,
             timeout: None,
             has_cache_control: true,
         }

@@ -15,7 +15,7 @@ use core::time::Duration;
 /// use std::time::Duration;
 ///
 /// const POLICY: RetryPolicy = RetryPolicy::new()
-///     .time(Duration::from_secs(1))
+///     .reconnection_time(Duration::from_secs(1))
 ///     .backoff(Duration::from_secs(30))
 ///     .jitter(50)
 ///     .statuses(&[429, 500, 502, 503, 504]);
@@ -35,9 +35,9 @@ use core::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
     reconnects: bool,
-    time: Duration,
-    floor: Duration,
-    ceiling: Duration,
+    reconnection_time: Duration,
+    min_delay: Duration,
+    max_delay: Duration,
     /// The longest wait that doubling comes to.
     backoff: Option<Duration>,
     /// How long a connection has to last for a row of failures to end; `None`: a message ends it.
@@ -57,9 +57,9 @@ impl RetryPolicy {
     pub const fn new() -> Self {
         Self {
             reconnects: true,
-            time: Duration::from_millis(3000),
-            floor: Duration::ZERO,
-            ceiling: Duration::MAX,
+            reconnection_time: Duration::from_millis(3000),
+            min_delay: Duration::ZERO,
+            max_delay: Duration::MAX,
             backoff: None,
             stable_after: None,
             max_failures: None,
@@ -98,7 +98,7 @@ impl RetryPolicy {
     /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
     /// use std::time::Duration;
     ///
-    /// let policy = RetryPolicy::new().time(Duration::from_millis(500));
+    /// let policy = RetryPolicy::new().reconnection_time(Duration::from_millis(500));
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let _error = source.handle_disconnect(Disconnect::Network);
     /// let Action::Wait(wait) = source.action() else { panic!() };
@@ -106,8 +106,8 @@ impl RetryPolicy {
     /// # }
     /// ```
     #[must_use]
-    pub const fn time(mut self, time: Duration) -> Self {
-        self.time = time;
+    pub const fn reconnection_time(mut self, time: Duration) -> Self {
+        self.reconnection_time = time;
         self
     }
 
@@ -118,7 +118,7 @@ impl RetryPolicy {
     /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
     /// use std::time::Duration;
     ///
-    /// let policy = RetryPolicy::new().floor(Duration::from_millis(500));
+    /// let policy = RetryPolicy::new().min_delay(Duration::from_millis(500));
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
     /// assert_eq!(source.feed(b"retry: 0\n").next_message(), Ok(None));
@@ -128,15 +128,15 @@ impl RetryPolicy {
     /// # }
     /// ```
     #[must_use]
-    pub const fn floor(mut self, floor: Duration) -> Self {
-        self.floor = floor;
+    pub const fn min_delay(mut self, delay: Duration) -> Self {
+        self.min_delay = delay;
         self
     }
 
     /// The longest wait, jitter included, against a server that says `retry:
     /// 18446744073709551615`: none unless set here.
     ///
-    /// It has the last word, also over [`floor`](RetryPolicy::floor), `Retry-After` and the
+    /// It has the last word, also over [`min_delay`](RetryPolicy::min_delay), `Retry-After` and the
     /// server's `retry`: there it departs from the standard, by which a wait may be longer than the
     /// reconnection time but not shorter. Without it a driver must not add a wait to a point in
     /// time without a look at overflow.
@@ -146,7 +146,7 @@ impl RetryPolicy {
     /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
     /// use std::time::Duration;
     ///
-    /// let policy = RetryPolicy::new().ceiling(Duration::from_secs(60));
+    /// let policy = RetryPolicy::new().max_delay(Duration::from_secs(60));
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
     /// assert_eq!(source.feed(b"retry: 18446744073709551615\n").next_message(), Ok(None));
@@ -156,8 +156,8 @@ impl RetryPolicy {
     /// # }
     /// ```
     #[must_use]
-    pub const fn ceiling(mut self, ceiling: Duration) -> Self {
-        self.ceiling = ceiling;
+    pub const fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
         self
     }
 
@@ -222,7 +222,7 @@ impl RetryPolicy {
     /// use std::time::Duration;
     ///
     /// let second = Duration::from_secs(1);
-    /// let policy = RetryPolicy::new().time(second).backoff(60 * second).stable_after(5 * second);
+    /// let policy = RetryPolicy::new().reconnection_time(second).backoff(60 * second).stable_after(5 * second);
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let mut delays = vec![];
     /// for lasts in [false, false, true, false] {
@@ -397,25 +397,28 @@ impl RetryPolicy {
     }
 
     /// `server`, or what stands here for it.
-    pub(super) fn reconnection_time(&self, server: Option<Duration>) -> Duration {
-        server.unwrap_or(self.time)
+    pub(super) fn effective_reconnection_time(&self, server: Option<Duration>) -> Duration {
+        server.unwrap_or(self.reconnection_time)
     }
 
     /// The wait after so many failures in a row, this one included.
     pub(super) fn wait(&self, server: Option<Duration>, failures: u32, least: Duration) -> Wait {
         const MILLISECOND: u128 = 1_000_000;
         // In nanoseconds, of which a duration has fewer than 2^94: nothing here overflows.
-        let time = self.reconnection_time(server).max(self.floor).as_nanos();
+        let time = self
+            .effective_reconnection_time(server)
+            .max(self.min_delay)
+            .as_nanos();
         let grown = self.backoff.map_or(0, |cap| {
             let doublings = failures.saturating_sub(1).min(31);
             (time.max(MILLISECOND) << doublings).min(cap.as_nanos())
         });
-        let ceiling = self.ceiling.as_nanos();
-        let delay = time.max(grown).max(least.as_nanos()).min(ceiling);
+        let max_delay = self.max_delay.as_nanos();
+        let delay = time.max(grown).max(least.as_nanos()).min(max_delay);
         let jitter = delay * u128::from(self.jitter_percent) / 100;
         Wait {
             delay: from_nanos(delay),
-            jitter: from_nanos(jitter.min(ceiling - delay)),
+            jitter: from_nanos(jitter.min(max_delay - delay)),
         }
     }
 }

@@ -85,7 +85,7 @@ pub enum Disconnect {
     /// there it is `Futile`.
     Network,
     /// The time is over that [`Request::timeout`](crate::Request::timeout) or
-    /// [`Reading::timeout`](crate::Reading::timeout) has set.
+    /// [`ReadTimeouts::timeout`](crate::ReadTimeouts::timeout) has set.
     Timeout,
     /// As `Network`, but another attempt would be futile or is not wanted: refused by policy, a
     /// certificate that is not trusted, aborted by the user.
@@ -114,7 +114,7 @@ pub enum Reason {
     EndOfBody,
     /// [`Disconnect::EndOfBody`], but amid a line or an event, of which nothing is handed out: the
     /// server was killed, or forgot the blank line behind its last event.
-    Cut(Unfinished),
+    Truncated(Unfinished),
     /// [`Disconnect::Network`]
     Network,
     /// [`Disconnect::Timeout`]
@@ -135,8 +135,8 @@ impl fmt::Display for Reason {
             Self::Status(status) => write!(f, "status {status}"),
             Self::ContentType => f.write_str("the content type is not text/event-stream"),
             Self::EndOfBody => f.write_str("the body ended"),
-            Self::Cut(Unfinished::Line) => f.write_str("the body ended inside a line"),
-            Self::Cut(Unfinished::Event) => f.write_str("the body ended inside an event"),
+            Self::Truncated(Unfinished::Line) => f.write_str("the body ended inside a line"),
+            Self::Truncated(Unfinished::Event) => f.write_str("the body ended inside an event"),
             Self::Network => f.write_str("network error"),
             Self::Timeout => f.write_str("timeout"),
             Self::Futile => f.write_str("the request is futile"),

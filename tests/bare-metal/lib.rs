@@ -154,7 +154,7 @@ struct Reader<'m> {
 impl<'m> Reader<'m> {
     fn new(memory: &'m mut [u8], region: usize) -> Self {
         let memory = memory.get_mut(..4 * region).unwrap_or_default();
-        let decoder = Decoder::with_storage(Fixed::with_field_len(memory, region));
+        let decoder = Decoder::with_storage(Fixed::with_field_capacity(memory, region));
         Self { decoder, due: &[] }
     }
 

@@ -11,7 +11,7 @@ pub fn program(memory: &mut [u8], device: &Device) {
         let frame = Frame::message(text)
             .event(text)
             .and_then(|frame| frame.id(text));
-        let frame = frame.unwrap_or(Frame::heartbeat());
+        let frame = frame.unwrap_or(Frame::keep_alive());
         let len = frame.encode_to_slice(memory).unwrap_or(0);
         (device.send)(memory.get(..len).unwrap_or_default());
     }

@@ -54,10 +54,10 @@ BROWSER = (None, lambda text: text, "event: end\ndata: \n\n")
 # Key, and what is said of it in the table; `None` for what stands between the events.
 FRAMES = {
     "nothing": ("nothing, the events as the API sends them", None),
-    "heartbeat": ("`Frame::heartbeat()`", ":\n"),
+    "heartbeat": ("`Frame::keep_alive()`", ":\n"),
     "heartbeat-ids": ("the same, A and B with ids", ":\n"),
     "heartbeat-last": ("the same, at the end of the body", None),
-    "heartbeat-blank": ("`Frame::heartbeat()`, then `Frame::new()`", ":\n\n"),
+    "heartbeat-blank": ("`Frame::keep_alive()`, then `Frame::new()`", ":\n\n"),
     "heartbeat-blank-ids": ("the same, A and B with ids", ":\n\n"),
     "blank": ("`Frame::new()`", "\n"),
     "blank-ids": ("the same, A and B with ids", "\n"),

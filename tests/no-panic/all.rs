@@ -79,7 +79,7 @@ pub fn encode(out: &mut [u8]) -> usize {
     };
     sum += usize::from(frame.encode_to_fmt(&mut Sink(black_box(100))).is_ok());
     sum += usize::from(encoder.write_frame(&frame).is_ok());
-    if let Ok(mut event) = encoder.begin(frame) {
+    if let Ok(mut event) = encoder.begin_event(frame) {
         sum += usize::from(event.write_str(text()).is_ok());
         sum += usize::from(event.finish().is_ok());
     }
@@ -119,10 +119,10 @@ fn show() -> usize {
 
 pub fn connect<S: Storage>(decoder: Decoder<S>) -> usize {
     let policy = RetryPolicy::new()
-        .time(black_box(Duration::MAX))
-        .floor(black_box(Duration::MAX));
+        .reconnection_time(black_box(Duration::MAX))
+        .min_delay(black_box(Duration::MAX));
     let policy = policy
-        .ceiling(black_box(Duration::MAX))
+        .max_delay(black_box(Duration::MAX))
         .backoff(black_box(Duration::MAX));
     let policy = policy
         .jitter(black_box(u32::MAX))
@@ -173,7 +173,7 @@ fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
     source.expect_end();
     sum += usize::from(source.reconnect_now().is_some());
     sum += usize::from(source.set_url(text()).is_ok()) + source.failures() as usize;
-    sum += usize::from(source.last_event_id_left_out());
+    sum += usize::from(source.last_event_id_omitted());
     sum += usize::from(source.set_last_event_id(text()).is_ok());
     sum += usize::from(source.origin() == Origin::of(text())) + source.last_event_id().len();
     sum += usize::from(
@@ -202,7 +202,7 @@ pub fn fixed() -> usize {
     let mut sum = decode(&mut decoder) + encode(black_box(&mut out[..])) + show();
     sum += connect(decoder);
     let len = black_box(7);
-    sum + decode(&mut Decoder::with_storage(Fixed::with_field_len(
+    sum + decode(&mut Decoder::with_storage(Fixed::with_field_capacity(
         [0; 64], len,
     )))
 }

@@ -44,7 +44,7 @@ fn heap() -> usize {
     }
     sum += decode_all(all::text().as_bytes()).count();
     sum += usize::from(EventSource::new(all::text()).is_ok());
-    let frame = all::frame().unwrap_or(Frame::heartbeat());
+    let frame = all::frame().unwrap_or(Frame::keep_alive());
     let (mut vec, mut string) = (black_box(Vec::new()), black_box(String::new()));
     frame.encode_to_vec(&mut vec);
     frame.encode_to_string(&mut string);

@@ -184,8 +184,8 @@ impl Source {
                 };
                 self.lose(match unfinished {
                     None => "EndOfBody",
-                    Some(Unfinished::Line) => "Cut(Line)",
-                    Some(Unfinished::Event) => "Cut(Event)",
+                    Some(Unfinished::Line) => "Truncated(Line)",
+                    Some(Unfinished::Event) => "Truncated(Event)",
                 });
             }
             // "Otherwise, if res is a network error, then reestablish the connection, unless the

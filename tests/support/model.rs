@@ -12,8 +12,11 @@
 pub(crate) enum Limit {
     /// One number for all that is held: data, event type, pending id and the value of the line under way.
     Heap(usize),
-    /// The data and the value of the line under way share `text_len` bytes; an event type or id has `field_len`.
-    Fixed { text_len: usize, field_len: usize },
+    /// The data and the value of the line under way share `data_capacity` bytes; an event type or id has `field_capacity`.
+    Fixed {
+        data_capacity: usize,
+        field_capacity: usize,
+    },
 }
 
 /// What the caller asks the decoder for.
@@ -351,14 +354,14 @@ impl<'m> Stream<'m> {
                 (held > limit).then_some(limit)
             }
             Limit::Fixed {
-                text_len,
-                field_len,
+                data_capacity,
+                field_capacity,
             } => {
                 let has_own_region = matches!(field, Field::Named("event" | "id"));
-                if has_own_region && field_len < text_len.saturating_sub(data) {
-                    (value.len() > field_len).then_some(field_len)
+                if has_own_region && field_capacity < data_capacity.saturating_sub(data) {
+                    (value.len() > field_capacity).then_some(field_capacity)
                 } else {
-                    (data + value.len() > text_len).then_some(text_len)
+                    (data + value.len() > data_capacity).then_some(data_capacity)
                 }
             }
         }

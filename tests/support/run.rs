@@ -32,17 +32,17 @@ pub(crate) fn decoder(limit: Limit) -> Option<Box<dyn Drive>> {
         #[cfg(not(feature = "alloc"))]
         Limit::Heap(_) => None,
         Limit::Fixed {
-            text_len,
-            field_len,
-        } => Some(Box::new(fixed(text_len, field_len))),
+            data_capacity,
+            field_capacity,
+        } => Some(Box::new(fixed(data_capacity, field_capacity))),
     }
 }
 
 /// A decoder over regions of these lengths.
-pub(crate) fn fixed(text_len: usize, field_len: usize) -> Decoder<Fixed<Vec<u8>>> {
+pub(crate) fn fixed(data_capacity: usize, field_capacity: usize) -> Decoder<Fixed<Vec<u8>>> {
     // Dirty memory: a decoder that reads what it did not write is found out.
-    let memory = vec![0xAA; text_len + 3 * field_len];
-    Decoder::with_storage(Fixed::with_field_len(memory, field_len))
+    let memory = vec![0xAA; data_capacity + 3 * field_capacity];
+    Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
 }
 
 /// Feeds all chunks; the items of each.

@@ -317,9 +317,9 @@ pub(crate) fn limit() -> impl Strategy<Value = Limit> {
     ];
     prop_oneof![
         heap.prop_map(Limit::Heap),
-        fixed.prop_map(|(text_len, field_len)| Limit::Fixed {
-            text_len,
-            field_len
+        fixed.prop_map(|(data_capacity, field_capacity)| Limit::Fixed {
+            data_capacity,
+            field_capacity
         }),
     ]
 }
@@ -330,8 +330,8 @@ pub(crate) fn roomy() -> impl Strategy<Value = Limit> {
         Limit::Heap(usize::MAX),
         Limit::Heap(16 << 20),
         Limit::Fixed {
-            text_len: 1 << 20,
-            field_len: 1 << 18,
+            data_capacity: 1 << 20,
+            field_capacity: 1 << 18,
         },
     ])
 }

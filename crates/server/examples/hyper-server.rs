@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tokio::spawn(connections.watch(connection.into_owned()));
     }
     drop(listener);
-    hub.shut_down(SPREAD);
+    hub.shutdown(SPREAD);
     let _ = time::timeout(GRACE, connections.shutdown()).await;
     Ok(())
 }

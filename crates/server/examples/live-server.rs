@@ -130,7 +130,7 @@ async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
         None => include_str!("data/live.html").to_owned(),
     };
     let hub = HubBuilder::new()
-        .heartbeat(args.heartbeat)
+        .keep_alive(args.heartbeat)
         .retry(args.retry)
         .start(Position::Oldest)
         .build(store);
@@ -158,7 +158,7 @@ async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
     }
     // Each stream ends with the time at which its client is to be back. Those that come meanwhile, on
     // connections that are open, are told the same.
-    hub.shut_down(args.spread);
+    hub.shutdown(args.spread);
     drop(stop);
     Ok(time::timeout(GRACE, server).await.unwrap_or(Ok(()))?)
 }

@@ -75,7 +75,7 @@ pub enum Position {
 /// How a hub serves its clients.
 struct Options {
     retry: Duration,
-    heartbeat: Duration,
+    keep_alive: Duration,
     start: Position,
     gap_event: Box<str>,
     max_clients: usize,
@@ -118,7 +118,7 @@ impl<S: Store> Hub<S> {
     ///
     /// The last bytes are `retry` and a blank line, without which some clients do not obey it. The SDK of
     /// OpenAI for Python takes that for an event without data, and raises.
-    pub fn shut_down(&self, spread: Duration) {
+    pub fn shutdown(&self, spread: Duration) {
         self.end_all(spread, Some(Admission::Later));
     }
 
@@ -158,7 +158,7 @@ impl<S: Store> fmt::Debug for Hub<S> {
 ///
 /// let hub = HubBuilder::new()
 ///     .retry(Duration::from_secs(5))
-///     .heartbeat(Duration::from_secs(8))
+///     .keep_alive(Duration::from_secs(8))
 ///     .start(Position::Oldest)
 ///     .max_clients(10_000)
 ///     .build(MemoryStore::with_history(4 << 20));
@@ -175,7 +175,7 @@ impl HubBuilder {
         Self {
             options: Options {
                 retry: Duration::from_secs(2),
-                heartbeat: Duration::from_secs(15),
+                keep_alive: Duration::from_secs(15),
                 start: Position::Head,
                 gap_event: "gap".into(),
                 max_clients: 100_000,
@@ -197,8 +197,8 @@ impl HubBuilder {
 
     /// After how much silence a stream gets a heartbeat (`:\n`): 15 seconds by default, and at least
     /// half of it. Some proxies and servers cut a connection after less.
-    pub fn heartbeat(mut self, silence: Duration) -> Self {
-        self.options.heartbeat = silence;
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.options.keep_alive = interval;
         self
     }
 
@@ -297,7 +297,7 @@ impl fmt::Debug for HubBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HubBuilder")
             .field("retry", &self.options.retry)
-            .field("heartbeat", &self.options.heartbeat)
+            .field("keep_alive", &self.options.keep_alive)
             .field("start", &self.options.start)
             .finish_non_exhaustive()
     }

@@ -546,7 +546,7 @@ async fn a_frame_without_data_is_refused() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, HISTORY).unwrap();
     let topic = store.topic("t").unwrap();
-    not_done(topic.append(Frame::heartbeat(), &token()).await);
+    not_done(topic.append(Frame::keep_alive(), &token()).await);
     not_done(topic.append(Frame::new(), &token()).await);
     assert!(!directory.join("t.sse").exists());
 }

@@ -202,7 +202,7 @@ async fn all_clients_get_the_same_bytes() {
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_comes_after_silence_and_only_then() {
     let hub = HubBuilder::new()
-        .heartbeat(Duration::from_secs(8))
+        .keep_alive(Duration::from_secs(8))
         .build(MemoryStore::new());
     let mut body = hub.subscribe_at("t", Position::Oldest).unwrap();
     assert_eq!(next(&mut body).await.unwrap(), "retry: 2000\n");
@@ -269,7 +269,7 @@ async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return(
     let begin = Instant::now();
     let (bodies, ()) = tokio::join!(ending, async {
         sleep(Duration::from_secs(1)).await;
-        hub.shut_down(Duration::from_secs(10));
+        hub.shutdown(Duration::from_secs(10));
     });
     assert_eq!(begin.elapsed().as_secs(), 1, "they end at once");
     let mut returns = Vec::new();
@@ -325,7 +325,7 @@ async fn what_was_published_before_a_shutdown_is_sent_before_the_end() {
     }
     let last = publish(&hub, "we go").await;
     let more = publish(&hub, &"x".repeat(20_000)).await;
-    hub.shut_down(Duration::ZERO);
+    hub.shutdown(Duration::ZERO);
     for body in [&mut body, &mut returning] {
         let mut sent = next(body).await.unwrap();
         // What keeps coming does not hold it open.
@@ -440,7 +440,7 @@ async fn limits_hold_and_who_leaves_makes_room() {
         .unwrap();
     for frame in [
         Frame::new(),
-        Frame::heartbeat(),
+        Frame::keep_alive(),
         Frame::new().retry(Duration::ZERO),
         Frame::new().id("7").unwrap(),
     ] {
@@ -618,7 +618,7 @@ async fn while_the_store_is_away_streams_stay_open_and_publishing_says_that_nobo
         is_away: is_away.clone(),
     };
     let hub = HubBuilder::new()
-        .heartbeat(Duration::from_secs(4))
+        .keep_alive(Duration::from_secs(4))
         .build(store);
     let mut new = hub.subscribe("t", &HeaderMap::new()).await.unwrap();
     let mut returning = subscribe(&hub, "7-7").await;
@@ -653,7 +653,7 @@ async fn while_the_store_is_away_streams_stay_open_and_publishing_says_that_nobo
     // A shutdown does not wait for a store.
     is_away.store(true, Relaxed);
     publish_into(&hub).await;
-    hub.shut_down(Duration::ZERO);
+    hub.shutdown(Duration::ZERO);
     assert_eq!(next(&mut new).await.unwrap(), "retry: 2000\n\n");
     assert_eq!(next(&mut new).await, None);
 }

@@ -22,8 +22,8 @@ pub(crate) const INTERRUPTED: u8 = 130;
 
 /// As the standard has it, and kind to servers that are down or ask for the impossible.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
-    .floor(Duration::from_millis(100))
-    .ceiling(Duration::from_secs(60 * 60))
+    .min_delay(Duration::from_millis(100))
+    .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(60))
     .jitter(20);
 
@@ -68,7 +68,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let mut source = pin!(source);
     close_at_ctrl_c(source.handle()).map_err(Failure::Signals)?;
     let mut output = Output::new(args.json);
-    if source.last_event_id_left_out() {
+    if source.last_event_id_omitted() {
         complain(NOT_TOLD);
     }
 
@@ -108,7 +108,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
                 complain(format_args!("lost: {}", lost.reason()));
                 let (wait, place) = (lost.wait().unwrap_or_default(), after(id));
                 complain(format_args!("next request in {wait:.1?}{place}"));
-                if source.last_event_id_left_out() {
+                if source.last_event_id_omitted() {
                     complain(NOT_TOLD);
                 }
             }
@@ -116,7 +116,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
                 complain_causes(&lost);
                 complain(format_args!("closed: {}", lost.reason()));
                 return match lost.reason() {
-                    Reason::Status(204) | Reason::EndOfBody | Reason::Cut(_) => {
+                    Reason::Status(204) | Reason::EndOfBody | Reason::Truncated(_) => {
                         Ok(Ending::Complete {
                             too_large: output.too_large(),
                         })

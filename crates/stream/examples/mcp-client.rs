@@ -100,7 +100,7 @@ impl<'a> Server<'a> {
         let mut get = Request::get(self.url).body(Bytes::new())?;
         *get.headers_mut() = self.headers.clone();
         let source = EventSource::new(get, Reqwest::from(self.client.clone()), tokio::time::sleep)?;
-        let mut source = match source.begin_with(response.into()) {
+        let mut source = match source.with_response(response.into()) {
             Ok(source) => pin!(source),
             Err(response) => {
                 let status = response.status();

@@ -28,8 +28,8 @@ use tokio::{signal, time};
 
 /// As the standard has it, and kind to servers that are down or ask for the impossible.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
-    .floor(Duration::from_millis(100))
-    .ceiling(Duration::from_secs(60 * 60))
+    .min_delay(Duration::from_millis(100))
+    .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(60))
     .jitter(20);
 
@@ -117,7 +117,7 @@ async fn listen(args: Args, connect: impl Connect) -> Result<ExitCode, Failure> 
     request.headers_mut().extend(args.header);
     let source = EventSource::new(request, connect, time::sleep)?
         .retry_policy(RETRY_POLICY.statuses(&args.retry_status))
-        .last_event_id_from(&args.last_event_id)
+        .with_last_event_id(&args.last_event_id)
         .response_timeout(args.timeout)
         .read_timeout(args.timeout);
     let mut source = pin!(source);

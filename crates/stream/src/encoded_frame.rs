@@ -18,7 +18,7 @@ use sse_proto::Frame;
 pub struct EncodedFrame(Bytes);
 
 impl EncodedFrame {
-    /// An empty comment, two bytes long: see [`Frame::heartbeat`].
+    /// An empty comment, two bytes long: see [`Frame::keep_alive`].
     ///
     /// ```
     /// assert_eq!(sse_proto_stream::EncodedFrame::HEARTBEAT.as_bytes(), b":\n");

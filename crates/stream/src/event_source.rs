@@ -119,7 +119,7 @@ pin_project! {
     {
         connect: C,
         sleep: T,
-        each_attempt: H,
+        prepare_request: H,
         // What the caller wants of each attempt beside its URL, if it is more than a plain GET.
         request: Option<Box<Request<Bytes>>>,
         state: State<Machine, Chunk<C>, Received>,
@@ -244,7 +244,7 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
         Ok(Self {
             connect,
             sleep,
-            each_attempt: |_| {},
+            prepare_request: |_| {},
             request: (!is_plain(&request)).then(|| Box::new(request)),
             state: State::new(machine),
             phase: Phase::Begin,
@@ -276,16 +276,19 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     /// # let sleep = |_| std::future::pending::<()>();
     /// # let current_token = || HeaderValue::from_static("Bearer 1");
     /// let source = EventSource::get("http://a.example/", connect, sleep)?;
-    /// let source = source.each_attempt(move |request| {
+    /// let source = source.prepare_request(move |request| {
     ///     request.headers_mut().insert("authorization", current_token());
     /// });
     /// # Ok::<(), sse_proto_stream::InvalidUrl>(())
     /// ```
-    pub fn each_attempt<G: FnMut(&mut Request<Bytes>)>(self, prepare: G) -> EventSource<C, T, G> {
+    pub fn prepare_request<G: FnMut(&mut Request<Bytes>)>(
+        self,
+        prepare: G,
+    ) -> EventSource<C, T, G> {
         EventSource {
             connect: self.connect,
             sleep: self.sleep,
-            each_attempt: prepare,
+            prepare_request: prepare,
             request: self.request,
             state: self.state,
             phase: self.phase,
@@ -319,12 +322,12 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     /// # let sleep = |_| std::future::pending::<()>();
     /// let response = post().await.unwrap();
     /// let source = EventSource::get("http://a.example/", connect, sleep).unwrap();
-    /// let source = source.begin_with(response).map_err(|response| response.status()).unwrap();
+    /// let source = source.with_response(response).map_err(|response| response.status()).unwrap();
     /// let mut events = std::pin::pin!(source.events());
     /// assert_eq!(events.next().await.unwrap().unwrap().data(), "x");
     /// # });
     /// ```
-    pub fn begin_with(mut self, response: Response<C::Body>) -> Result<Self, Response<C::Body>> {
+    pub fn with_response(mut self, response: Response<C::Body>) -> Result<Self, Response<C::Body>> {
         if !has_events(&response) {
             return Err(response);
         }
@@ -354,7 +357,7 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     }
 
     /// Begins behind the event with this ID. One that is longer than the decoder's limit is not taken.
-    pub fn last_event_id_from(mut self, id: &str) -> Self {
+    pub fn with_last_event_id(mut self, id: &str) -> Self {
         let _too_long = self.state.decoder.set_last_event_id(id);
         self
     }
@@ -413,18 +416,18 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     }
 
     /// The last event ID string as of the events that were handed out: to be stored, and given to
-    /// [`last_event_id_from`](Self::last_event_id_from) in another life.
+    /// [`with_last_event_id`](Self::with_last_event_id) in another life.
     pub fn last_event_id(&self) -> &str {
         self.state.last_event_id()
     }
 
     /// Whether requests leave the last event ID out, as no header can carry it: it has control
     /// characters, or more than 4096 bytes. The server does not know then where to go on.
-    pub fn last_event_id_left_out(&self) -> bool {
-        self.state.decoder.last_event_id_left_out()
+    pub fn last_event_id_omitted(&self) -> bool {
+        self.state.decoder.last_event_id_omitted()
     }
 
-    /// The URL as it was given, or as [`each_attempt`](Self::each_attempt) has set it.
+    /// The URL as it was given, or as [`prepare_request`](Self::prepare_request) has set it.
     pub fn url(&self) -> &str {
         self.state.decoder.url()
     }

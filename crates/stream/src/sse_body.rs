@@ -104,12 +104,12 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// # futures_executor::block_on(async {
     /// let silent = stream::pending::<Result<EncodedFrame, Infallible>>();
     /// let timer = |_: Duration| std::future::ready(()); // elsewhere: tokio::time::sleep
-    /// let mut body = SseBody::new(silent).heartbeat(Duration::from_secs(15), timer);
+    /// let mut body = SseBody::new(silent).keep_alive(Duration::from_secs(15), timer);
     /// let frame = body.frame().await.unwrap().unwrap();
     /// assert_eq!(frame.into_data().unwrap(), ":\n");
     /// # });
     /// ```
-    pub fn heartbeat<G, U>(self, silence: Duration, sleep: G) -> SseBody<S, G, U, D>
+    pub fn keep_alive<G, U>(self, silence: Duration, sleep: G) -> SseBody<S, G, U, D>
     where
         G: FnMut(Duration) -> U,
         U: Future,

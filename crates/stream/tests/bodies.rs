@@ -83,7 +83,7 @@ fn text(text: &'static str) -> Poll<Option<Result<Bytes, &'static str>>> {
 fn a_heartbeat_comes_after_silence_of_half_to_all_of_the_time() {
     let (frames, clock) = (Frames::default(), Clock::default());
     let sleep = |time| clock.sleep(time);
-    let mut body = pin!(SseBody::new(frames.clone()).heartbeat(Duration::from_secs(10), sleep));
+    let mut body = pin!(SseBody::new(frames.clone()).keep_alive(Duration::from_secs(10), sleep));
     let mut last_sent = 0;
     let mut beats = 0;
     for now in 0..100_000 {
@@ -165,8 +165,8 @@ fn options_can_be_set_in_any_order() {
         move |time| clock.sleep(time)
     };
     let body = SseBody::new(silent()).until(std::future::pending::<()>());
-    let mut body = pin!(body.heartbeat(second, sleep()));
-    let other = SseBody::new(silent()).heartbeat(second, sleep());
+    let mut body = pin!(body.keep_alive(second, sleep()));
+    let other = SseBody::new(silent()).keep_alive(second, sleep());
     let mut other = pin!(other.until(std::future::pending::<()>()));
     assert!(poll(body.as_mut()).is_pending() && poll(other.as_mut()).is_pending());
     clock.now.set(1000);

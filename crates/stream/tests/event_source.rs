@@ -67,7 +67,7 @@ fn it_reconnects_and_goes_on_where_it_was() {
     let due = [
         "open 200",
         r#"message "one" "1""#,
-        "lost Cut(Line) 500",
+        "lost Truncated(Line) 500",
         "lost Network 500",
         "open 200",
         r#"message "two" "2""#,
@@ -94,7 +94,7 @@ fn it_reconnects_and_goes_on_where_it_was() {
 #[test]
 fn a_request_says_what_the_standard_says() {
     let network = Network::new([]);
-    let mut source = pin!(source!(network).last_event_id_from(" č "));
+    let mut source = pin!(source!(network).with_last_event_id(" č "));
     assert_eq!(log(&network, source.as_mut(), 5), [""; 0]);
     let requests = network.requests();
     let request = &requests[0];
@@ -186,7 +186,7 @@ fn the_last_event_id_is_that_of_the_events_that_were_handed_out() {
         text("id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n"),
         Step::Hang,
     ])]);
-    let mut source = pin!(source!(network).last_event_id_from("0"));
+    let mut source = pin!(source!(network).with_last_event_id("0"));
     let mut ids = vec![source.last_event_id().to_owned()];
     while let Some(Some(item)) = next_until(&network, source.as_mut(), 5) {
         assert!(item.is_ok());
@@ -202,10 +202,10 @@ fn an_id_that_no_header_can_carry_is_left_out_and_told() {
     for (id, is_left_out) in [("1", false), ("a\u{c}b", true)] {
         let network = Network::new([stream(&[text(&format!("id: {id}\n\n"))])]);
         let mut source = pin!(source!(network));
-        assert!(!source.last_event_id_left_out());
+        assert!(!source.last_event_id_omitted());
         assert_eq!(log(&network, source.as_mut(), 3000).len(), 2);
         assert_eq!(source.last_event_id(), id);
-        assert_eq!(source.last_event_id_left_out(), is_left_out);
+        assert_eq!(source.last_event_id_omitted(), is_left_out);
         let sent = Some(id).filter(|_| !is_left_out);
         assert_eq!(
             network.asked()[1],
@@ -394,7 +394,7 @@ fn a_futile_error_ends_it_and_a_closure_does_not_lose_that() {
 #[test]
 fn it_gives_up_when_the_policy_says_so() {
     let network = Network::new([Answer::Refused, Answer::Refused, Answer::Refused]);
-    let policy = RetryPolicy::new().max_failures(2).time(MS(10));
+    let policy = RetryPolicy::new().max_failures(2).reconnection_time(MS(10));
     let mut source = pin!(source!(network).retry_policy(policy));
     let due = ["lost Network 10", "failed GaveUp(2)", "end"];
     assert_eq!(log(&network, source.as_mut(), u64::MAX), due);
@@ -407,7 +407,12 @@ fn it_gives_up_when_the_policy_says_so() {
 fn what_is_no_get_is_sent_once() {
     let cut = || stream(&[text("data: x\n\ndata: y\n")]);
     let network = Network::new([cut(), cut()]);
-    let due = ["open 200", r#"message "x" """#, "failed Cut(Event)", "end"];
+    let due = [
+        "open 200",
+        r#"message "x" """#,
+        "failed Truncated(Event)",
+        "end",
+    ];
     assert_eq!(
         log(&network, pin!(source!(network, post("{}"))), u64::MAX),
         due
@@ -494,7 +499,7 @@ fn it_can_begin_with_a_response_that_is_here() {
     };
     let network = Network::new([stream(&[text("data: y\n\n"), Step::Hang])]);
     let first = response(200, "text/event-stream", &[text("id: 1\ndata: x\n\n")]);
-    let mut source = pin!(source!(network).begin_with(first).ok().unwrap());
+    let mut source = pin!(source!(network).with_response(first).ok().unwrap());
     assert_eq!(source.ready_state(), ReadyState::Open);
     let due = [
         "open 200",
@@ -509,7 +514,7 @@ fn it_can_begin_with_a_response_that_is_here() {
     // Another answer is handed back.
     for (status, content_type) in [(200, "application/json"), (202, "text/event-stream")] {
         let other = response(status, content_type, &[text("{}")]);
-        let refused = source!(network).begin_with(other).err().unwrap();
+        let refused = source!(network).with_response(other).err().unwrap();
         assert_eq!(refused.status(), status);
     }
 }
@@ -600,7 +605,7 @@ fn a_connection_that_lasts_ends_a_row_of_failures() {
     for timeout in [None, Some(1000), Some(5)] {
         let network = Network::new([short(), short(), long(), short()]);
         let policy = RetryPolicy::new()
-            .time(MS(100))
+            .reconnection_time(MS(100))
             .backoff(MS(10_000))
             .stable_after(MS(30));
         let mut source = source!(network).retry_policy(policy).items(true);
@@ -630,7 +635,7 @@ fn a_connection_that_lasts_ends_a_row_of_failures() {
 #[test]
 fn waits_have_the_jitter_of_the_policy() {
     let network = Network::new([Answer::Refused]);
-    let policy = RetryPolicy::new().time(MS(1000)).jitter(50);
+    let policy = RetryPolicy::new().reconnection_time(MS(1000)).jitter(50);
     let mut waits = vec![];
     for _ in 0..20 {
         let network = Network::new([Answer::Refused]);
@@ -872,7 +877,7 @@ fn each_attempt_can_have_its_own_header_and_url() {
         Answer::Silence,
     ]);
     let mut attempt = 0;
-    let mut source = pin!(source!(network).each_attempt(move |request| {
+    let mut source = pin!(source!(network).prepare_request(move |request| {
         attempt += 1;
         assert_eq!(
             request.headers().get("token"),
@@ -1124,8 +1129,8 @@ impl http_body::Body for Hang {
 fn where_a_body_was_cut_is_told() {
     for (body, reason) in [
         ("data: x\n\n", Reason::EndOfBody),
-        ("data: x\n", Reason::Cut(Unfinished::Event)),
-        ("data: x", Reason::Cut(Unfinished::Line)),
+        ("data: x\n", Reason::Truncated(Unfinished::Event)),
+        ("data: x", Reason::Truncated(Unfinished::Line)),
         ("data: x\n\n:ping\n", Reason::EndOfBody),
     ] {
         let network = Network::new([stream(&[text(body)])]);

@@ -304,7 +304,7 @@ async fn an_error_does_not_overtake_the_frames_before_it(client: impl Client) {
 async fn heartbeats_are_comments_while_the_handler_is_silent(client: impl Client) {
     const SILENCE: Duration = Duration::from_millis(60);
     let mut server = Server::new(|frames, _| {
-        let body = SseBody::new(frames).heartbeat(SILENCE, time::sleep);
+        let body = SseBody::new(frames).keep_alive(SILENCE, time::sleep);
         body.into_response()
     })
     .await;
@@ -346,7 +346,7 @@ async fn a_shutdown_ends_open_streams_between_two_events(client: impl Client) {
             Ok(frame) if frame.as_bytes() == b"data: busy\n\n" => busy.clone().left_stream(),
             frame => stream::iter([frame]).right_stream(),
         });
-        let body = SseBody::new(frames).heartbeat(Duration::from_secs(15), time::sleep);
+        let body = SseBody::new(frames).keep_alive(Duration::from_secs(15), time::sleep);
         body.until(shutdown).into_response()
     })
     .await;

@@ -100,7 +100,7 @@ fn a_body_runs_on_frames_a_timer_and_a_shutdown_that_are_not_send() {
         false => std::task::Poll::Pending,
     });
     let body = SseBody::new(frames)
-        .heartbeat(Duration::from_secs(1), sleep)
+        .keep_alive(Duration::from_secs(1), sleep)
         .until(over);
     let mut body = pin!(body.into_response().into_body());
     block_on(async {
@@ -141,7 +141,7 @@ fn the_futures_of_a_stream_that_is_send_are_send() {
     let timer: Timer = |_| ready(());
     let body = SseBody::new(stream::pending::<io::Result<EncodedFrame>>());
     let mut body = pin!(
-        body.heartbeat(Duration::from_secs(1), timer)
+        body.keep_alive(Duration::from_secs(1), timer)
             .until(ready(()))
     );
     is_send(&body.frame());

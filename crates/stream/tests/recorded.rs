@@ -143,8 +143,8 @@ fn naive(bytes: &[u8]) -> (Option<String>, u64, &'static str) {
     }
     let reason = match (rest, block.1) {
         ("", false) => "EndOfBody",
-        ("", true) => "Cut(Event)",
-        _ => "Cut(Line)",
+        ("", true) => "Truncated(Event)",
+        _ => "Truncated(Line)",
     };
     (id.filter(|id| !id.is_empty()), retry, reason)
 }
@@ -238,7 +238,7 @@ fn trpc_cut_inside_the_event_that_restores_the_id_begins_anew() {
         &connected,
         &one,
         TYPING,
-        "lost Cut(Event) 3000",
+        "lost Truncated(Event) 3000",
         "open 200",
         &connected,
         &one,
@@ -267,7 +267,7 @@ fn trpc_cut_inside_a_tracked_event_sends_it_again() {
         &one,
         TYPING,
         r#"restore-id "" "1""#,
-        "lost Cut(Line) 3000",
+        "lost Truncated(Line) 3000",
         "open 200",
         &again,
         &two,
@@ -340,7 +340,7 @@ fn nest_begins_anew_after_each_cut() {
     let due = [
         "open 200",
         r#"message "{\"n\":1,\"text\":\"žluť\\n🏮\"}" "1""#,
-        "lost Cut(Event) 500",
+        "lost Truncated(Event) 500",
         "open 200",
         r#"message "{\"n\":1,\"text\":\"žluť\\n🏮\"}" "1""#,
         r#"note "two\nlines" "2""#,
@@ -481,7 +481,7 @@ fn litestar_cut_between_cr_and_lf_resumes() {
 #[test]
 fn litestar_without_a_message_leaves_the_id_as_it_is() {
     let (seen, ids) = cut_at(&LITESTAR, LITESTAR.recorded(None).len(), None);
-    let due = ["lost EndOfBody 0", "open 200", "lost Cut(Event) 900"];
+    let due = ["lost EndOfBody 0", "open 200", "lost Truncated(Event) 900"];
     assert!(seen.ends_with(&due.map(str::to_owned)));
     assert_eq!(ids[1..], [Some("4".to_owned()), Some("4".to_owned())]);
 }

@@ -11,8 +11,8 @@ pub(crate) fn check(case: &Case) {
     // Each byte may become the three of U+FFFD.
     let len = 3 * stream.len();
     let fixed = Limit::Fixed {
-        text_len: len,
-        field_len: len,
+        data_capacity: len,
+        field_capacity: len,
     };
     for limit in [Limit::Heap(len), fixed] {
         case.check(&stream, limit, true);

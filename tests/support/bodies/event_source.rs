@@ -33,7 +33,7 @@ case! {
         jitter_percent: u16,
         /// Of the heap, or of the text region.
         limit: u16,
-        field_len: u16,
+        field_capacity: u16,
         url: Text,
         id: Text,
         ops: List<Op>,
@@ -84,8 +84,8 @@ pub(crate) fn check(case: &Case) {
         limit: match flag(FIXED) {
             false => Limit::Heap(limit),
             true => Limit::Fixed {
-                text_len: limit,
-                field_len: super::input::size(case.field_len),
+                data_capacity: limit,
+                field_capacity: super::input::size(case.field_capacity),
             },
         },
         ask: Ask::Items,
@@ -127,11 +127,17 @@ pub(crate) fn check_life(url: (&str, &str), id: &str, options: &Options, ops: &[
         #[cfg(not(feature = "alloc"))]
         Limit::Heap(_) => {}
         Limit::Fixed {
-            text_len,
-            field_len,
+            data_capacity,
+            field_capacity,
         } => {
-            let id = if id.len() <= field_len { id } else { "" };
-            assert_as_the_model(run::fixed(text_len, field_len), url, id, options, ops);
+            let id = if id.len() <= field_capacity { id } else { "" };
+            assert_as_the_model(
+                run::fixed(data_capacity, field_capacity),
+                url,
+                id,
+                options,
+                ops,
+            );
         }
     }
 }
@@ -162,13 +168,13 @@ impl<'o, S: Storage> Driver<'o, S> {
             RetryPolicy::never()
         };
         policy = policy
-            .time(milliseconds(options.time))
-            .floor(milliseconds(options.floor))
+            .reconnection_time(milliseconds(options.time))
+            .min_delay(milliseconds(options.floor))
             .jitter(options.jitter_percent)
             .retry_content_type(options.retries_content_type)
             .statuses(options.statuses);
         if let Some(ceiling) = options.ceiling {
-            policy = policy.ceiling(milliseconds(ceiling));
+            policy = policy.max_delay(milliseconds(ceiling));
         }
         if let Some(cap) = options.backoff {
             policy = policy.backoff(milliseconds(cap));

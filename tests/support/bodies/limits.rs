@@ -9,8 +9,8 @@ use crate::support::run::{decoder, read_all};
 case! {
     struct Case {
         heap: u16,
-        text_len: u16,
-        field_len: u16,
+        data_capacity: u16,
+        field_capacity: u16,
         reading: Reading,
     }
 }
@@ -19,16 +19,16 @@ pub(crate) fn check(case: &Case) {
     let stream = case.reading.stream();
     let heap = size(case.heap);
     let fixed = Limit::Fixed {
-        text_len: size(case.text_len),
-        field_len: size(case.field_len),
+        data_capacity: size(case.data_capacity),
+        field_capacity: size(case.field_capacity),
     };
     for limit in [Limit::Heap(heap), fixed] {
         case.reading.check(&stream, limit, false);
     }
 
     let same = Limit::Fixed {
-        text_len: heap,
-        field_len: heap,
+        data_capacity: heap,
+        field_capacity: heap,
     };
     let items = |limit| {
         let mut decoder = decoder(limit)?;

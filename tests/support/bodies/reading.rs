@@ -50,7 +50,7 @@ pub(crate) fn check(limit: Limit, life: &Life<'_>) {
     let mut model = Model::new(limit, ask);
     let fits = match limit {
         Limit::Heap(_) => true,
-        Limit::Fixed { field_len, .. } => life.seed.len() <= field_len,
+        Limit::Fixed { field_capacity, .. } => life.seed.len() <= field_capacity,
     };
     assert_eq!(decoder.seed(life.seed).is_ok(), fits);
     if fits {

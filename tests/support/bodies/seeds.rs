@@ -34,8 +34,8 @@ pub(crate) fn seeds() -> BTreeMap<&'static str, Vec<Seed>> {
         let limit = limit.unwrap_or(LARGEST_SIZE).min(LARGEST_SIZE);
         let limits = limits::Case {
             heap: limit,
-            text_len: limit,
-            field_len: limit,
+            data_capacity: limit,
+            field_capacity: limit,
             reading,
         };
         add("limits", &case, input(&limits));
@@ -164,7 +164,7 @@ fn life(case: &Value) -> event_source::Case {
     event_source::Case {
         time: 3000,
         limit: LARGEST_SIZE,
-        field_len: LARGEST_SIZE,
+        field_capacity: LARGEST_SIZE,
         url: Text(field(case, "url")),
         id: Text(optional(case, "lastEventId").unwrap_or_default()),
         ops: List(ops),
@@ -192,7 +192,7 @@ fn with_all_options(ops: &[Op]) -> event_source::Case {
         response_timeout: 30,
         read_timeout: 60,
         limit: LARGEST_SIZE,
-        field_len: LARGEST_SIZE,
+        field_capacity: LARGEST_SIZE,
         ops: List(
             pairs
                 .flat_map(|(op, more)| [more.clone(), op.clone()])

@@ -111,7 +111,7 @@ fn apply(encoder: &mut Encoder<Sink>, op: &Op) -> (Owned, fmt::Result) {
             is_finished,
         } => (head.writable(), writes, *is_finished),
     };
-    let result = encoder.begin(head.frame()).and_then(|mut event| {
+    let result = encoder.begin_event(head.frame()).and_then(|mut event| {
         for text in writes {
             // Whoever ignores an error still cannot finish the event.
             let _ = event.write_str(text);

@@ -119,7 +119,7 @@ impl PublishError {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let hub = Hub::new(MemoryStore::new());
-    /// let error = hub.publish("prices", Frame::heartbeat()).await.unwrap_err();
+    /// let error = hub.publish("prices", Frame::keep_alive()).await.unwrap_err();
     /// assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     /// # }
     /// ```

@@ -122,7 +122,7 @@ impl<S: Store> Hub<S> {
             next,
             future: None,
         };
-        let body = SseBody::new(frames).heartbeat(shared.options.heartbeat, time::sleep);
+        let body = SseBody::new(frames).keep_alive(shared.options.keep_alive, time::sleep);
         Ok(Subscription {
             body: Some(Box::pin(body)),
         })

@@ -159,7 +159,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         server.usage()?.resident
     );
 
-    let mut faults = shutdown::shut_down(&mut server, idle, &watchers, &feed, spread)?;
+    let mut faults = shutdown::shutdown(&mut server, idle, &watchers, &feed, spread)?;
     if lacking == 0 {
         faults.push("a client that reads nothing was given everything".to_owned());
     }

@@ -27,7 +27,7 @@ const STILL_THERE: Duration = Duration::from_millis(200);
 const PARTS: usize = 10;
 
 /// Stops the server, and starts the next one. Returns what was wrong.
-pub(crate) fn shut_down(
+pub(crate) fn shutdown(
     server: &mut Server,
     idle: Idle,
     watchers: &[Watcher],

@@ -35,7 +35,7 @@ pub(crate) async fn serve(args: Args) -> Result<ExitCode, Failure> {
     let hub = HubBuilder::new()
         .start(Position::Oldest)
         .retry(Duration::from_millis(500))
-        .heartbeat(Duration::from_secs(2))
+        .keep_alive(Duration::from_secs(2))
         .build(store);
     let app = Router::new()
         .route("/events", get(events))

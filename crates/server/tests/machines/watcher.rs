@@ -43,7 +43,7 @@ pub(crate) async fn watch(
         .retry_policy(RetryPolicy::new().jitter(100))
         .response_timeout(Duration::from_secs(10))
         .read_timeout(Duration::from_secs(10))
-        .each_attempt(move |request| {
+        .prepare_request(move |request| {
             if let Ok(url) = urls[attempt % 2].parse() {
                 *request.uri_mut() = url;
             }

@@ -75,7 +75,7 @@ fn stream() -> Vec<u8> {
     let mut stream = String::new();
     let mut say = |data: &str| {
         stream += &Frame::message(data).to_string();
-        stream += &Frame::heartbeat().to_string();
+        stream += &Frame::keep_alive().to_string();
     };
     say(&chunk(json!({ "role": "assistant", "content": "" }), None));
     for (number, word) in ANSWER.split_inclusive([' ', '\u{3084}']).enumerate() {

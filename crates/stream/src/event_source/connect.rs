@@ -16,7 +16,7 @@ use http_body::Body;
 /// headers from other origins. A library that cannot help following them tells the [`FinalUrl`].
 ///
 /// It is asked for each request, also for those that redirects lead to. To give all attempts a new
-/// header, see [`EventSource::each_attempt`](crate::EventSource::each_attempt).
+/// header, see [`EventSource::prepare_request`](crate::EventSource::prepare_request).
 ///
 /// ```
 /// use bytes::Bytes;

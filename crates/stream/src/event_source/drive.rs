@@ -156,7 +156,7 @@ where
         *request.uri_mut() = url.clone();
         let given = this.state.decoder.url();
         let mut may_have_headers = asked.url == given || redirect::is_same_origin(asked.url, given);
-        (this.each_attempt)(&mut request);
+        (this.prepare_request)(&mut request);
         if *request.uri() != url {
             // From now on it is the caller's. One that is no URL stays out.
             match this.state.decoder.set_url(request.uri().to_string()) {
