@@ -4,18 +4,22 @@
 //! validation (`utf8`), and by the line machine (`line`) for what outlives a chunk. What a line says
 //! they both ask of `field`.
 
-mod cursor;
+mod builder;
+mod events;
 mod field;
 mod line;
+mod line_buffer;
 mod utf8;
+mod window;
 
-use crate::storage::{Heap, Region, Storage};
+use crate::storage::{Heap, Storage};
+use builder::{Borrowed, EventBuilder, Outcome};
 use core::fmt;
 use core::time::Duration;
-use cursor::Lent;
-use line::{Line, Machine, Outcome};
+use line::{LineState, PendingLine};
+use utf8::Utf8Decoder;
 
-pub use cursor::Events;
+pub use events::Events;
 
 /// An incremental decoder of one event stream after another.
 ///
@@ -47,7 +51,9 @@ pub use cursor::Events;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Decoder<S = Heap> {
-    machine: Machine<S>,
+    line: PendingLine,
+    utf8: Utf8Decoder,
+    builder: EventBuilder<S>,
 }
 
 #[cfg(feature = "alloc")]
@@ -101,7 +107,9 @@ impl<S: Storage> Decoder<S> {
     /// ```
     pub const fn with_storage(storage: S) -> Self {
         Self {
-            machine: Machine::new(storage),
+            line: PendingLine::new(),
+            utf8: Utf8Decoder::new(),
+            builder: EventBuilder::new(storage),
         }
     }
 
@@ -120,7 +128,7 @@ impl<S: Storage> Decoder<S> {
     /// ```
     #[inline]
     pub fn feed<'d, 'i>(&'d mut self, chunk: &'i [u8]) -> Events<'d, 'i, S> {
-        Events::new(&mut self.machine, chunk)
+        Events::new(self, chunk)
     }
 
     /// The standard's last event ID *string*: the last `id` that a blank line has committed, or the
@@ -138,7 +146,7 @@ impl<S: Storage> Decoder<S> {
     /// # }
     /// ```
     pub fn last_event_id(&self) -> &str {
-        self.machine.storage.text(Region::LastEventId)
+        self.builder.last_event_id()
     }
 
     /// Seeds the last event ID string, before a stream that goes on where another one ended.
@@ -161,14 +169,8 @@ impl<S: Storage> Decoder<S> {
     /// assert_eq!(decoder.set_last_event_id("12345").unwrap_err().limit(), 4);
     /// ```
     pub fn set_last_event_id(&mut self, id: &str) -> Result<(), IdTooLong> {
-        let storage = &mut self.machine.storage;
-        let limit = storage.longest_seed();
-        if id.len() > limit {
-            return Err(IdTooLong { limit });
-        }
-        storage.truncate(Region::LastEventId, 0);
-        storage.push(Region::LastEventId, id);
-        Ok(())
+        let set = self.builder.set_last_event_id(id);
+        set.map_err(|limit| IdTooLong { limit })
     }
 
     /// The reconnection time that the server last asked for with `retry`, in any stream; `None` if
@@ -184,7 +186,7 @@ impl<S: Storage> Decoder<S> {
     /// # }
     /// ```
     pub fn reconnection_time(&self) -> Option<Duration> {
-        self.machine.reconnection_time.map(Duration::from_millis)
+        self.builder.reconnection_time()
     }
 
     /// What the bytes so far have left unfinished: what an end here would cut off.
@@ -208,14 +210,14 @@ impl<S: Storage> Decoder<S> {
     /// # }
     /// ```
     pub fn unfinished(&self) -> Option<Unfinished> {
-        let machine = &self.machine;
-        match machine.line {
-            Line::StreamStart(0) | Line::AfterCr | Line::Start => {
-                machine.is_in_event().then_some(Unfinished::Event)
+        match self.line.state {
+            LineState::StreamStart(0) | LineState::AfterCr | LineState::Start => {
+                self.builder.is_in_event().then_some(Unfinished::Event)
             }
-            Line::StreamStart(_) | Line::Head | Line::Value(..) | Line::Ignored => {
-                Some(Unfinished::Line)
-            }
+            LineState::StreamStart(_)
+            | LineState::Prefix
+            | LineState::Value(..)
+            | LineState::Ignored => Some(Unfinished::Line),
         }
     }
 
@@ -235,7 +237,9 @@ impl<S: Storage> Decoder<S> {
     /// # }
     /// ```
     pub fn reset(&mut self) {
-        self.machine.restart();
+        self.line.reset();
+        self.utf8.clear();
+        self.builder.reset();
     }
 
     /// The stream has ended: hands over the event that the end cut short, as if the missing line
@@ -260,17 +264,40 @@ impl<S: Storage> Decoder<S> {
     /// # }
     /// ```
     pub fn finish(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
-        let machine = &mut self.machine;
-        machine.settle();
-        let ended = match machine.line {
-            Line::StreamStart(_) | Line::AfterCr | Line::Start => Ok(Outcome::Nothing),
-            Line::Head | Line::Value(..) | Line::Ignored => machine.end_line(false),
+        self.clear_dispatched();
+        let ended = match self.line.state {
+            LineState::StreamStart(_) | LineState::AfterCr | LineState::Start => {
+                Ok(Outcome::Nothing)
+            }
+            LineState::Prefix | LineState::Value(..) | LineState::Ignored => self.end_line(false),
         };
-        let event = machine.blank_line();
-        machine.line = Line::StreamStart(0);
-        machine.idle = false;
+        let has_event = self.dispatch();
+        self.line.state = LineState::StreamStart(0);
+        self.line.between_events = false;
         ended?;
-        Ok(event.then(|| Event::new(machine, &Lent::default())))
+        Ok(has_event.then(|| self.builder.event(&Borrowed::default())))
+    }
+
+    /// Frees the event or comment that was returned last. `true`: it was an event, and the next
+    /// one may start.
+    #[inline]
+    fn clear_dispatched(&mut self) -> bool {
+        let cleared = self.builder.clear_dispatched() && self.line.state == LineState::Start;
+        if cleared {
+            self.line.between_events = true;
+        }
+        cleared
+    }
+
+    /// Reads a blank line. `true` if it dispatches an event.
+    #[inline]
+    fn dispatch(&mut self) -> bool {
+        self.flush();
+        let has_event = self.builder.dispatch();
+        if !has_event {
+            self.line.between_events = self.line.state == LineState::Start;
+        }
+        has_event
     }
 }
 
@@ -297,34 +324,6 @@ pub struct Event<'e> {
     /// The last event ID string when the event was dispatched: the `id` of this event, or of an
     /// earlier one.
     pub last_event_id: &'e str,
-}
-
-impl<'e> Event<'e> {
-    /// An event that has data and nothing else.
-    #[inline]
-    fn lone<S: Storage>(machine: &'e Machine<S>, data: &'e str) -> Self {
-        Self {
-            event_type: "message",
-            data,
-            last_event_id: machine.storage.text(Region::LastEventId),
-        }
-    }
-
-    #[inline]
-    fn new<S: Storage>(machine: &'e Machine<S>, lent: &Lent<'e>) -> Self {
-        let storage = &machine.storage;
-        Self {
-            event_type: match lent
-                .event_type
-                .unwrap_or_else(|| storage.text(Region::EventType))
-            {
-                "" => "message",
-                event_type => event_type,
-            },
-            data: lent.data.unwrap_or_else(|| storage.text(Region::Text)),
-            last_event_id: storage.text(Region::LastEventId),
-        }
-    }
 }
 
 /// What [`Events::next_item`] hands out.

@@ -13,7 +13,7 @@ use crate::counters;
 pub trait Storage: sealed::Memory {}
 
 pub(crate) mod sealed {
-    use super::{Held, Region, Room};
+    use super::{Region, Remaining, Usage};
 
     pub trait Memory {
         /// What [`take_staged`](Memory::take_staged) gives.
@@ -37,7 +37,7 @@ pub(crate) mod sealed {
         }
         /// What `region` holds from `start` on.
         fn text_from(&self, region: Region, start: usize) -> &str;
-        /// Appends. The caller has asked [`room`](Memory::room); what does not fit is not stored.
+        /// Appends. The caller has asked [`remaining`](Memory::remaining); what does not fit is not stored.
         fn push(&mut self, region: Region, text: &str);
         /// Appends an LF and `text` to `Text`, as two calls of [`push`](Memory::push) would.
         fn push_line(&mut self, text: &str) {
@@ -55,7 +55,7 @@ pub(crate) mod sealed {
         /// The longest last event ID that may be set from outside, in bytes.
         fn longest_seed(&self) -> usize;
         /// How much the value of the unfinished line, a value for `region`, may still grow.
-        fn room(&self, held: Held, region: Region) -> Room;
+        fn remaining(&self, usage: Usage, region: Region) -> Remaining;
     }
 }
 
@@ -76,27 +76,27 @@ pub enum Region {
 /// Lengths, in bytes of decoded text, of what the event under way holds, be it stored or still lent
 /// from the chunk.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Held {
+pub struct Usage {
     pub data: usize,
     pub event_type: usize,
     pub pending_id: usize,
     /// The value of the unfinished line, unless it is data and counted there.
-    pub line: usize,
+    pub value: usize,
 }
 
 /// Bytes that are still free, and the limit to name when they do not suffice.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct Remaining {
     pub bytes: usize,
     pub limit: usize,
 }
 
-impl Held {
-    pub(crate) const NOTHING: Self = Self {
+impl Usage {
+    pub(crate) const NONE: Self = Self {
         data: 0,
         event_type: 0,
         pending_id: 0,
-        line: 0,
+        value: 0,
     };
 }
 
@@ -294,10 +294,10 @@ impl sealed::Memory for Heap {
     }
 
     #[inline]
-    fn room(&self, held: Held, _region: Region) -> Room {
+    fn remaining(&self, usage: Usage, _region: Region) -> Remaining {
         // No sum can overflow: together they were within `limit` when they were taken.
-        let used = held.data + held.event_type + held.pending_id + held.line;
-        Room {
+        let used = usage.data + usage.event_type + usage.pending_id + usage.value;
+        Remaining {
             bytes: self.limit.saturating_sub(used),
             limit: self.limit,
         }
@@ -534,18 +534,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> sealed::Memory for Fixed<B> {
     }
 
     #[inline]
-    fn room(&self, held: Held, region: Region) -> Room {
+    fn remaining(&self, usage: Usage, region: Region) -> Remaining {
         let text = self.data_capacity();
-        let room = Room {
-            bytes: text.saturating_sub(held.data + held.line),
+        let room = Remaining {
+            bytes: text.saturating_sub(usage.data + usage.value),
             limit: text,
         };
         if region == Region::Text {
             return room;
         }
         let field = self.field_capacity();
-        let own = Room {
-            bytes: field.saturating_sub(held.line),
+        let own = Remaining {
+            bytes: field.saturating_sub(usage.value),
             limit: field,
         };
         if own.bytes < room.bytes { own } else { room }

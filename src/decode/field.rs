@@ -40,12 +40,12 @@ impl Field {
 }
 
 /// No field has a longer name.
-pub(super) const NAME_LEN: usize = 5;
+pub(super) const MAX_NAME_LEN: usize = 5;
 
 /// Whether a line that starts with these bytes may be one of a field, as far as the first of them
 /// says. Comments are none.
 #[inline]
-pub(super) fn may_be_field(line: &[u8]) -> bool {
+pub(super) fn starts_field(line: &[u8]) -> bool {
     matches!(line, [b'd' | b'e' | b'i' | b'r', ..])
 }
 
@@ -63,7 +63,7 @@ pub(super) fn data_value(line: &[u8]) -> Option<&[u8]> {
 /// The field of a whole line, `None` if it is unknown, and its value: "If value starts with a
 /// U+0020 SPACE character, remove it".
 #[inline]
-pub(super) fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
+pub(super) fn parse_line(line: &[u8]) -> (Option<Field>, &[u8]) {
     let (field, rest) = match line {
         [b'd', b'a', b't', b'a', rest @ ..] => (Field::Data, rest),
         [b'e', b'v', b'e', b'n', b't', rest @ ..] => (Field::EventType, rest),
@@ -84,14 +84,14 @@ pub(super) fn split(line: &[u8]) -> (Option<Field>, &[u8]) {
 // Packed: the decoder is smaller by a word.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, packed)]
-pub(super) struct Digits {
+pub(super) struct RetryParser {
     number: u64,
     /// Whether there were only digits; `None` before the first byte.
     valid: Option<bool>,
 }
 
-impl Digits {
-    pub(super) const NONE: Self = Self {
+impl RetryParser {
+    pub(super) const NEW: Self = Self {
         number: 0,
         valid: None,
     };
@@ -115,22 +115,26 @@ impl Digits {
 /// The first bytes of a line that may be one of a field. Most lines that chunks cut are so short that
 /// they are here as a whole once they end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    bytes: [u8; Self::MOST],
+pub(super) struct LinePrefix {
+    bytes: [u8; Self::MAX_LEN],
     pub(super) len: u8,
     /// How many of them may be collected, so that the line is read as a whole; beyond that, only those
     /// of the name are.
-    pub(super) most: u8,
+    pub(super) max_len: u8,
 }
 
-impl Head {
+impl LinePrefix {
     /// At least a name and its colon.
-    pub(super) const MOST: usize = if OPTIMIZE_FOR_SIZE { NAME_LEN + 1 } else { 32 };
+    pub(super) const MAX_LEN: usize = if OPTIMIZE_FOR_SIZE {
+        MAX_NAME_LEN + 1
+    } else {
+        32
+    };
 
     pub(super) const EMPTY: Self = Self {
-        bytes: [0; Self::MOST],
+        bytes: [0; Self::MAX_LEN],
         len: 0,
-        most: 0,
+        max_len: 0,
     };
 
     #[inline]

@@ -1,331 +1,192 @@
-//! UTF-8: what can be lent as it stands, and what becomes U+FFFD.
+//! Decoding of UTF-8 that arrives in pieces. Invalid bytes become U+FFFD.
 //!
-//! CR, LF and colon are no part of a multi-byte sequence, so decoding the values one by one gives
-//! what the standard's decoding of the whole stream gives. [`Valid`] answers for bytes of one
-//! chunk; [`Incomplete`] carries a sequence over the end of a chunk.
+//! CR, LF and colon are not part of any multi-byte sequence, so decoding value by value gives what
+//! the standard's decoding of the whole stream gives.
 
+use super::window::Utf8Checker;
 use crate::counters;
 use crate::scanner::OPTIMIZE_FOR_SIZE;
 use core::str;
 
 pub(super) const REPLACEMENT: &str = "\u{FFFD}";
 
-/// A number of them, for bytes that are all invalid.
-pub(super) const REPLACEMENTS: &str = concat!(
+/// Replacements for a run of invalid bytes.
+const REPLACEMENTS: &str = concat!(
     "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
     "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
     "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
     "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
 );
 
-/// How far ahead validation goes. Validating much at once is several times cheaper than value by
-/// value.
-const WINDOW: usize = 16 * 1024;
-
-/// A value this long gains nothing from a window.
-const LONG: usize = 2 * 1024;
-
-/// Where no more than this is left of a chunk, neither does the last value.
-const SHORT: usize = 32;
-
 /// What is known of some bytes before they are decoded.
-pub(super) enum Known<'i> {
-    Nothing,
-    /// They are this, but for a sequence that breaks off at their end.
-    Text(&'i str),
-    /// They are not valid.
-    Faulty,
+pub(super) enum Validity<'i> {
+    Unknown,
+    /// They end with this text, unless an incomplete sequence follows it.
+    Valid(&'i str),
+    Invalid,
 }
 
-/// What was found out about the chunk.
-#[derive(Debug, Default)]
-pub(super) struct Valid<'i> {
-    /// A part that is valid, and where it starts.
-    window: &'i str,
-    start: usize,
-    /// Behind the first byte of the last fault that was found; 0: there was none.
-    behind_fault: usize,
-    /// Up to here the chunk was looked at and a fault was found: what is behind the window goes
-    /// value by value, so that no input makes each value scan the same bytes ahead again.
-    faulty_until: usize,
+/// Decodes one text after another, each in any number of pieces.
+#[derive(Debug, Clone)]
+pub(super) struct Utf8Decoder {
+    /// The start of a sequence, which the last piece ended in.
+    carry: [u8; 3],
+    carry_len: u8,
+    pub(super) checker: Utf8Checker,
 }
 
-impl<'i> Valid<'i> {
-    /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No sequence may
-    /// cross either end.
+impl Utf8Decoder {
+    pub(super) const fn new() -> Self {
+        Self {
+            carry: [0; 3],
+            carry_len: 0,
+            checker: Utf8Checker::new(),
+        }
+    }
+
+    /// Whether the text so far ends with a complete character.
     #[inline]
-    pub(super) fn get(
+    pub(super) fn is_complete(&self) -> bool {
+        self.carry_len == 0
+    }
+
+    /// Drops the text so far.
+    pub(super) fn clear(&mut self) {
+        self.carry_len = 0;
+    }
+
+    /// Decodes the next piece of the text, and hands it to `put` in parts.
+    #[inline]
+    pub(super) fn decode(
         &mut self,
-        chunk: &'i [u8],
-        start: usize,
-        end: usize,
-        lookahead: &mut Lookahead,
-    ) -> Option<&'i str> {
-        if OPTIMIZE_FOR_SIZE {
-            return lookahead.find(chunk.get(start..end)?).ok();
-        }
-        // Before the window, the subtraction wraps and the range is out of bounds.
-        let known = start.wrapping_sub(self.start)..end.wrapping_sub(self.start);
-        match self.window.get(known) {
-            Some(text) => Some(text),
-            None => self.validate(chunk, start, end, lookahead),
-        }
-    }
-
-    /// What is known of the line at `start..end`.
-    pub(super) fn line(&self, start: usize, end: usize) -> Known<'static> {
-        if self.is_faulty(start, end) {
-            Known::Faulty
-        } else {
-            Known::Nothing
-        }
-    }
-
-    #[inline]
-    fn is_faulty(&self, start: usize, end: usize) -> bool {
-        start < self.behind_fault && self.behind_fault <= end
-    }
-
-    /// What is known of the chunk from `start` on, but for a sequence that breaks off at its end.
-    pub(super) fn tail(&self, chunk: &'i [u8], start: usize) -> Known<'i> {
-        let (bytes, _) = Incomplete::split_from(chunk.get(start..).unwrap_or_default());
-        let known = start.wrapping_sub(self.start);
-        match self.window.get(known..) {
-            Some(tail) if tail.len() == bytes.len() => Known::Text(tail),
-            _ => Known::Nothing,
-        }
-    }
-
-    #[inline(never)]
-    fn validate(
-        &mut self,
-        chunk: &'i [u8],
-        start: usize,
-        end: usize,
-        lookahead: &mut Lookahead,
-    ) -> Option<&'i str> {
-        if self.is_faulty(start, end) {
-            return None;
-        }
-        let mut ahead = chunk.len().min(start.saturating_add(WINDOW));
-        if start >= self.faulty_until
-            && end <= ahead
-            && end - start < LONG
-            && ahead - start > SHORT
-            && !lookahead.fault_is_likely
-        {
-            // Further than the blank line that ends this event.
-            if ahead > end + 2 {
-                if lookahead.is_unread {
-                    let len = lookahead.likely_len(chunk).max(start);
-                    ahead = ahead.min(start + len).max(end);
-                }
-                lookahead.is_unread = true;
-                lookahead.chunk_len = u32::try_from(chunk.len()).unwrap_or(0);
-            }
-            self.start = aligned(chunk, start);
-            // A character that the end of the window cuts is no fault.
-            let (bytes, _) = Incomplete::split_from(chunk.get(self.start..ahead)?);
-            match lookahead.find(bytes) {
-                Ok(text) => self.window = text,
-                Err(len) => {
-                    self.faulty_until = ahead;
-                    self.behind_fault = self.start + len + 1;
-                    self.window = "";
-                    if !self.is_faulty(start, end) {
-                        self.window = str::from_utf8(bytes.get(..len)?).ok()?;
-                    }
-                }
-            }
-            return self.window.get(start - self.start..end - self.start);
-        }
-        match lookahead.find(chunk.get(start..end)?) {
-            Ok(text) => Some(text),
-            Err(len) => {
-                lookahead.is_unread = true;
-                self.behind_fault = start + len + 1;
-                None
-            }
-        }
-    }
-}
-
-/// Validates text, and remembers across chunks whether it is worth doing so ahead of what is read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lookahead {
-    /// The last text had a fault. Where there is one there are more: nothing is validated ahead, and
-    /// what is fast on valid text only is not tried.
-    fault_is_likely: bool,
-    /// A cursor looked further ahead than it has read. If it is dropped there and what it left is fed
-    /// again, whatever the next cursor finds out may be in vain too: it looks no further ahead than it
-    /// has come, or than the last cursor read.
-    pub(super) is_unread: bool,
-    /// The length of that cursor's chunk; 0 if that is no `u32`.
-    chunk_len: u32,
-}
-
-impl Lookahead {
-    pub(super) const NEW: Self = Self {
-        fault_is_likely: false,
-        is_unread: false,
-        chunk_len: 0,
-    };
-
-    /// How much of `chunk` may be read by its cursor: as much as the last one read, if `chunk` is what
-    /// it left.
-    #[inline]
-    fn likely_len(self, chunk: &[u8]) -> usize {
-        let before = usize::try_from(self.chunk_len).unwrap_or(0);
-        before.saturating_sub(chunk.len())
-    }
-
-    /// `bytes` as text, or how many of them are valid.
-    #[inline]
-    pub(super) fn find<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, usize> {
-        counters::scanned(bytes.len());
-        #[cfg(feature = "simdutf8")]
-        if bytes.len() >= 64 && !self.fault_is_likely {
-            let text = simdutf8::compat::from_utf8(bytes);
-            self.fault_is_likely = text.is_err();
-            return text.map_err(|error| error.valid_up_to());
-        }
-        let text = str::from_utf8(bytes);
-        self.fault_is_likely = text.is_err();
-        text.map_err(|error| error.valid_up_to())
-    }
-}
-
-/// Where to start validation so that `start` is included: up to seven bytes before it, where memory
-/// is aligned, if they are ASCII. A name and a colon are; and `from_utf8` is slow before it comes to
-/// an aligned word.
-#[inline]
-fn aligned(chunk: &[u8], start: usize) -> usize {
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let back = start.wrapping_sub(chunk.as_ptr().align_offset(8)) % 8;
-    let aligned = start.saturating_sub(back);
-    match chunk.get(aligned..).and_then(<[u8]>::first_chunk) {
-        // The bytes from `start` on are shifted out; for `back == 0` all of them should be.
-        Some(word) if (u64::from_le_bytes(*word) << 1 << (63 - 8 * back)) & HIGH == 0 => aligned,
-        _ => start,
-    }
-}
-
-/// The beginning of a multi-byte sequence at the end of what was read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Incomplete {
-    bytes: [u8; 4],
-    len: u8,
-}
-
-/// What a byte makes of an [`Incomplete`] sequence.
-pub(super) enum Continued {
-    Complete,
-    Incomplete,
-    /// The byte does not belong to the sequence, which was a maximal subpart: one U+FFFD, and the
-    /// byte starts afresh.
-    Broken,
-}
-
-impl Incomplete {
-    pub(super) const NONE: Self = Self {
-        bytes: [0; 4],
-        len: 0,
-    };
-
-    #[inline]
-    pub(super) fn is_none(self) -> bool {
-        self.len == 0
-    }
-
-    /// Splits a sequence off that `bytes` breaks off in.
-    #[inline]
-    pub(super) fn split_from(bytes: &[u8]) -> (&[u8], Self) {
-        match bytes.last() {
-            Some(last) if !last.is_ascii() => Self::split_from_cut(bytes),
-            _ => (bytes, Self::NONE),
-        }
-    }
-
-    fn split_from_cut(bytes: &[u8]) -> (&[u8], Self) {
-        for len in 1..=3 {
-            let mid = bytes.len().saturating_sub(len);
-            let Some((head, tail)) = bytes.split_at_checked(mid) else {
-                break;
+        mut bytes: &[u8],
+        validity: Validity<'_>,
+        mut put: impl FnMut(&str),
+    ) {
+        while !self.is_complete() {
+            let Some((&byte, rest)) = bytes.split_first() else {
+                return;
             };
-            if let Some(full) = sequence_len(tail) {
-                if full > tail.len() {
-                    let mut incomplete = Self::NONE;
-                    for &byte in tail {
-                        incomplete.append(byte);
-                    }
-                    return (head, incomplete);
+            bytes = if self.complete(byte, &mut put) {
+                rest
+            } else {
+                bytes
+            };
+        }
+        let (bytes, incomplete) = split_incomplete(bytes);
+        let text = match validity {
+            Validity::Unknown => self.checker.check(bytes).ok(),
+            Validity::Valid(text) => text.get(text.len().wrapping_sub(bytes.len())..),
+            Validity::Invalid => None,
+        };
+        match text {
+            Some(text) => put(text),
+            None => decode_invalid(bytes, put),
+        }
+        if let Some(carry) = self.carry.get_mut(..incomplete.len()) {
+            carry.copy_from_slice(incomplete);
+            self.carry_len = incomplete.len() as u8;
+        }
+    }
+
+    /// Ends the text: an incomplete sequence is one U+FFFD.
+    #[inline]
+    pub(super) fn end(&mut self, mut put: impl FnMut(&str)) {
+        if !self.is_complete() {
+            self.clear();
+            put(REPLACEMENT);
+        }
+    }
+
+    /// Adds a byte to the incomplete sequence. `false`: it does not belong to it, and starts afresh.
+    fn complete(&mut self, byte: u8, put: &mut impl FnMut(&str)) -> bool {
+        let len = usize::from(self.carry_len);
+        let [first, second, third] = self.carry;
+        let mut sequence = [first, second, third, 0];
+        if let Some(next) = sequence.get_mut(len) {
+            *next = byte;
+        }
+        match str::from_utf8(sequence.get(..=len).unwrap_or_default()) {
+            Ok(character) => {
+                self.clear();
+                put(character);
+            }
+            Err(error) if error.error_len().is_none() => {
+                if let Some(next) = self.carry.get_mut(len) {
+                    *next = byte;
+                    self.carry_len += 1;
                 }
-                break;
+            }
+            // What was carried is a maximal subpart of a sequence.
+            Err(_) => {
+                self.clear();
+                put(REPLACEMENT);
+                return false;
             }
         }
-        (bytes, Self::NONE)
-    }
-
-    pub(super) fn push(&mut self, byte: u8) -> Continued {
-        let before = *self;
-        self.append(byte);
-        match sequence_len(self.bytes()) {
-            Some(len) if len == usize::from(self.len) => Continued::Complete,
-            Some(_) => Continued::Incomplete,
-            None => {
-                *self = before;
-                Continued::Broken
-            }
-        }
-    }
-
-    /// What it stands for: its character once it is complete, or else U+FFFD.
-    pub(super) fn text(&self) -> &str {
-        str::from_utf8(self.bytes()).unwrap_or(REPLACEMENT)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-
-    fn append(&mut self, byte: u8) {
-        if let Some(free) = self.bytes.get_mut(usize::from(self.len)) {
-            *free = byte;
-            self.len += 1;
-        }
+        true
     }
 }
 
-/// Whether the first of two bytes is invalid by itself, and the second one starts afresh.
+/// Splits `bytes` before a sequence that they end in the middle of.
 #[inline]
-pub(super) fn begins_nothing(pair: &[u8]) -> bool {
+pub(super) fn split_incomplete(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.last() {
+        Some(last) if !last.is_ascii() => split_incomplete_end(bytes),
+        _ => (bytes, &[]),
+    }
+}
+
+fn split_incomplete_end(bytes: &[u8]) -> (&[u8], &[u8]) {
+    for len in 1..=3 {
+        let mid = bytes.len().saturating_sub(len);
+        match bytes.split_at_checked(mid) {
+            Some((_, [0x80..=0xBF, ..])) => {}
+            Some((start, end)) if is_incomplete(end) => return (start, end),
+            _ => break,
+        }
+    }
+    (bytes, &[])
+}
+
+/// Whether `bytes`, which start with the first byte of a sequence, are not all of it.
+#[inline]
+fn is_incomplete(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+fn decode_invalid(bytes: &[u8], mut put: impl FnMut(&str)) {
+    counters::scanned(bytes.len());
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        put(chunk.valid());
+        let invalid = chunk.invalid().len();
+        if invalid > 0 {
+            put(REPLACEMENT);
+        }
+        rest = rest
+            .get(chunk.valid().len() + invalid..)
+            .unwrap_or_default();
+        if OPTIMIZE_FOR_SIZE {
+            continue;
+        }
+        let pairs = rest.windows(2);
+        let lone = pairs.take_while(|pair| is_lone_invalid(pair)).count();
+        let (run, after) = rest.split_at_checked(lone).unwrap_or_default();
+        for some in run.chunks(REPLACEMENTS.len() / REPLACEMENT.len()) {
+            let text = REPLACEMENTS.get(..some.len() * REPLACEMENT.len());
+            put(text.unwrap_or_default());
+        }
+        rest = after;
+    }
+}
+
+/// Whether the first of two bytes is a U+FFFD by itself.
+#[inline]
+fn is_lone_invalid(pair: &[u8]) -> bool {
     match pair {
         [0x80..=0xC1 | 0xF5..=0xFF, ..] => true,
-        [0xC2..=0xF4, ..] => sequence_len(pair).is_none(),
+        [0xC2..=0xF4, ..] => str::from_utf8(pair).is_err_and(|error| error.error_len() == Some(1)),
         _ => false,
     }
-}
-
-/// The length of the multi-byte sequence that `bytes` are, or are the beginning of; `None` if no
-/// well-formed sequence begins so (The Unicode Standard, table 3-7).
-#[inline]
-fn sequence_len(bytes: &[u8]) -> Option<usize> {
-    let (first, rest) = bytes.split_first()?;
-    let (len, second) = match first {
-        0xC2..=0xDF => (2, 0x80..=0xBF),
-        0xE0 => (3, 0xA0..=0xBF),
-        0xED => (3, 0x80..=0x9F),
-        0xE1..=0xEF => (3, 0x80..=0xBF),
-        0xF0 => (4, 0x90..=0xBF),
-        0xF1..=0xF3 => (4, 0x80..=0xBF),
-        0xF4 => (4, 0x80..=0x8F),
-        _ => return None,
-    };
-    let well_formed = match rest {
-        [] => true,
-        [byte, rest @ ..] => {
-            second.contains(byte) && rest.iter().all(|byte| matches!(byte, 0x80..=0xBF))
-        }
-    };
-    well_formed.then_some(len)
 }
