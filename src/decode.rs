@@ -6,6 +6,7 @@
 
 mod builder;
 mod events;
+mod fast_path;
 mod field;
 mod line;
 mod line_buffer;

@@ -136,7 +136,7 @@ impl<S: Storage> EventBuilder<S> {
         let fits = text.len() < self.remaining(Field::Data).bytes;
         if fits {
             if let Some(first) = borrowed.data.take() {
-                self.storage.push(Region::Text, first);
+                self.storage.push(first);
             }
             self.storage.push_line(text);
             self.usage.data += 1 + text.len();
@@ -154,11 +154,10 @@ impl<S: Storage> EventBuilder<S> {
 
     fn store_borrowed(&mut self, borrowed: &mut Borrowed<'_>) {
         if let Some(data) = borrowed.data.take() {
-            self.storage.push(Region::Text, data);
+            self.storage.push(data);
         }
         if let Some(event_type) = borrowed.event_type.take() {
-            self.storage.truncate(Region::EventType, 0);
-            self.storage.push(Region::EventType, event_type);
+            self.storage.set(Region::EventType, event_type);
         }
     }
 
@@ -177,8 +176,7 @@ impl<S: Storage> EventBuilder<S> {
         } else {
             self.usage.event_type = text.len();
         }
-        self.storage.truncate(region, 0);
-        self.storage.push(region, text);
+        self.storage.set(region, text);
     }
 
     /// A whole `retry` line.
@@ -233,7 +231,7 @@ impl<S: Storage> EventBuilder<S> {
     /// Appends to the value under way what [`remaining`](Self::remaining) has room for.
     #[inline(always)]
     pub(super) fn push(&mut self, field: Field, text: &str) {
-        self.storage.push(Region::Text, text);
+        self.storage.push(text);
         match field {
             Field::Data => self.usage.data += text.len(),
             _ => self.usage.value += text.len(),
@@ -256,8 +254,8 @@ impl<S: Storage> EventBuilder<S> {
             }
             Field::Id => {
                 // The id counts nevertheless: a reconnect must not ask for this event again.
-                self.storage.discard_front(self.usage.data);
-                self.storage.truncate(Region::EventType, 0);
+                self.storage.drop_front(self.usage.data);
+                self.storage.set(Region::EventType, "");
                 self.usage.data = 0;
                 self.usage.event_type = 0;
                 self.has_data = false;
@@ -275,10 +273,11 @@ impl<S: Storage> EventBuilder<S> {
             Field::Data | Field::Retry => {}
             Field::EventType => {
                 self.usage.event_type = self.usage.value;
-                self.storage.move_tail(self.usage.data, Region::EventType);
+                self.storage
+                    .commit_value(self.usage.data, Region::EventType);
             }
             Field::Id => {
-                let value = self.storage.text_from(Region::Text, self.usage.data);
+                let value = self.storage.data_from(self.usage.data);
                 // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
                 counters::scanned(value.len());
                 if value.contains('\0') {
@@ -286,7 +285,8 @@ impl<S: Storage> EventBuilder<S> {
                 } else {
                     self.has_id = true;
                     self.usage.pending_id = self.usage.value;
-                    self.storage.move_tail(self.usage.data, Region::PendingId);
+                    self.storage
+                        .commit_value(self.usage.data, Region::PendingId);
                 }
             }
             Field::Comment => {
@@ -300,7 +300,7 @@ impl<S: Storage> EventBuilder<S> {
 
     /// Drops the value under way, unless it is data. It is stored after the data.
     pub(super) fn drop_value(&mut self) {
-        self.storage.truncate(Region::Text, self.usage.data);
+        self.storage.truncate(self.usage.data);
         self.usage.value = 0;
     }
 }
@@ -313,7 +313,7 @@ impl<S: Storage> EventBuilder<S> {
         // "Set the last event ID string of the event source to the value of the last event ID
         // buffer", event or not.
         if self.has_id {
-            self.storage.commit_id();
+            self.storage.commit_last_event_id();
             self.has_id = false;
             self.usage.pending_id = 0;
         }
@@ -351,7 +351,7 @@ impl<S: Storage> EventBuilder<S> {
                 "" => "message",
                 event_type => event_type,
             },
-            data: borrowed.data.unwrap_or_else(|| storage.text(Region::Text)),
+            data: borrowed.data.unwrap_or_else(|| storage.data_from(0)),
             last_event_id: storage.text(Region::LastEventId),
         }
     }
@@ -359,7 +359,7 @@ impl<S: Storage> EventBuilder<S> {
     /// The event of one data line that nothing came before, if it is within the limit.
     #[inline]
     pub(super) fn fits_alone(&self, data: &str) -> bool {
-        data.len() <= self.storage.remaining(Usage::NONE, Region::Text).bytes
+        data.len() <= self.storage.remaining(Usage::NONE, Region::Data).bytes
     }
 
     /// An event that has data and nothing else.
@@ -377,7 +377,7 @@ impl<S: Storage> EventBuilder<S> {
     pub(super) fn comment<'e>(&'e self, borrowed: &Borrowed<'e>) -> &'e str {
         match borrowed.comment {
             Some(text) => text,
-            None => self.storage.text_from(Region::Text, self.usage.data),
+            None => self.storage.data_from(self.usage.data),
         }
     }
 
@@ -387,21 +387,20 @@ impl<S: Storage> EventBuilder<S> {
 
     /// Replaces the last event ID; or else says how long it may be.
     pub(super) fn set_last_event_id(&mut self, id: &str) -> Result<(), usize> {
-        let limit = self.storage.longest_seed();
+        let limit = self.storage.max_id_len();
         if id.len() > limit {
             return Err(limit);
         }
-        self.storage.truncate(Region::LastEventId, 0);
-        self.storage.push(Region::LastEventId, id);
+        self.storage.set(Region::LastEventId, id);
         Ok(())
     }
 
     /// Back to the start of a stream: only the last event ID and the reconnection time are kept.
     pub(super) fn reset(&mut self) {
-        let staged = self.storage.take_staged();
-        self.storage.put_back(staged);
+        let buffer = self.storage.take_buffer();
+        self.storage.restore_buffer(buffer);
         self.drop_event();
-        self.storage.truncate(Region::PendingId, 0);
+        self.storage.set(Region::PendingId, "");
         self.usage = Usage::NONE;
         self.has_id = false;
         self.discarding = false;
@@ -411,8 +410,8 @@ impl<S: Storage> EventBuilder<S> {
     /// Empties the data and event type buffers.
     #[inline]
     fn drop_event(&mut self) {
-        self.storage.truncate(Region::Text, 0);
-        self.storage.truncate(Region::EventType, 0);
+        self.storage.truncate(0);
+        self.storage.set(Region::EventType, "");
         self.has_data = false;
         self.usage.data = 0;
         self.usage.event_type = 0;
@@ -428,24 +427,24 @@ impl<S: Storage> EventBuilder<S> {
     pub(super) fn buffer(&mut self, join: bool, piece: &[u8]) -> bool {
         const MAX_PIECE: usize = 256;
         let room = self.remaining(Field::Data).bytes;
-        piece.len() <= MAX_PIECE && self.storage.stage(join, piece, room)
+        piece.len() <= MAX_PIECE && self.storage.buffer(join, piece, room)
     }
 
     #[inline]
     pub(super) fn has_buffered(&self) -> bool {
-        self.storage.has_staged()
+        self.storage.buffered_len() > 0
     }
 
     #[inline]
     pub(super) fn buffered_len(&self) -> usize {
-        self.storage.staged_len()
+        self.storage.buffered_len()
     }
 
-    pub(super) fn take_buffered(&mut self) -> S::Staged {
-        self.storage.take_staged()
+    pub(super) fn take_buffered(&mut self) -> S::Buffer {
+        self.storage.take_buffer()
     }
 
-    pub(super) fn restore_buffer(&mut self, buffered: S::Staged) {
-        self.storage.put_back(buffered);
+    pub(super) fn restore_buffer(&mut self, buffered: S::Buffer) {
+        self.storage.restore_buffer(buffered);
     }
 }

@@ -6,16 +6,13 @@
 //! time.
 
 use super::builder::{Borrowed, Outcome};
-use super::field::{Field, RetryParser, parse_line, starts_field};
+use super::field::{Field, RetryParser, parse_line};
 use super::line::LineState;
 use super::utf8::Validity;
 use super::window::ValidatedWindow;
 use super::{Decoder, Event, EventTooLarge, Item};
-use crate::scanner::{OPTIMIZE_FOR_SIZE, each_line_end, find_line_end, has_no_line_end};
+use crate::scanner::{OPTIMIZE_FOR_SIZE, find_line_end};
 use crate::storage::Storage;
-
-/// What most lines begin with.
-const DATA: &[u8] = b"data: ";
 
 /// A cursor over one chunk, made by [`Decoder::feed`](crate::Decoder::feed).
 ///
@@ -29,10 +26,10 @@ const DATA: &[u8] = b"data: ";
 #[derive(Debug)]
 #[must_use = "a chunk is read only as far as its cursor is asked"]
 pub struct Events<'d, 'i, S> {
-    decoder: &'d mut Decoder<S>,
-    chunk: &'i [u8],
-    position: usize,
-    window: ValidatedWindow<'i>,
+    pub(super) decoder: &'d mut Decoder<S>,
+    pub(super) chunk: &'i [u8],
+    pub(super) position: usize,
+    pub(super) window: ValidatedWindow<'i>,
 }
 
 impl<'d, 'i, S> Events<'d, 'i, S> {
@@ -124,7 +121,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     }
 
     #[inline]
-    fn is_read(&self) -> bool {
+    pub(super) fn is_read(&self) -> bool {
         self.position == self.chunk.len()
     }
 
@@ -140,20 +137,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Where the line that begins at `start`, or the rest of one, ends in this chunk.
     #[inline]
-    fn line_end(&self, start: usize) -> Option<usize> {
+    pub(super) fn line_end(&self, start: usize) -> Option<usize> {
         Some(start + find_line_end(self.chunk.get(start..)?)?)
-    }
-
-    /// Takes the whole chunk, if it is a plain piece from the middle of a line. `false`: it is not,
-    /// and nothing was done.
-    #[inline]
-    fn append_chunk(&mut self) -> bool {
-        let whole =
-            !OPTIMIZE_FOR_SIZE && self.position == 0 && self.decoder.append_mid_line(self.chunk);
-        if whole {
-            self.position = self.chunk.len();
-        }
-        whole
     }
 
     fn read_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
@@ -387,116 +372,4 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             .get(self.chunk, end - value.len(), end, &mut utf8.checker)?;
         builder.lend(borrowed, field, text)
     }
-
-    /// Whether pieces of the chunk go straight to the line buffer, and nothing is found out about the
-    /// chunk as a whole.
-    #[inline]
-    fn is_short(&self) -> bool {
-        const LONGEST: usize = 64;
-        !OPTIMIZE_FOR_SIZE && self.chunk.len() <= LONGEST
-    }
-
-    /// After the end of a line that an earlier chunk began, takes the rest of the chunk if that is
-    /// the start of another one. `false`: it is not, and nothing was done.
-    #[inline]
-    fn start_next_line(&mut self, items: bool) -> bool {
-        let rest = self.rest();
-        let starts = self.is_short()
-            && starts_field(rest)
-            && has_no_line_end(rest)
-            && self.decoder.buffer_line_start(rest, items);
-        if starts {
-            self.position = self.chunk.len();
-        }
-        starts
-    }
-
-    /// Between events, at the start of a line: skips comments, which nobody asked for, and blank
-    /// lines.
-    #[inline(never)]
-    fn skip_comments(&mut self) {
-        while let Some(b':') = self.chunk.get(self.position) {
-            match self.line_end(self.position) {
-                Some(end) if self.chunk.get(end) == Some(&b'\n') => self.position = end + 1,
-                Some(_) => return,
-                None => {
-                    self.decoder.line.state = LineState::Ignored;
-                    self.decoder.line.between_events = false;
-                    self.position = self.chunk.len();
-                }
-            }
-            while let Some(b'\n') = self.chunk.get(self.position) {
-                self.position += 1;
-            }
-        }
-    }
-
-    /// After a `data` line: takes further ones that are whole in the chunk and end with LF.
-    #[inline]
-    fn lend_data_lines(&mut self, borrowed: &mut Borrowed<'i>) {
-        let rest = self.rest();
-        if OPTIMIZE_FOR_SIZE || !self.decoder.builder.has_data() || !rest.starts_with(DATA) {
-            return;
-        }
-        // Of lines this long the end is found faster in another way.
-        const FAR: usize = 4096;
-        let before = self.position;
-        self.decoder.flush();
-        let Decoder { utf8, builder, .. } = &mut *self.decoder;
-        each_line_end(rest.get(..FAR).unwrap_or(rest), |end| {
-            let (start, end) = (self.position + DATA.len(), before + end);
-            let checker = &mut utf8.checker;
-            match self.window.get(self.chunk, start, end, checker) {
-                Some(text)
-                    if self.chunk.get(end) == Some(&b'\n') && builder.add_line(borrowed, text) =>
-                {
-                    self.position = end + 1;
-                    let rest = self.chunk.get(self.position..).unwrap_or_default();
-                    rest.starts_with(DATA)
-                }
-                _ => false,
-            }
-        });
-    }
-
-    /// The data of an event that is one `data` line and nothing else, whole in the chunk, with LF
-    /// line ends: almost every event of most streams. Whatever is different is left to `step`.
-    #[inline(always)]
-    fn single_line_event(&mut self) -> Option<&'i str> {
-        let Decoder {
-            line,
-            utf8,
-            builder,
-        } = &mut *self.decoder;
-        if OPTIMIZE_FOR_SIZE || !line.between_events {
-            return None;
-        }
-        let start = self.position;
-        let bytes = self.chunk.get(start..)?.strip_prefix(DATA)?;
-        let end = match bytes.strip_suffix(b"\n\n") {
-            // In practice one chunk is one event, and then it is seen without a search.
-            Some(value) if start == 0 && !utf8.checker.is_unread && is_single_line(value) => {
-                DATA.len() + value.len()
-            }
-            _ => start + find_line_end(self.chunk.get(start..)?)?,
-        };
-        if !self.chunk.get(end..)?.starts_with(b"\n\n") {
-            return None;
-        }
-        let data = self
-            .window
-            .get(self.chunk, start + DATA.len(), end, &mut utf8.checker)?;
-        if !builder.fits_alone(data) {
-            return None;
-        }
-        self.position = end + 2;
-        Some(data)
-    }
-}
-
-/// Whether there is certainly no line end in `value`, as far as it is worth a guess.
-#[inline]
-fn is_single_line(value: &[u8]) -> bool {
-    const LONGEST: usize = 4096;
-    value.len() <= LONGEST && has_no_line_end(value)
 }

@@ -32,7 +32,7 @@ impl Field {
     #[inline]
     pub(super) fn region(self) -> Region {
         match self {
-            Self::Data | Self::Retry | Self::Comment => Region::Text,
+            Self::Data | Self::Retry | Self::Comment => Region::Data,
             Self::EventType => Region::EventType,
             Self::Id => Region::PendingId,
         }

@@ -1,0 +1,278 @@
+//! Memory of the caller.
+
+use super::{Region, Remaining, Storage, Usage, sealed::Memory};
+use crate::counters;
+
+/// Memory of the caller, of a size that never changes: for programs without an allocator, and for
+/// those that want one bound for everything.
+///
+/// `B` is an array, a `&mut [u8]`, or anything else that lends bytes; it must lend the same ones
+/// each time. It is split into four regions: three of equal size for the event type and two ids
+/// (the last one, and one that its blank line has not committed yet), and the rest for the data and
+/// the value of the line under way. An event fits if
+///
+/// - its data, with the LFs that join its lines, and at any time the data so far together with the
+///   value of an `event` or `id` line, or of a comment that [`next_item`](crate::Events::next_item)
+///   is to hand out, are within [`data_capacity`](Fixed::data_capacity) bytes;
+/// - its event type and each id are within [`field_capacity`](Fixed::field_capacity) bytes.
+///
+/// A byte that is not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines,
+/// unknown fields and unwanted comments take no memory.
+///
+/// Without `unsafe`, bytes must be checked each time they are lent as `&str`: the last event ID
+/// once for each event. A large `field_capacity` is therefore not free for streams that set a long id
+/// and then send many small events.
+///
+/// The whole decoder can stand in a `static`:
+///
+/// ```
+/// use sse_proto::{Decoder, Fixed};
+/// use std::sync::Mutex;
+///
+/// type Memory = Fixed<[u8; 1024]>;
+/// static DECODER: Mutex<Decoder<Memory>> =
+///     Mutex::new(Decoder::with_storage(Fixed::new([0; 1024])));
+///
+/// let mut decoder = DECODER.lock().unwrap();
+/// let mut events = decoder.feed(b"data: no allocator\n\n");
+/// assert_eq!(events.next_event().unwrap().unwrap().data, "no allocator");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Fixed<B> {
+    memory: B,
+    /// `None`: what `new` promises, once the length of the memory can be asked for.
+    field_capacity: Option<usize>,
+    data: usize,
+    event_type: usize,
+    ids: [usize; 2],
+    /// Which of the two id regions holds the last event ID; the other one is for the pending id.
+    last_id: bool,
+}
+
+impl<B> Fixed<B> {
+    /// Splits `memory` so that the event type and each id have an eighth of it, but at most 256
+    /// bytes.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::new([0; 1024]);
+    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (640, 128));
+    /// ```
+    pub const fn new(memory: B) -> Self {
+        Self::split(memory, None)
+    }
+
+    /// Splits `memory` so that the event type and each id have `field_capacity` bytes (at most a third
+    /// of the memory).
+    ///
+    /// ```
+    /// use sse_proto::{Decoder, Fixed};
+    ///
+    /// let mut memory = [0; 16];
+    /// let fixed = Fixed::with_field_capacity(&mut memory[..], 4);
+    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (4, 4));
+    ///
+    /// let mut decoder = Decoder::with_storage(fixed);
+    /// let stream = b"id: 1234\ndata: abcd\n\ndata: abcde\n\ndata\n\n";
+    /// let mut events = decoder.feed(stream);
+    /// assert_eq!(events.next_event().unwrap().unwrap().data, "abcd");
+    /// assert_eq!(events.next_event().unwrap_err().limit(), 4);
+    /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "1234");
+    /// ```
+    pub const fn with_field_capacity(memory: B, field_capacity: usize) -> Self {
+        Self::split(memory, Some(field_capacity))
+    }
+
+    const fn split(memory: B, field_capacity: Option<usize>) -> Self {
+        Self {
+            memory,
+            field_capacity,
+            data: 0,
+            event_type: 0,
+            ids: [0; 2],
+            last_id: false,
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> Fixed<B> {
+    /// Bytes for the data of an event.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 10);
+    /// assert_eq!(fixed.data_capacity(), 70);
+    /// ```
+    pub fn data_capacity(&self) -> usize {
+        self.memory.as_ref().len() - 3 * self.field_capacity()
+    }
+
+    /// Bytes for the event type, and for each of the two ids.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 50);
+    /// assert_eq!(fixed.field_capacity(), 33);
+    /// ```
+    pub fn field_capacity(&self) -> usize {
+        let all = self.memory.as_ref().len();
+        match self.field_capacity {
+            Some(len) => len.min(all / 3),
+            None => (all / 8).min(256),
+        }
+    }
+
+    /// Where a region starts, and how much of it is in use.
+    fn span(&self, region: Region) -> (usize, usize) {
+        let [first, second] = self.ids;
+        let field = self.field_capacity();
+        match (region, self.last_id) {
+            (Region::EventType, _) => (0, self.event_type),
+            (Region::PendingId, true) | (Region::LastEventId, false) => (field, first),
+            (Region::PendingId, false) | (Region::LastEventId, true) => (2 * field, second),
+            (Region::Data, _) => (3 * field, self.data),
+        }
+    }
+
+    fn used(&mut self, region: Region) -> &mut usize {
+        let [first, second] = &mut self.ids;
+        match (region, self.last_id) {
+            (Region::EventType, _) => &mut self.event_type,
+            (Region::PendingId, true) | (Region::LastEventId, false) => first,
+            (Region::PendingId, false) | (Region::LastEventId, true) => second,
+            (Region::Data, _) => &mut self.data,
+        }
+    }
+
+    /// What a region holds from `start` on.
+    fn text_from(&self, region: Region, start: usize) -> &str {
+        let (region, used) = self.span(region);
+        let bytes = self.memory.as_ref().get(region + start..region + used);
+        counters::scanned(used.saturating_sub(start));
+        // Whole `&str`s were stored, so this fails only if `B` lends other bytes than before.
+        bytes
+            .and_then(|bytes| core::str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl<B: AsMut<[u8]>> Fixed<B> {
+    /// Copies `text` to `start`. `false`: it does not fit, and nothing was done.
+    fn write(&mut self, start: usize, text: &str) -> bool {
+        counters::moved(text.len());
+        let free = self.memory.as_mut().get_mut(start..).unwrap_or_default();
+        let target = free.split_at_mut_checked(text.len());
+        target.is_some_and(|(target, _)| {
+            target.copy_from_slice(text.as_bytes());
+            true
+        })
+    }
+
+    /// Moves bytes towards the front: within the data, or from there to a field, which lies before it.
+    fn shift(&mut self, from: usize, to: usize, len: usize) {
+        counters::moved(len);
+        let distance = from.saturating_sub(to);
+        match self.memory.as_mut().get_mut(to..from + len) {
+            // Always so; said again, because then the compiler knows that `copy_within` does not
+            // panic.
+            Some(bytes) if distance <= bytes.len() => bytes.copy_within(distance.., 0),
+            _ => {}
+        }
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Storage for Fixed<B> {}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Memory for Fixed<B> {
+    /// There is no line buffer.
+    type Buffer = [u8; 0];
+
+    fn data_from(&self, start: usize) -> &str {
+        self.text_from(Region::Data, start)
+    }
+
+    #[inline]
+    fn push(&mut self, text: &str) {
+        let (start, used) = self.span(Region::Data);
+        if self.write(start + used, text) {
+            self.data += text.len();
+        }
+    }
+
+    #[inline]
+    fn truncate(&mut self, len: usize) {
+        self.data = len.min(self.data);
+    }
+
+    fn drop_front(&mut self, len: usize) {
+        let (start, used) = self.span(Region::Data);
+        let kept = used.saturating_sub(len);
+        self.shift(start + len, start, kept);
+        self.data = kept;
+    }
+
+    fn commit_value(&mut self, start: usize, region: Region) {
+        let (data, used) = self.span(Region::Data);
+        let (target, _) = self.span(region);
+        let len = used.saturating_sub(start);
+        self.shift(data + start, target, len);
+        *self.used(region) = len;
+        self.data = used - len;
+    }
+
+    fn text(&self, region: Region) -> &str {
+        self.text_from(region, 0)
+    }
+
+    #[inline]
+    fn set(&mut self, region: Region, text: &str) {
+        let (start, _) = self.span(region);
+        if self.write(start, text) {
+            *self.used(region) = text.len();
+        }
+    }
+
+    fn commit_last_event_id(&mut self) {
+        self.last_id = !self.last_id;
+        *self.used(Region::PendingId) = 0;
+    }
+
+    fn max_id_len(&self) -> usize {
+        self.field_capacity()
+    }
+
+    #[inline]
+    fn remaining(&self, usage: Usage, region: Region) -> Remaining {
+        let data = self.data_capacity();
+        let in_data = Remaining {
+            bytes: data.saturating_sub(usage.data + usage.value),
+            limit: data,
+        };
+        if region == Region::Data {
+            return in_data;
+        }
+        let field = self.field_capacity();
+        let in_field = Remaining {
+            bytes: field.saturating_sub(usage.value),
+            limit: field,
+        };
+        if in_field.bytes < in_data.bytes {
+            in_field
+        } else {
+            in_data
+        }
+    }
+
+    #[inline]
+    fn buffer(&mut self, _join: bool, _piece: &[u8], _room: usize) -> bool {
+        false
+    }
+
+    #[inline]
+    fn buffered_len(&self) -> usize {
+        0
+    }
+
+    fn take_buffer(&mut self) -> [u8; 0] {
+        []
+    }
+
+    fn restore_buffer(&mut self, _buffer: [u8; 0]) {}
+}
