@@ -258,6 +258,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline(never)]
     fn resume_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
+        if self.is_read() {
+            return Ok(Outcome::Nothing);
+        }
         if let LineState::StreamStart(mut seen) = self.decoder.line.state {
             for &expected in BOM.get(usize::from(seen)..).unwrap_or_default() {
                 match self.rest().first() {
@@ -307,8 +310,14 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let validity = match end {
             Some(end) if !is_short && self.decoder.utf8.is_complete() => {
                 let checker = &mut self.decoder.utf8.checker;
-                let text = self.window.get(self.chunk, start, end, checker);
-                text.map_or(Validity::Invalid, Validity::Valid)
+                match self.window.get(self.chunk, start, end, checker) {
+                    Some(text) if self.decoder.end_data(text) => {
+                        self.consume_line_end(end);
+                        return Ok(Outcome::Nothing);
+                    }
+                    Some(text) => Validity::Valid(text),
+                    None => Validity::Invalid,
+                }
             }
             _ => Validity::Unknown,
         };

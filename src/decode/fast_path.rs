@@ -98,8 +98,11 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         });
     }
 
-    /// The data of an event that is one `data` line and nothing else, whole in the chunk, with LF
-    /// line ends: almost every event of most streams. Whatever is different is left to `step`.
+    /// Reads an event that is one `data` line and nothing else, whole in the chunk, with LF line
+    /// terminators: almost every event of most streams. Returns its data.
+    ///
+    /// `None`: there is none here. Then nothing was done, unless the chunk ends in such a line; that
+    /// is stored, and the chunk is read.
     #[inline(always)]
     pub(super) fn single_line_event(&mut self) -> Option<&'i str> {
         let Decoder {
@@ -111,13 +114,20 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             return None;
         }
         let start = self.position;
-        let bytes = self.chunk.get(start..)?.strip_prefix(DATA)?;
-        let end = match bytes.strip_suffix(b"\n\n") {
+        let rest = self.chunk.get(start..)?;
+        let value = rest.strip_prefix(DATA)?;
+        let end = match value.strip_suffix(b"\n\n") {
             // In practice one chunk is one event, and then it is seen without a search.
             Some(value) if start == 0 && !utf8.checker.is_unread && is_single_line(value) => {
                 DATA.len() + value.len()
             }
-            _ => start + find_line_end(self.chunk.get(start..)?)?,
+            _ => match find_line_end(rest) {
+                Some(end) => start + end,
+                None => {
+                    self.store_line_start(rest);
+                    return None;
+                }
+            },
         };
         if !self.chunk.get(end..)?.starts_with(b"\n\n") {
             return None;
@@ -130,6 +140,21 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
         self.position = end + 2;
         Some(data)
+    }
+
+    /// Between events: stores the start of a line of data, which is the rest of the chunk.
+    #[inline(never)]
+    fn store_line_start(&mut self, line: &'i [u8]) {
+        let stored = if self.is_short() {
+            self.decoder.buffer_line_start(line, true)
+        } else {
+            let value = line.get(DATA.len()..).unwrap_or_default();
+            let validity = self.window.tail(self.chunk, self.chunk.len() - value.len());
+            self.decoder.start_data(value, validity)
+        };
+        if stored {
+            self.position = self.chunk.len();
+        }
     }
 }
 

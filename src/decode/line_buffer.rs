@@ -8,7 +8,7 @@
 use super::Decoder;
 use super::field::{Field, LinePrefix, data_value, parse_line, starts_field};
 use super::line::LineState;
-use super::utf8::Validity;
+use super::utf8::{REPLACEMENT, Validity};
 use crate::counters;
 use crate::scanner::{OPTIMIZE_FOR_SIZE, has_no_line_end};
 use crate::storage::Storage;
@@ -186,6 +186,38 @@ impl<S: Storage> Decoder<S> {
         // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
         let colon = prefix.colon().unwrap_or(prefix.bytes().len());
         self.start_named_value(prefix.bytes(), colon, items);
+    }
+
+    /// Between events: starts a line of data with the value `piece`. `false`: it is not certain to
+    /// fit, and nothing was done.
+    #[inline]
+    pub(super) fn start_data(&mut self, piece: &[u8], validity: Validity<'_>) -> bool {
+        let room = self.builder.remaining(Field::Data).bytes;
+        let fits = piece.len() < room / REPLACEMENT.len();
+        if fits {
+            self.line.state = LineState::Value(Field::Data, false);
+            self.line.between_events = false;
+            self.builder.start_buffered_data();
+            let is_unknown = matches!(validity, Validity::Unknown);
+            if !is_unknown || !self.builder.buffer(false, piece) {
+                self.decode(Field::Data, piece, validity);
+            }
+        }
+        fits
+    }
+
+    /// Ends a line of data with `text`. `false`: the line is not one, or has no room, and nothing was
+    /// done.
+    #[inline(never)]
+    pub(super) fn end_data(&mut self, text: &str) -> bool {
+        let ends = self.line.state == LineState::Value(Field::Data, false)
+            && !self.builder.has_buffered()
+            && text.len() <= self.builder.remaining(Field::Data).bytes;
+        if ends {
+            self.builder.push(Field::Data, text);
+            self.line.state = LineState::Start;
+        }
+        ends
     }
 
     /// Decodes what is buffered, up to the middle of a line.

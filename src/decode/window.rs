@@ -88,37 +88,12 @@ impl<'i> ValidatedWindow<'i> {
         if self.is_invalid(start, end) {
             return None;
         }
-        let mut ahead = chunk.len().min(start.saturating_add(WINDOW));
-        if start >= self.no_window_until
-            && end <= ahead
+        if chunk.len() - start > SHORT
             && end - start < LONG
-            && ahead - start > SHORT
+            && start >= self.no_window_until
             && !checker.invalid_is_likely
         {
-            // Further than the blank line that ends this event.
-            if ahead > end + 2 {
-                if checker.is_unread {
-                    let len = checker.likely_len(chunk).max(start);
-                    ahead = ahead.min(start + len).max(end);
-                }
-                checker.is_unread = true;
-                checker.chunk_len = u32::try_from(chunk.len()).unwrap_or(0);
-            }
-            self.start = aligned(chunk, start);
-            // A character that the end of the window cuts is no fault.
-            let (bytes, _) = split_incomplete(chunk.get(self.start..ahead)?);
-            match checker.check(bytes) {
-                Ok(text) => self.window = text,
-                Err(len) => {
-                    self.no_window_until = ahead;
-                    self.after_invalid = self.start + len + 1;
-                    self.window = "";
-                    if !self.is_invalid(start, end) {
-                        self.window = str::from_utf8(bytes.get(..len)?).ok()?;
-                    }
-                }
-            }
-            return self.window.get(start - self.start..end - self.start);
+            return self.validate_ahead(chunk, start, end, checker);
         }
         match checker.check(chunk.get(start..end)?) {
             Ok(text) => Some(text),
@@ -128,6 +103,42 @@ impl<'i> ValidatedWindow<'i> {
                 None
             }
         }
+    }
+
+    /// Moves the window, so that it starts with the value at `start..end`.
+    #[inline(never)]
+    fn validate_ahead(
+        &mut self,
+        chunk: &'i [u8],
+        start: usize,
+        end: usize,
+        checker: &mut Utf8Checker,
+    ) -> Option<&'i str> {
+        let mut window_end = chunk.len().min(start.saturating_add(WINDOW));
+        // Further than the blank line that ends this event.
+        if window_end > end + 2 {
+            if checker.is_unread {
+                let len = checker.likely_len(chunk).max(start);
+                window_end = window_end.min(start + len).max(end);
+            }
+            checker.is_unread = true;
+            checker.chunk_len = u32::try_from(chunk.len()).unwrap_or(0);
+        }
+        self.start = aligned(chunk, start);
+        // A character that the end of the window cuts is not invalid.
+        let (bytes, _) = split_incomplete(chunk.get(self.start..window_end)?);
+        match checker.check(bytes) {
+            Ok(text) => self.window = text,
+            Err(len) => {
+                self.no_window_until = window_end;
+                self.after_invalid = self.start + len + 1;
+                self.window = "";
+                if !self.is_invalid(start, end) {
+                    self.window = str::from_utf8(bytes.get(..len)?).ok()?;
+                }
+            }
+        }
+        self.window.get(start - self.start..end - self.start)
     }
 }
 
