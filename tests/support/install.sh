@@ -58,4 +58,4 @@ target_folder() {
 
 need "command -v curl" curl ca-certificates
 need "command -v python3" python3
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=$PWD/tests/support
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=$PWD/tests/real-software/support

@@ -1,0 +1,22 @@
+//! What the programs of `tests/targets/code-size/run.sh` stand on: a panic handler, and the device they run on, of which the compiler
+//! knows nothing, so that nothing is optimised away.
+
+#![no_std]
+
+use core::time::Duration;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// Whatever is not the crate.
+pub struct Device {
+    pub text: fn() -> Option<&'static str>,
+    pub status: fn() -> u16,
+    pub send: fn(&[u8]),
+    pub receive: fn() -> Option<&'static [u8]>,
+    pub handle: fn(&str, &str),
+    pub too_large: fn(),
+    pub sleep: fn(Duration),
+}
