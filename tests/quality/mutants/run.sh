@@ -21,7 +21,7 @@ declare -A files=(
 declare -A tests=(
     [encode]='conformance conformance_encode cuts limits memory regressions roundtrip'
     [decode]='conformance cuts exhaustive fuzz limits memory regressions'
-    [event_source]='conformance_connect event_source fuzz lives'
+    [event_source]='conformance_connect event_source event_source_model fuzz'
 )
 # What tests share: module and file.
 shared='bodies:bodies/mod.rs seeds:bodies/seeds.rs streams:streams.rs support:mod.rs'
@@ -34,7 +34,7 @@ export PATH=$tool/bin:$PATH
 
 # copy FOLDER TEST...: the tree with these tests as modules of one program.
 copy() {
-    local folder=$1 entry name
+    local folder=$1 entry name file
     shift
     rm -rf "$folder"/{src,tests,fuzz}
     mkdir -p "$folder"/{fuzz,tests/all}
@@ -59,18 +59,23 @@ RUST
             printf '#[path = "support/%s"]\nmod %s;\n' "${entry#*:}" "${entry%:*}"
         done
         for name in "$@"; do
-            printf '#[path = "all/%s.rs"]\nmod %s;\n' "$name" "$name"
+            [[ -d tests/$name ]] && file=$name/main.rs || file=$name.rs
+            printf '#[path = "all/%s"]\nmod %s;\n' "$file" "$name"
         done
     } >"$folder/tests/all.rs"
     for name in "$@"; do
-        # Last: tests of random input take as few cases as PROPTEST_CASES says.
-        sed -E '/^#\[path = "support/d; s/^mod (bodies|seeds|streams|support);/use crate::\1;/
-            s/\ballocation_counter::measure\(/crate::measure(/
-            s/^use allocation_counter::\{(.*), measure\}/use crate::measure;\nuse allocation_counter::{\1}/
-            s/^    const (DECODER|DONE|REFUSED): /    let \1: /
-            s/const \{ assert!\(REFUSED\) \};/assert!(REFUSED);/
-            s/with_cases\([0-9]+\)/default()/; s/ cases: [0-9_]+,//' \
-            "tests/$name.rs" >"$folder/tests/all/$name.rs"
+        for file in "tests/$name.rs" "tests/$name"/*.rs; do
+            [[ -e $file ]] || continue
+            mkdir -p "$(dirname "$folder/tests/all/${file#tests/}")"
+            # The last line: tests of random input take as few cases as PROPTEST_CASES says.
+            sed -E '/^#\[path = "support/d; s/^mod (bodies|seeds|streams|support);/use crate::\1;/
+                s/\ballocation_counter::measure\(/crate::measure(/
+                s/^use allocation_counter::\{(.*), measure\}/use crate::measure;\nuse allocation_counter::{\1}/
+                s/^    const (DECODER|DONE|REFUSED): /    let \1: /
+                s/const \{ assert!\(REFUSED\) \};/assert!(REFUSED);/
+                s/with_cases\([0-9]+\)/default()/; s/ cases: [0-9_]+,//' \
+                "$file" >"$folder/tests/all/${file#tests/}"
+        done
     done
 }
 

@@ -1,11 +1,11 @@
-//! Random lives of an event source, held against the naive model of the standard's steps:
-//! responses, bytes, errors, timers and `close()` in any order, in virtual time.
+//! Random operations on an event source (responses, bytes, errors, timers, `close()`, in any order
+//! and in virtual time), compared with the naive model of the standard's steps.
 
 #[path = "support/bodies/mod.rs"]
 mod bodies;
 mod support;
 
-use bodies::event_source::check_life;
+use bodies::event_source::check_connection;
 use proptest::prelude::*;
 use support::connection::{Op, Options, ReconnectTo, Response};
 use support::model::{Ask, Limit};
@@ -38,7 +38,7 @@ fn tokens() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(token, 0..7).prop_map(|tokens| tokens.concat())
 }
 
-/// And its origin.
+/// A URL and its origin.
 fn urls() -> impl Strategy<Value = (String, String)> {
     const URLS: [(&str, &str); 3] = [
         ("https://B.example:443/x", "https://b.example"),
@@ -172,7 +172,7 @@ proptest! {
     })]
 
     #[test]
-    fn any_life_is_as_the_standard_has_it(
+    fn random_operations_behave_as_the_model_of_the_standard(
         options in options(),
         ops in ops(),
         url in prop::sample::select(&[
@@ -182,6 +182,6 @@ proptest! {
         ][..]),
         id in prop::sample::select(&["", "", "7", "a\n"][..]),
     ) {
-        check_life(url, id, &options, &ops);
+        check_connection(url, id, &options, &ops);
     }
 }
