@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Puts Debian's Rust 1.85, the oldest that the crate supports, into a folder: rust-1.85.sh FOLDER
-# With it come the sources of its standard library, for processors without an operating system, and that library for s390x and
-# i386. Installs nothing and needs no rights: the packages are only unpacked, since they would conflict with others.
-# Afterwards FOLDER/rustc and FOLDER/rustdoc can be run.
+# Unpacks Debian's Rust 1.85, the oldest version that the crate supports, into a folder: rust-1.85.sh FOLDER
+# This includes the sources of its standard library, for targets without an operating system, and the compiled library for s390x
+# and i386. Needs no root privileges: the packages are only unpacked, because installed they would conflict with others.
+# Afterwards, FOLDER/rustc and FOLDER/rustdoc can be run.
 set -euo pipefail
 
 folder=$1
@@ -19,7 +19,7 @@ rm -rf "$folder"
 mkdir -p "$folder"/{lists,packages}/partial
 cd "$folder"
 
-# Package lists apart from the system's, so that foreign architectures can be among them.
+# Separate package lists, so that they can contain foreign architectures.
 options=(
     -qq
     -o APT::Architecture=amd64
@@ -31,15 +31,15 @@ options=(
     -o Dir::Cache::pkgcache=
     -o Dir::Cache::srcpkgcache=
     -o Debug::NoLocking=1
-    # Files of root's must be root's to write.
+    # Without a sandbox user, who could not write to the folders of root.
     -o APT::Sandbox::User=root
 )
-# One of many lists may be missing; what matters is whether the packages come.
+# Some lists may fail to download; it only matters whether the packages can be downloaded.
 apt-get "${options[@]}" update >/dev/null 2>&1 || true
 apt-get "${options[@]}" install --yes --download-only --allow-downgrades \
     'rustc-web=1.85*' 'libstd-rust-web-dev=1.85*' 'rust-web-src=1.85*' >/dev/null
 (cd packages && apt-get "${options[@]}" download 'libstd-rust-web-dev:i386=1.85*' 'libstd-rust-web-dev:s390x=1.85*')
-# Of the sources, those of the library.
+# Without the sources of the compiler.
 printf '%s\0' packages/*.deb | xargs -0 -P "$(nproc)" -I {} sh -c \
     'dpkg-deb --fsys-tarfile "$1" | tar --extract --no-wildcards-match-slash --exclude="./usr/src/*/compiler"' unpack {}
 rm -r lists packages

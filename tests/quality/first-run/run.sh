@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# How long a newcomer waits: the commands of the first sh block of the README, one after the other, on a fresh clone of HEAD.
-# Dependencies are downloaded before. Prints the seconds of each command, with those of the processors in parentheses, and
-# their sum.
+# Measures how long the commands in the first sh block of the README take on a fresh clone of HEAD, with dependencies already
+# downloaded. Prints the seconds of each command, with its processor time in parentheses, and their sum.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
@@ -9,7 +8,7 @@ clone=$(mktemp -d)
 trap 'rm -rf "$clone"' EXIT
 git clone --quiet . "$clone"
 cd "$clone"
-# What is built elsewhere is of no help.
+# Do not use earlier builds.
 unset CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR
 export CARGO_TARGET_DIR=$clone/target
 cargo fetch --quiet --locked
@@ -17,7 +16,7 @@ cargo fetch --quiet --locked
 TIMEFORMAT='%0R %0U'
 sum=0
 while read -r command; do
-    # What the command itself says is left out, unless it fails.
+    # The output of the command is only printed if it fails.
     times=$({ time bash -c "$command" </dev/null >output 2>&1; } 2>&1) || {
         cat output >&2
         exit 1

@@ -1,11 +1,10 @@
-"""Mutation testing without a build for each mutant; see tests/quality/mutants/run.sh, which calls this in a copy of the tree.
+"""Mutation testing without a build for each mutant. Called by run.sh, in a copy of the tree.
 
-cargo-mutants says which mutants there are. Here all of them go into one program: a function becomes a choice among its
-own body and its mutated ones, made by a number in the environment. What does not compile is taken out again. Then the tests
-run once for each number, those first that take the least time. The few mutants that are no choice at run time are built one
-by one.
+cargo-mutants lists the mutants. All of them are put into one program: each function chooses between its own body and its
+mutated ones, by a number in the environment. Mutants that do not compile are removed. Then the tests run once for each
+number, the fastest tests first. The few mutants that cannot be chosen at run time are built one by one.
 
-    mutants.py LIST RESULTS FILE...     LIST: what `cargo mutants --list --json` says. FILE: where the mutants are looked for.
+    mutants.py LIST RESULTS FILE...     LIST: the output of `cargo mutants --list --json`. FILE: the files to mutate.
 """
 
 import concurrent.futures
@@ -20,12 +19,12 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-# Some mutants run for ever, or ask for all memory: tests get five times the processor time that they need, and no less than
-# this, in seconds.
+# Some mutants never end, or allocate all memory. So tests are limited to five times the processor time that they need, but at
+# least this many seconds, and to this much memory.
 LEAST_SECONDS, MEMORY = 2, 1 << 30
-# Tests that take longer are left out, as every mutant that survives has to live through all of them.
+# Tests that take longer are left out, since all tests run for every mutant that survives.
 MOST_SECONDS = float(os.environ.get("MUTANTS_SECONDS") or 2)
-# How many mutants are tried at a time.
+# The number of mutants to run at the same time.
 WORKERS = int(os.environ.get("MUTANTS_WORKERS") or os.cpu_count())
 CHOICE = """
 extern crate std;
@@ -33,7 +32,7 @@ extern crate std;
 pub static MUTANT: std::sync::LazyLock<usize> =
     std::sync::LazyLock::new(|| std::env::var("MUTANT").map_or(0, |number| number.parse().unwrap()));
 """
-# What stands before a body, for its end to be found: no brace in these is one of the code.
+# Comments, strings and characters, whose braces are not code, and an opening brace: used to find the end of a body.
 NO_CODE = re.compile(r"""//[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|\{""", re.S)
 
 
@@ -50,8 +49,8 @@ class Source:
 
 
 def plan(source, mutants):
-    """The functions that hold the mutants, outermost ones: (start of the body, its end) -> mutants. And those that no choice
-    can be made for at run time: constants, functions that make constants, and those that return an `impl`."""
+    """The outermost functions with their mutants: (start of the body, its end) -> mutants. And the mutants that cannot be chosen
+    at run time: in constants, in `const fn`, and in functions that return an `impl`."""
     functions = defaultdict(list)
     rest = []
     spans = {source.span(m["function"]["span"]) for m in mutants if m["function"]}
@@ -71,7 +70,7 @@ def plan(source, mutants):
 
 
 def spread(source, functions, unviable):
-    """Writes the file with all mutants in it. Returns the lines at which each one stands."""
+    """Writes the file with all mutants in it. Returns the lines of each mutant."""
     out, at, where = [], 0, {}
     line = 1
 
@@ -107,7 +106,7 @@ def cargo(*arguments):
 
 
 def build(sources, functions):
-    """Leaves out what does not compile; returns the numbers of those mutants, and the programs of tests."""
+    """Builds the tests, without the mutants that do not compile. Returns the numbers of those mutants, and the test programs."""
     unviable = set()
     while True:
         where = {str(path): spread(source, functions[path], unviable) for path, source in sources.items()}
@@ -137,7 +136,7 @@ def build(sources, functions):
 
 
 def build_alone(mutant, sources):
-    """Whether it compiles. The programs of tests are where they were."""
+    """Builds the tests with one mutant; the programs keep their paths. Returns whether it compiles."""
     for path, source in sources.items():
         text = source.text
         if path == mutant["file"]:
@@ -148,7 +147,7 @@ def build_alone(mutant, sources):
 
 
 def run(program, names, number, seconds):
-    """Runs these tests; returns how it ended: 0 if they passed."""
+    """Runs these tests. Returns the exit code: 0 if they passed."""
 
     def limit():
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
@@ -170,7 +169,7 @@ def processor_time():
 
 
 def stages(programs):
-    """The tests by how long they take: all that take next to nothing at once, the others one by one."""
+    """Groups the tests by their duration: all quick ones together, the others one by one."""
     quick, slow = [], []
     for program in programs:
         listed = subprocess.run([program, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout

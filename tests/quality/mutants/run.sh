@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Mutation testing: the crate is changed in one place at a time, and the ordinary tests have to notice. What they do not notice
-# is explained in tests/quality/mutants/mutants.md. Takes too long for CI. Installs cargo-mutants, below the target folder.
+# Mutation testing: changes the crate in one place at a time, which the ordinary tests must detect. mutants.md explains the
+# mutants that they do not detect. Takes too long for CI. Installs cargo-mutants below the target folder.
 #
-#   tests/quality/mutants/run.sh [FILE...]   the mutants of src/, or of these files (src/scanner.rs); those that survive are printed
-#   MUTANTS_WORKERS=1            so many at a time; as many as there are processors unless set
-#   MUTANTS_SECONDS=10           with tests that take up to so long; 2 unless set
+#   run.sh [FILE...]       the mutants of src/, or of these files (src/scanner.rs); prints those that survive
+#   MUTANTS_WORKERS=1      how many to run at the same time; by default, the number of processors
+#   MUTANTS_SECONDS=10     skips tests that take longer; by default 2
 #
-# cargo-mutants makes the list. Built one by one, as it does, a thousand mutants would take a day of building; so
-# tests/quality/mutants/mutants.py puts all mutants of some files into one build, in a copy of the tree.
+# cargo-mutants lists the mutants. It would build them one by one, which takes a day for a thousand mutants; mutants.py instead
+# puts all mutants of several files into one build, in a copy of the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
@@ -23,7 +23,7 @@ declare -A tests=(
     [decode]='conformance cuts exhaustive fuzz limits memory regressions'
     [event_source]='conformance_connect event_source event_source_model fuzz'
 )
-# What tests share: module and file.
+# Modules shared by the tests: name and file.
 shared='bodies:bodies/mod.rs seeds:bodies/seeds.rs streams:streams.rs support:mod.rs'
 
 work=$(target_folder)/mutants
@@ -32,7 +32,7 @@ tool=$work/cargo-mutants-$version
     cargo install --quiet --locked --root "$tool" --target-dir "$work/tool" "cargo-mutants@$version"
 export PATH=$tool/bin:$PATH
 
-# copy FOLDER TEST...: the tree with these tests as modules of one program.
+# copy FOLDER TEST...: copies the tree, with these tests as modules of one program.
 copy() {
     local folder=$1 entry name file
     shift
@@ -41,15 +41,15 @@ copy() {
     cp -r src conformance README.md Cargo.lock "$folder"
     cp -r fuzz/Cargo.toml fuzz/regressions fuzz/fuzz_targets "$folder/fuzz"
     cp -r tests/support "$folder/tests"
-    # There is no choice in a constant. The lengths stay, as cargo-mutants counts columns.
+    # Constants cannot choose a mutant at run time. Replaced by spaces, since cargo-mutants counts columns.
     find "$folder/src" -name '*.rs' -exec sed -i -E 's/\bconst fn\b/      fn/' {} +
-    # No packages beside it, and no examples.
+    # Without other packages and examples.
     sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d' Cargo.toml >"$folder/Cargo.toml"
     {
         cat <<'RUST'
 //! The tests as one program.
 #![allow(dead_code, unused_imports)]
-/// Which mutant it is must be known before allocations are counted.
+/// Reads the number of the mutant before allocations are counted.
 fn measure(run: impl FnOnce()) -> allocation_counter::AllocationInfo {
     let _ = *sse_proto::MUTANT;
     allocation_counter::measure(run)
@@ -67,7 +67,7 @@ RUST
         for file in "tests/$name.rs" "tests/$name"/*.rs; do
             [[ -e $file ]] || continue
             mkdir -p "$(dirname "$folder/tests/all/${file#tests/}")"
-            # The last line: tests of random input take as few cases as PROPTEST_CASES says.
+            # The last line makes tests of random input use PROPTEST_CASES.
             sed -E '/^#\[path = "support/d; s/^mod (bodies|seeds|streams|support);/use crate::\1;/
                 s/\ballocation_counter::measure\(/crate::measure(/
                 s/^use allocation_counter::\{(.*), measure\}/use crate::measure;\nuse allocation_counter::{\1}/
@@ -93,7 +93,7 @@ for group in encode decode event_source; do
     (
         cd "$work/$group"
         export CARGO_TARGET_DIR=$work/target CARGO_PROFILE_TEST_OPT_LEVEL=1 CARGO_PROFILE_TEST_DEBUG=0
-        # The same random cases for every mutant, none learnt from another. The first that fails is enough, however large.
+        # The same random cases for every mutant, without stored failures and without shrinking.
         export PROPTEST_CASES=${PROPTEST_CASES:-200} PROPTEST_RNG_SEED=1
         export PROPTEST_MAX_SHRINK_ITERS=0 PROPTEST_DISABLE_FAILURE_PERSISTENCE=true
         python3 "$OLDPWD/tests/quality/mutants/mutants.py" "$work/list.json" "$work/$group.tsv" "${chosen[@]}"

@@ -1,11 +1,10 @@
-// A second real server for check.py: better-sse on Node, behind the package compression, which is often seen with
-// Express.
-// Prints its port; ends with its standard input.
+// A second server for check.py: better-sse on Node.js, behind the package compression, which is common with Express.
+// Prints its port; exits when its standard input ends.
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
-// The packages are installed outside of the source tree; their folder is the argument.
+// The packages are installed outside the source tree; the argument is the node_modules folder.
 const require = createRequire(`${process.argv[2]}/`);
 const { createSession } = require("better-sse");
 const compress = require("compression")({ threshold: 0, filter: () => true });
@@ -27,7 +26,7 @@ const server = createServer(async (request, response) => {
     response.writeHead(204).end();
     return;
   }
-  // By default it says `no-transform`, which would keep the compression away; many servers do not.
+  // By default, better-sse sends `no-transform`, which would turn off the compression; many servers do not.
   const headers = { "cache-control": "no-cache" };
   const session = await createSession(request, response, { retry: 100, keepAlive: null, headers });
   const until = Math.min(last, seen + each);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Real servers, on loopback: what the example tokio-client, over reqwest and over hyper, and `sse-cat URL` hear must be what these
-# sent, each event once, whatever becomes of the connections. Installs what it needs; ends with `N passed, 0 failed`. Arguments are
-# words: only checks with one of them in the name are run.
+# Servers, on loopback: the example tokio-client, over reqwest and over hyper, and `sse-cat URL` must receive what these send, each
+# event once, whatever happens to the connections. Installs what it needs; ends with `N passed, 0 failed`. With words as
+# arguments, runs only the checks with one of them in their names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh

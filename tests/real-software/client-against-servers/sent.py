@@ -1,4 +1,4 @@
-"""What servers are told to send, and what has to arrive for it."""
+"""What servers are told to send, and what must arrive."""
 
 TEXT = "žluťoučký kůň 光は שלום 🏮👩‍🚀"
 
@@ -8,7 +8,7 @@ def arrives(data, last_event_id="", event="message"):
 
 
 def numbered(number):
-    """As sse-starlette takes it: every third with a type of its own, every fifth of two lines."""
+    """A message for sse-starlette: every third has an event type, every fifth has two lines."""
     event = {"id": str(number), "data": f"{number} {TEXT}" + ("\nsecond line" if number % 5 == 0 else "")}
     return event | ({"event": "third"} if number % 3 == 0 else {})
 
@@ -18,7 +18,7 @@ def numbered_arrive(first, last):
     return [arrives(event["data"], event["id"], event.get("event", "message")) for event in sent]
 
 
-# Each message as sse-starlette is told to send it, and the event that arrives, if any.
+# Each message for sse-starlette, and the event that must arrive, if any.
 STORY = [
     ({"retry": 100, "comment": "welcome"}, None),
     ({"data": "plain", "id": "1"}, arrives("plain", "1")),

@@ -1,10 +1,10 @@
-"""A real server for check.py: sse-starlette under uvicorn. It answers as it was told to, one response after another.
+"""A server for check.py: sse-starlette under uvicorn, which sends scripted responses, one after another.
 
-Arguments: the port, 0 for a free one; the plans to start with; for TLS, a file with a key and a certificate.
-Prints its port. Ends with its standard input, so that it cannot outlive whoever started it.
+Arguments: the port, 0 for a free one; the initial plans; for TLS, a file with a key and a certificate.
+Prints its port. Exits when its standard input ends, so that it does not outlive the process that started it.
 
-`POST /plan/NAME` sets what the requests for `/stream/NAME` get, as a JSON list of responses; those after the last of
-them get status 204. `GET /plan/NAME` tells the headers of the requests so far, and how many streams are over.
+`POST /plan/NAME` sets the responses to the requests for `/stream/NAME`, as a JSON list; after the last of them, the status is
+204. `GET /plan/NAME` returns the headers of the requests so far, and how many streams have ended.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def go(request):
 
 async def stream(request):
     plan = PLANS[request.path_params["name"]]
-    # A header is bytes; in Latin-1 they have a character each.
+    # Headers are bytes; Latin-1 maps each byte to a character.
     plan.requests.append({name.decode(): value.decode("latin-1") for name, value in request.headers.raw})
     response = next(plan.responses, {"status": 204})
     if "late" in response:
@@ -70,13 +70,13 @@ async def stream(request):
         headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
         return StreamingResponse(gzip(steps), status, headers)
     if "plain" in response:
-        # sse-starlette always tells proxies not to buffer.
+        # sse-starlette itself always tells proxies not to buffer.
         return StreamingResponse(steps, status, {"content-type": "text/event-stream"})
     return EventSourceResponse(steps, status, headers, sep=response.get("sep"), ping=response.get("ping", 0))
 
 
 async def follow(plan, steps):
-    """A string is sent as it is, an event as sse-starlette takes it; all else is here."""
+    """Yields strings as they are and events for sse-starlette, and executes the other steps."""
     try:
         for step in steps:
             match step:
@@ -102,7 +102,7 @@ async def follow(plan, steps):
 
 
 async def gzip(steps):
-    """Compresses whatever the client accepts, and flushes after each step."""
+    """Compresses regardless of what the client accepts, and flushes after each step."""
     compress = zlib.compressobj(wbits=31)
     async for step in steps:
         yield compress.compress(step) + compress.flush(zlib.Z_SYNC_FLUSH)
@@ -127,6 +127,6 @@ if __name__ == "__main__":
     listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
     print(listener.getsockname()[1], flush=True)
     threading.Thread(target=end_with_input, daemon=True).start()
-    # What dies on purpose is no news.
+    # Streams that end with an exception on purpose are not logged.
     tls = dict(ssl_certfile=sys.argv[3], ssl_keyfile=sys.argv[3]) if len(sys.argv) > 3 else {}
     uvicorn.Server(uvicorn.Config(app, log_level="critical", **tls)).run(sockets=[listener])

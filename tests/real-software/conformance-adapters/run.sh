@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The adapters in JavaScript and Python that conformance/README.md shows, taken from there as they stand, with the packages that
-# they name: the runner must get through with them. (The one in Rust is a doctest.) What the two packages fail is their affair.
-# Last, the programs of conformance/adapters are parsed.
+# Runs the conformance suite with the JavaScript and Python adapters of conformance/README.md, extracted from there unchanged, and
+# with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that the two
+# packages fail do not matter. Finally, checks that the programs in conformance/adapters can be parsed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
@@ -18,10 +18,10 @@ block() { awk -v start="\`\`\`$1" '$0 == start { inside = 1; next } /^```$/ { if
 block js >"$work/node/adapter.mjs"
 block python >"$work/adapter.py"
 
-# Enough to see that an adapter works, and a quarter of the time.
+# Enough to see that an adapter works, in a quarter of the time.
 groups=(--only bom --only decode/data --only dispatch --only decode/id --only line-endings)
 
-# adopt NAME VERSION COMMAND...: the adapter answers every request it should, and the report names the package.
+# adopt NAME VERSION COMMAND...: checks that the adapter answers every request and that the report names the package.
 adopt() {
     local name=$1 version=$2
     shift 2
@@ -40,7 +40,7 @@ PYTHON
 adopt eventsource-parser 4.1.3 node "$work/node/adapter.mjs"
 adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
 
-# The adapters for the field, which only conformance/results.sh runs, and what writes their results: each is a program.
+# The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check.
 adapters=conformance/adapters
 node --check $adapters/javascript/adapter.mjs
 for page in $adapters/report.html $adapters/browsers/page.html; do

@@ -1,9 +1,9 @@
-// A second real server for check.py: better-sse on Node. Prints its port; ends with its standard input.
+// A second server for check.py: better-sse on Node.js. Prints its port; exits when its standard input ends.
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
-// The package is installed outside of the source tree; its folder is the argument.
+// The package is installed outside the source tree; the argument is the node_modules folder.
 const { createSession } = createRequire(`${process.argv[2]}/`)("better-sse");
 
 let waiting = [];
@@ -15,7 +15,7 @@ const server = createServer(async (request, response) => {
     response.end();
     return;
   }
-  // Data is JSON, as it is by default: without that this server does not split it into lines.
+  // Data is serialized as JSON, the default: raw data would not be split into lines.
   const session = await createSession(request, response, { retry: 1500, keepAlive: 100 });
   session.push({ seen: session.lastId, text: "žluť\n🏮" }, "hello", "8");
   await session.batch((buffer) => buffer.comment("from a batch").event("two lines").id("").data(1).data("").dispatch());

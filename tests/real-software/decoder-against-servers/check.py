@@ -1,6 +1,6 @@
-"""Holds `curl -sN URL | sse-cat` against what real servers sent. Started by run.sh.
+"""Compares the output of `curl -sN URL | sse-cat` with what servers were told to send. Started by run.sh.
 
-Arguments: the program sse-cat; the folder of better-sse's node_modules.
+Arguments: the program sse-cat; the node_modules folder with better-sse.
 """
 
 import json
@@ -16,7 +16,7 @@ from sent import BIG, STORY, event
 
 HERE = Path(__file__).parent
 SSE_CAT, NODE_MODULES = sys.argv[1:]
-PATIENCE = 60  # seconds for one check; only a failing one takes them
+PATIENCE = 60  # seconds per check; only a failing one takes that long
 CHECKS = []
 
 
@@ -54,18 +54,18 @@ class Pipeline:
             process.wait()
 
     def item(self):
-        """The next line, as soon as it is there."""
+        """Returns the next line as soon as it arrives."""
         return json.loads(self.cat.stdout.readline())
 
     def rest(self):
-        """What comes until the end: standard output, standard error, exit code."""
+        """Returns the remaining standard output, standard error, and the exit code."""
         out, err = self.cat.stdout.read(), self.cat.stderr.read()
         return out.decode(), err.decode(), self.cat.wait()
 
     def items(self):
         out, err, code = self.rest()
         equal((err, code), ("", 0))
-        # Not splitlines(): it would also split at U+0085 and U+2028, which JSON strings may hold as they are.
+        # Not splitlines(): it would also split at U+0085 and U+2028, which JSON strings may contain unescaped.
         return [json.loads(line) for line in out.split("\n") if line]
 
 
@@ -79,7 +79,7 @@ def everything_sent(after=0):
 
 
 @check
-def every_item_comes_out_as_it_was_sent(starlette, _):
+def every_item_is_printed_as_it_was_sent(starlette, _):
     for separator in ("lf", "cr", "crlf"):
         for chunk in ((), ("--chunk", "1"), ("--chunk", "7")):
             url = f"{starlette.url}/messages?sep={separator}"
@@ -88,13 +88,13 @@ def every_item_comes_out_as_it_was_sent(starlette, _):
 
 
 @check
-def without_comments_only_the_events_come_out(starlette, _):
+def without_the_option_comments_only_events_are_printed(starlette, _):
     with Pipeline(f"{starlette.url}/messages", "--json") as pipeline:
         equal(pipeline.items(), [item for item in everything_sent() if "event" in item])
 
 
 @check
-def one_byte_in_each_http_chunk_gives_the_same(starlette, _):
+def one_byte_per_http_chunk_gives_the_same_output(starlette, _):
     for separator in ("lf", "cr", "crlf"):
         with Pipeline(f"{starlette.url}/bytewise?sep={separator}", "--json", "--comments") as pipeline:
             equal(pipeline.items(), everything_sent())
@@ -115,25 +115,25 @@ def the_readable_form_shows_types_ids_and_lines(starlette, _):
 
 
 @check
-def a_reconnect_goes_on_with_the_id_it_stopped_at(starlette, _):
+def a_stream_can_be_resumed_after_an_id(starlette, _):
     url = f"{starlette.url}/messages"
     with Pipeline(url, "--json", "--last-event-id", "3", headers=["Last-Event-ID: 3"]) as pipeline:
-        # The next message has no id of its own.
+        # The first message of the resumed stream has no ID of its own.
         equal(pipeline.items(), [item for item in everything_sent(after=3) if "event" in item])
 
 
 @check
-def an_event_is_out_while_the_server_still_waits(starlette, _):
+def an_event_is_printed_before_the_next_one_is_sent(starlette, _):
     for separator in ("lf", "cr", "crlf"):
         with Pipeline(f"{starlette.url}/waits?sep={separator}", "--json") as pipeline:
             equal(pipeline.item(), event("first", "1"))
-            starlette.go()  # The server sends the second one only now that the first one was seen.
+            starlette.go()  # The server sends the second event only now.
             equal(pipeline.item(), event("last", "2"))
             equal(pipeline.items(), [])
 
 
 @check
-def heartbeats_are_seen_as_they_come(starlette, _):
+def keep_alive_comments_are_printed_at_once(starlette, _):
     with Pipeline(f"{starlette.url}/pings", "--json", "--comments") as pipeline:
         for _ in range(3):
             comment = pipeline.item()["comment"]
@@ -143,7 +143,7 @@ def heartbeats_are_seen_as_they_come(starlette, _):
 
 
 @check
-def a_reader_that_goes_away_ends_the_whole_pipeline(starlette, _):
+def closing_the_output_ends_the_whole_pipeline(starlette, _):
     with Pipeline(f"{starlette.url}/endless", "--json") as pipeline:
         equal(pipeline.item(), event("again", ""))
         pipeline.cat.stdout.close()
@@ -152,7 +152,7 @@ def a_reader_that_goes_away_ends_the_whole_pipeline(starlette, _):
 
 
 @check
-def an_event_without_its_blank_line_is_printed_with_finish_only(starlette, _):
+def an_event_without_its_blank_line_is_only_printed_with_finish(starlette, _):
     url = f"{starlette.url}/forgets"
     with Pipeline(url, "--json", "--finish") as pipeline:
         equal(pipeline.items(), [event("whole", ""), event("of 🏮", "", "part")])
@@ -162,7 +162,7 @@ def an_event_without_its_blank_line_is_printed_with_finish_only(starlette, _):
 
 
 @check
-def a_too_large_event_is_reported_and_the_rest_printed(starlette, _):
+def an_event_that_is_too_large_is_reported_and_the_others_are_printed(starlette, _):
     with Pipeline(f"{starlette.url}/big", "--max-event", "50000") as pipeline:
         out, err, code = pipeline.rest()
     equal(out, "message  (id 1)\n    before\nmessage  (id 2)\n    after\n")
@@ -170,7 +170,7 @@ def a_too_large_event_is_reported_and_the_rest_printed(starlette, _):
 
 
 @check
-def better_sse_is_understood_as_well(_, better_sse):
+def the_stream_of_better_sse_is_printed(_, better_sse):
     for chunk in ((), ("--chunk", "1")):
         url = f"{better_sse.url}/"
         with Pipeline(url, "--json", "--comments", *chunk, headers=["Last-Event-ID: sedm-7"]) as pipeline:
@@ -178,7 +178,7 @@ def better_sse_is_understood_as_well(_, better_sse):
             equal(pipeline.item(), event('{"seen":"sedm-7","text":"žluť\\n🏮"}', "8", "hello"))
             equal(pipeline.item(), {"comment": "from a batch"})
             equal(pipeline.item(), event('1\n""', "", "two lines"))
-            equal(pipeline.item(), {"comment": ""})  # its heartbeat, while it waits
+            equal(pipeline.item(), {"comment": ""})  # its keep-alive comment, while it waits
             better_sse.go()
             events = [item for item in pipeline.items() if item != {"comment": ""}]
             equal(events, [event('"last"', "10")])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real servers from the package registries, on loopback: `curl -sN URL | sse-cat` must print what they sent.
+# Servers from the package registries, on loopback: `curl -sN URL | sse-cat` must print what they send.
 # Installs what it needs; ends with `N passed, 0 failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."

@@ -1,4 +1,4 @@
-"""What the server sends, and what has to come out for it."""
+"""What the server sends, and what must be printed for it."""
 
 BIG = "x" * 100_000
 
@@ -7,7 +7,7 @@ def event(data, last_event_id, event="message"):
     return {"event": event, "data": data, "lastEventId": last_event_id}
 
 
-# Each message as sse-starlette is told to send it, and the items that it amounts to.
+# Each message as sse-starlette is told to send it, and its items.
 STORY = [
     ({"comment": "hello", "retry": 1500}, [{"comment": " hello"}, {"retry": 1500}]),
     ({"data": "plain", "id": "2"}, [event("plain", "2")]),

@@ -1,6 +1,6 @@
-"""A real server for check.py: sse-starlette under uvicorn, on a free port of the loopback interface.
+"""A server for check.py: sse-starlette under uvicorn, on a free port of the loopback interface.
 
-Prints its port. Ends with its standard input, so that it cannot outlive whoever started it.
+Prints its port. Exits when its standard input ends, so that it does not outlive the process that started it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ go_on = asyncio.Event()
 
 
 async def messages(request):
-    """All messages in a row, or those after the id that the client has already."""
+    """All messages, or those after the ID in `Last-Event-ID`."""
     seen = int(request.headers.get("last-event-id", 0))
 
     async def stream():
@@ -34,7 +34,7 @@ async def messages(request):
 
 
 async def bytewise(request):
-    """The same, encoded by sse-starlette, but in an HTTP chunk of its own for each byte."""
+    """The same bytes from sse-starlette, each in its own HTTP chunk."""
     encoded = []
 
     async def collect(message):
@@ -53,7 +53,7 @@ async def bytewise(request):
 
 
 async def waits(request):
-    """One event, and another one only after a request for /go."""
+    """One event, and a second one after a request for /go."""
     go_on.clear()
 
     async def stream():
@@ -70,7 +70,7 @@ async def go(_request):
 
 
 async def pings(request):
-    """Nothing but the server's own heartbeat until a request for /go."""
+    """Only the server's keep-alive comments until a request for /go."""
     go_on.clear()
 
     async def stream():
@@ -90,7 +90,7 @@ async def endless(request):
 
 
 async def forgets(request):
-    """Closes without the blank line after the last event."""
+    """Ends the body without the blank line after the last event."""
 
     async def stream():
         yield {"data": "whole"}

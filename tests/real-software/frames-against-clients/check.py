@@ -1,6 +1,6 @@
-"""Sends frames to client libraries, on loopback, and prints what comes of them. Started by run.sh.
+"""Sends frames to client libraries, on loopback, and prints how they handle them. Started by run.sh.
 
-Arguments: the folder of node_modules; then `--check`, to compare the tables with those of the page instead.
+Arguments: the node_modules folder; then `--check`, to compare the tables with those of the page instead.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ PATIENCE = 60  # seconds for all cases of one client
 
 # --- What is sent ----------------------------------------------------------------------------------------------------
 
-# The event stream of each API: the type of its events or none, the data, the block after which nothing is read any more.
+# The event stream of each API: the event type or None, the data, and the block after which the client stops reading.
 OPENAI = (
     None,
     lambda text: {
@@ -51,7 +51,7 @@ LANGGRAPH = ("values", lambda text: {"text": text}, "")
 GEMINI = (None, lambda text: {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}]}, "")
 BROWSER = (None, lambda text: text, "event: end\ndata: \n\n")
 
-# Key, and what is said of it in the table; `None` for what stands between the events.
+# Key, the text for the table, and the frame between the events; `None` for frames that change the events themselves.
 FRAMES = {
     "nothing": ("nothing, the events as the API sends them", None),
     "heartbeat": ("`Frame::keep_alive()`", ":\n"),
@@ -98,7 +98,7 @@ def event(shape, case, number):
     if case == "retry-on-event" and number == 2:
         lines.append("retry: 5000")
     if case == "two-lines":
-        # Between two tokens of JSON, where an LF means nothing; in a text, between its two lines.
+        # In JSON, between two tokens, where an LF has no meaning; in text, between its two lines.
         text = text.replace("{", "{\n", 1) if text[0] == "{" else f"{text}\n-"
     lines += [f"data: {line}" for line in text.split("\n")]
     return "".join(f"{line}\n" for line in (*lines, ""))
@@ -111,7 +111,7 @@ def blocks(shape, case):
     return [block for block in (event(shape, case, 1), between, event(shape, case, 2), end, last) if block]
 
 
-# Reconnection times, after an event with an id. The response then ends, and the next request is waited for.
+# Reconnection times, sent after an event with an ID. Then the response ends, and the next request is awaited.
 DATA = 'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "A"}}\n\n'
 WAITS = {
     "none": ("no `retry`", ""),
@@ -127,7 +127,7 @@ WATCHED = 6.5  # seconds
 
 # --- The clients -----------------------------------------------------------------------------------------------------
 
-# Heading; how it is started, and its name there; shape.
+# Heading; how the client is started, and its name there; API.
 SDKS = {
     "openai (Python)": ("py", "openai", OPENAI),
     "openai (JS)": ("js", "openai", OPENAI),
@@ -154,7 +154,7 @@ SHAPES = {f"{start}-{name}" if start else name: shape for start, name, shape in 
 
 
 def version(heading):
-    """The heading with the version that is installed."""
+    """The heading with the installed version."""
     package, _, language = heading.partition(" (")
     if heading == "Chromium":
         return "Chromium " + subprocess.run(["chromium", "--version"], capture_output=True, text=True).stdout.split()[1]
@@ -169,12 +169,12 @@ def version(heading):
 
 
 def started(start, name, url, cases):
-    """The program that is the client."""
+    """Starts the program with the client."""
     if start == "py":
         command = [sys.executable, HERE / "clients.py", name, url, *cases]
     else:
         command = ["node", HERE / "clients.mjs", NODE_MODULES, name, url, *cases]
-    # No proxy of the environment, and no configuration of whoever runs this.
+    # Without proxies from the environment, and without the configuration of the user.
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     return subprocess.Popen(command, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True)
 
@@ -199,7 +199,7 @@ def browser(url):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     reports = queue.Queue()
-    # Of each client and case, when its requests came and their last event IDs, and when the responses ended.
+    # For each client and case: the times of its requests, their last event IDs, and the times at which the responses ended.
     requests = {}
     ends = {}
 
@@ -230,13 +230,13 @@ class Handler(BaseHTTPRequestHandler):
         requests = self.requests.setdefault(key, [])
         requests.append((time.monotonic(), (self.headers["Last-Event-ID"] or "").strip()))
         if len(requests) > 100:
-            # The point is made; a flood it need not become.
+            # Enough requests to show it; this stops a flood of them.
             time.sleep(1)
         self.stream([f"id: 1\n{DATA}{WAITS[key[1]][1]}"])
         self.ends.setdefault(key, time.monotonic())
 
     def mcp(self, message):
-        """What a server of the Model Context Protocol says before its stream is asked for."""
+        """The responses of a server of the Model Context Protocol before the stream is requested."""
         if message.get("method") == "initialize":
             result = {"protocolVersion": message["params"]["protocolVersion"], "capabilities": {}}
             result["serverInfo"] = {"name": "-", "version": "0"}
@@ -257,7 +257,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def stream(self, blocks):
-        """Each block in a chunk, as a server sends them that flushes after each."""
+        """Each block in its own chunk, as from a server that flushes after each event."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Cache-Control", "no-store")
@@ -276,12 +276,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        # A client that was ended while it was being answered.
+        # The client was stopped during the response.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
-# --- What came of it -------------------------------------------------------------------------------------------------
+# --- The results -----------------------------------------------------------------------------------------------------
 
 
 def verdict(case, report):
@@ -302,7 +302,7 @@ def verdict(case, report):
 
 
 def frames(url):
-    """Column by column: what each client says of each case."""
+    """The table, column by column: the result of each client for each case."""
     columns = {}
     for heading, (start, name, _) in SDKS.items():
         if not start:
@@ -322,7 +322,7 @@ def frames(url):
 
 
 def waits(url):
-    """Starts the clients that come back, all of them at once, and the browser, which has cases of both kinds."""
+    """Starts all clients that reconnect, and the browser, which has cases of both kinds, at the same time."""
     processes = []
     chromium = {}
     with browser(f"{url}/page"):
@@ -348,12 +348,12 @@ def waits(url):
 
 
 def waited(name, case):
-    """How the client came back."""
+    """How the client reconnected."""
     later = Handler.requests[name, case][1:]
     wait = later[0][0] - Handler.ends[name, case] if later else None
     if case == "id-blanks":
         return f"`{later[0][1]}`" if later else "gives up"
-    # Not the first wait alone: the machine may be busy.
+    # Not only the first wait, since the machine may be busy.
     if len(later) > 30:
         return "no wait"
     if case == "zero" and wait is None:
@@ -361,7 +361,7 @@ def waited(name, case):
     if case in ("zero", "max", "too-much"):
         return f"{round(wait, 1):g} s" if wait else "waits"
     if case == "none":
-        # To a half of a second: htmx adds chance.
+        # Rounded to half a second: htmx adds a random delay.
         return f"{round(wait * 2) / 2:g} s" if wait else "–"
     return "obeyed" if wait and 1.15 < wait < 2.6 else "not obeyed"
 

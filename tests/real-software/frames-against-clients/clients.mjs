@@ -1,6 +1,6 @@
-// The SDKs for JavaScript as clients for check.py. Arguments: the folder of node_modules, which SDK, the base URL, the cases.
+// The SDKs for JavaScript as clients for check.py. Arguments: the node_modules folder, the SDK, the base URL, the cases.
 //
-// Prints a JSON line for each case: what the stream gave, and the error that it ended with, or null.
+// Prints a JSON line for each case: the values that the stream yielded, and the error that it ended with, or null.
 
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -41,7 +41,7 @@ async function* gemini(baseUrl) {
   for await (const part of await client.models.generateContentStream({ model: "-", contents: "-" })) yield part.text;
 }
 
-// The clients below come back by themselves; what is looked at is when, which the server knows.
+// The clients below reconnect by themselves; the server measures when.
 const forever = () => new Promise((resolve) => setTimeout(resolve, 2 ** 31 - 1));
 
 async function* mcp(url) {

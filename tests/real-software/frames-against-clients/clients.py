@@ -1,6 +1,6 @@
-"""The SDKs for Python as clients for check.py. Arguments: which SDK, the base URL, the cases.
+"""The SDKs for Python as clients for check.py. Arguments: the SDK, the base URL, the cases.
 
-Prints a JSON line for each case: what the stream gave, and the error that it ended with, or null.
+Prints a JSON line for each case: the values that the stream yielded, and the error that it ended with, or null.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def gemini(url):
 
 
 async def mcp(url):
-    """A client of the Model Context Protocol. What is looked at is when it asks again for the server's own messages."""
+    """A client of the Model Context Protocol. The server measures when it requests the stream of server messages again."""
     import httpx2
     from mcp.client.session import ClientSession
     from mcp.client.streamable_http import streamable_http_client

@@ -1,7 +1,7 @@
-"""Holds what real clients see against what the example live-server was told to send. Started by run.sh.
+"""Compares the events that clients receive with what the example live-server was told to send. Started by run.sh.
 
-Arguments: the program live-server; the folder of the node_modules with eventsource; then words, to run only the
-checks with one of them in the name.
+Arguments: the program live-server; the node_modules folder with eventsource; then words, to run only the checks with one of
+them in their names.
 """
 
 import base64
@@ -29,16 +29,16 @@ from sent import HEARTBEAT, STORY, TEXT, TYPES, arrives, wire
 
 HERE = Path(__file__).parent
 LIVE_SERVER, NODE_MODULES, *WORDS = sys.argv[1:]
-PATIENCE = 30  # seconds for one check; only a failing one takes them
+PATIENCE = 30  # seconds per check; only a failing one takes that long
 CHECKS = []
 
 
 class Server:
-    """The example, at a free port."""
+    """The example live-server, on a free port."""
 
     def __init__(self, *args, listen="127.0.0.1:0", demo="0"):
         self.sent = []
-        # What the ids begin with: known from the first event on.
+        # The prefix of the IDs, known from the first event on.
         self.epoch = None
         args = ["--listen", listen, "--demo", demo, *args]
         self.process = subprocess.Popen([LIVE_SERVER, *args], stdout=PIPE)
@@ -60,12 +60,12 @@ class Server:
         response = self.connection.getresponse()
         status, text = response.status, response.read().decode()
         if status != 200:
-            # Whoever answers before having read the whole request may close the connection.
+            # A server that responds before it has read the whole request may close the connection.
             self.connection.close()
         return status, text
 
     def publish(self, story):
-        """Sends events, and returns them as clients have to see them."""
+        """Sends events, and returns them as clients must receive them."""
         due = []
         for event, data in story:
             self.sent.append((event, data))
@@ -87,7 +87,7 @@ class Server:
 
 
 class Client:
-    """A client that tells what it sees: events, `open`, `error` with the ready state after it, how the page looks."""
+    """A client that reports what it receives: events, `open`, `error` with the ready state after it, the look of the page."""
 
     def __init__(self, server):
         self.seen = queue.Queue()
@@ -98,7 +98,7 @@ class Client:
         return self
 
     def __exit__(self, *_):
-        # Not the first process alone: a browser is a family of them, and `node` may be a script around the real one.
+        # The whole process group: a browser has several processes, and `node` may be a wrapper script.
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -132,11 +132,11 @@ class Client:
         return events
 
     def sees(self, due):
-        """These are the next events, whatever happens to the connection meanwhile."""
+        """Checks the next events, whatever happens to the connection meanwhile."""
         equal(self.events(len(due)), due)
 
     def sees_no_more(self, server):
-        """Between what was seen and what is sent now there is nothing."""
+        """Sends one more event, and checks that no other event arrives before it."""
         self.sees(server.publish([("note", "no more")]))
 
 
@@ -156,7 +156,7 @@ class Npm(Client):
 
 
 class Chromium(Client):
-    """The live page in a browser. See report.js, which must be on the page."""
+    """The live page in a browser. The page must contain report.js."""
 
     name = "Chromium"
     FLAGS = (
@@ -180,14 +180,14 @@ CLIENTS = (Httpx, Npm, Chromium)
 
 
 class OpenAi(Client):
-    """The SDK for Python, for which the stream is a chat completion."""
+    """OpenAI's SDK for Python, which takes the stream for a chat completion."""
 
     def start(self, forwarder):
         self.popen(sys.executable, HERE / "openai_client.py", forwarder.url)
 
     @staticmethod
     def data(text):
-        # Over several lines.
+        # Indented, so that the data has several lines.
         return json.dumps({"id": "-", "choices": [{"index": 0, "delta": {"content": text}}]}, indent=1)
 
     def texts(self, count):
@@ -195,7 +195,7 @@ class OpenAi(Client):
 
 
 class Gemini(OpenAi):
-    """The SDK of Google for JavaScript, for which the stream is generated content."""
+    """Google's SDK for JavaScript, which takes the stream for generated content."""
 
     def start(self, forwarder):
         self.popen("node", HERE / "gemini_client.mjs", NODE_MODULES, forwarder.url)
@@ -206,9 +206,9 @@ class Gemini(OpenAi):
 
 
 class Forwarder:
-    """For clients that insist on a path and on POST: whatever they ask for, they get `/events`, byte by byte.
+    """A proxy for clients that insist on a path and on POST: any request gets the response to `/events`, unchanged.
 
-    Only with `data_only`, lines other than those with data and blank ones are left out.
+    With `data_only`, only data lines and blank lines are forwarded.
     """
 
     def __init__(self, server, data_only=False):
@@ -223,7 +223,7 @@ class Forwarder:
         return self
 
     def __exit__(self, *_):
-        # `close` alone does not end an `accept` that is under way.
+        # `close` alone does not interrupt a pending `accept`.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
@@ -239,7 +239,7 @@ class Forwarder:
             with client.makefile("rb") as request:
                 head = http.client.parse_headers(request) if request.readline() else {}
                 request.read(int(head.get("Content-Length", 0)))
-            # Without chunks where the body is to be changed.
+            # HTTP/1.0, so without chunks, if the body is to be filtered.
             version = b"1.0" if self.data_only else b"1.1"
             server.sendall(b"GET /events HTTP/%s\r\nHost: localhost\r\nConnection: close\r\n\r\n" % version)
             if self.data_only:
@@ -259,7 +259,7 @@ class Forwarder:
 
 
 class Reports(BaseHTTPRequestHandler):
-    """Where the browser reports to."""
+    """The server that the browser sends its reports to."""
 
     to = None
 
@@ -276,7 +276,7 @@ class Reports(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def page_that_reports():
-    """The live page with report.js in its head, as a file."""
+    """Writes a file with the live page, with report.js in its head."""
     reports = ThreadingHTTPServer(("127.0.0.1", 0), Reports)
     threading.Thread(target=reports.serve_forever, daemon=True).start()
     script = f"const TYPES = {json.dumps(TYPES)}, REPORT = 'http://127.0.0.1:{reports.server_port}/';"
@@ -293,7 +293,7 @@ class Curl:
     def __init__(self, server, *args, last_event_id=None):
         command = ["curl", "-sN", "--noproxy", "*", "--max-time", str(PATIENCE), f"{server.url}/events", *args]
         if last_event_id is not None:
-            # A semicolon is how curl is told of an empty header.
+            # With a semicolon, curl sends an empty header.
             command += ["-H", b"Last-Event-ID: " + last_event_id if last_event_id else "Last-Event-ID;"]
         self.process = subprocess.Popen(command, stdout=PIPE)
 
@@ -309,7 +309,7 @@ class Curl:
         return self.process.stdout.read(length)
 
     def reads(self, due):
-        """These very bytes come next."""
+        """Checks that exactly these bytes come next."""
         equal(self.read(len(due)), due)
 
     def rest(self):
@@ -329,10 +329,10 @@ def check_each_client(function):
 
 RETRY = ("--retry", "0.02")
 HELLO = b"retry: 20\n"
-# At the end of a stream that the server ends.
+# The end of a stream that the server ends.
 GOODBYE = b"retry: 20\n\n"
 QUIET = ("--heartbeat", "3600", *RETRY)
-# Heartbeats all the time. No client is to see them.
+# Constant heartbeats, which no client may report.
 LOUD = ("--heartbeat", "0.01", *RETRY)
 
 
@@ -349,7 +349,7 @@ def curl_gets_the_headers_and_the_bytes(_):
             for header in ("content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"):
                 equal(headers.count(header), 1)
             curl.reads(HELLO + server.wire())
-            # What is sent only now comes at once, while the stream stays open.
+            # An event sent now arrives at once, while the stream stays open.
             for number in range(len(server.sent) + 1, len(server.sent) + 20):
                 server.publish([("", f"live {number}\r\n")])
                 curl.reads(server.wire(number))
@@ -358,7 +358,7 @@ def curl_gets_the_headers_and_the_bytes(_):
 
 
 @check
-def curl_sees_heartbeats_in_silence(_):
+def curl_receives_heartbeats_in_silence(_):
     with Server("--heartbeat", "0.1", *RETRY) as server, Curl(server) as curl:
         curl.reads(HELLO)
         started = time.monotonic()
@@ -368,7 +368,7 @@ def curl_sees_heartbeats_in_silence(_):
 
 
 @check
-def curl_goes_on_after_any_id(_):
+def curl_resumes_after_any_id(_):
     with Server(*QUIET) as server:
         server.publish([("", f"event {number}") for number in range(1, 12)])
         for seen in range(12):
@@ -379,7 +379,7 @@ def curl_goes_on_after_any_id(_):
 
 
 @check
-def curl_without_an_id_gets_all_and_with_one_that_is_none_of_ours_is_told_of_the_gap(_):
+def curl_without_an_id_gets_everything_and_with_a_foreign_id_a_gap(_):
     with Server(*QUIET) as server:
         server.publish([("", "one"), ("", "two")])
         epoch = server.epoch.encode()
@@ -396,13 +396,13 @@ def curl_without_an_id_gets_all_and_with_one_that_is_none_of_ours_is_told_of_the
                 gap = f"event: gap\nid: {server.epoch}-{newest}\ndata: {word}\n\n".encode()
                 with Curl(server, last_event_id=last_event_id) as curl:
                     curl.reads(HELLO + gap)
-                    # From there it goes on.
+                    # The stream continues from there.
                     server.publish([("", "more")])
                     curl.reads(server.wire(newest + 1))
 
 
 @check
-def curl_is_told_to_stay_away_after_a_stop(_):
+def curl_gets_status_204_after_a_stop(_):
     with Server(*QUIET) as server, Curl(server) as before:
         before.reads(HELLO)
         server.stop()
@@ -412,12 +412,12 @@ def curl_is_told_to_stay_away_after_a_stop(_):
 
 
 @check
-def what_cannot_be_sent_is_refused_and_sends_nothing(_):
+def an_event_that_cannot_be_encoded_is_refused(_):
     with Server(*QUIET) as server:
         for event, why in (("a\rdata: x\r\r", "CR"), ("a\n\n", "LF"), ("a\r\n", "CR")):
             status, text = server.post("/messages", json.dumps({"event": event, "data": ""}))
             equal((status, *(word in text for word in ("event", why, "byte 1"))), (400, True, True, True))
-        # What any page on the web can send without asking.
+        # Requests that any web page can send without a CORS preflight.
         for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             for path, body in (("/messages", '{"data":"x"}'), ("/streams", '"stop"'), ("/pictures", "x")):
                 equal(server.post(path, body, content_type)[0], 415)
@@ -427,7 +427,7 @@ def what_cannot_be_sent_is_refused_and_sends_nothing(_):
 
 
 @check
-def a_client_that_does_not_read_falls_behind_is_told_and_goes_on(_):
+def a_client_that_does_not_read_falls_behind_and_gets_a_gap(_):
     count, size = 200, 100_000
     with Server(*QUIET, "--history", str(5 * size)) as server, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -440,7 +440,7 @@ def a_client_that_does_not_read_falls_behind_is_told_and_goes_on(_):
         text = b""
         while b"event: gap\n" not in text:
             text += slow.recv(1 << 20)
-        # What comes after the gap is what is new.
+        # After the gap come the newest events.
         server.publish([("", "new")])
         while not text.endswith(server.wire(count + 1)):
             text += slow.recv(1 << 20)
@@ -449,14 +449,14 @@ def a_client_that_does_not_read_falls_behind_is_told_and_goes_on(_):
         first = b"id: " + server.epoch.encode() + b"-"
         equal([event.startswith(first + b"%d\n" % number) for number, event in enumerate(events, 1)], [True] * len(events))
         equal((gap, rest), (b"event: gap\n" + first + b"%d\ndata: too-old" % count, b""))
-        # The kernel takes some events for the client, not all.
+        # The kernel buffers some events for the client, but not all.
         assert 1 <= len(events) < count // 4, len(events)
 
 
 @check_each_client
 def every_event_arrives_as_it_was_sent(page, client):
     with Server(*LOUD, "--page", page) as server:
-        # One half waits for the client in the history, the other comes live.
+        # One half is replayed from the history, the other is sent live.
         half = len(STORY) // 2
         due = server.publish(STORY[:half])
         with client(server) as client:
@@ -480,12 +480,12 @@ def binary_arrives_as_base64_text(page, client):
 
 
 @check_each_client
-def nothing_is_lost_or_doubled_when_streams_are_dropped(page, client):
+def dropped_streams_lose_and_repeat_nothing(page, client):
     rounds = 30
     with Server(*LOUD, "--page", page) as server, client(server) as client:
         due, found = [], []
         for number in range(rounds):
-            # Some events are dropped on their way, some are sent while nobody listens, some arrive in peace.
+            # Some events are lost in transit, some are sent while no client is connected, some arrive normally.
             due += server.publish([("note", f"{number} before {event}") for event in range(number % 7)])
             server.drop()
             due += server.publish([("", f"{number} after {event}") for event in range(number % 5)])
@@ -498,7 +498,7 @@ def nothing_is_lost_or_doubled_when_streams_are_dropped(page, client):
 
 
 @check_each_client
-def the_retry_time_is_kept(page, client):
+def clients_wait_for_the_reconnection_time(page, client):
     with Server("--retry", "0.6", "--page", page) as server, client(server) as client:
         client.sees(server.publish([("", "one")]))
         for _ in range(2):
@@ -507,13 +507,13 @@ def the_retry_time_is_kept(page, client):
             lost = time.monotonic()
             client.until("open")
             took = time.monotonic() - lost
-            # The default of all clients here is 3 seconds.
+            # The default of all these clients is 3 seconds.
             assert 0.5 < took < 2.5, took
             client.sees_no_more(server)
 
 
 @check_each_client
-def a_server_that_was_killed_and_started_anew_tells_of_the_gap(page, client):
+def a_killed_and_restarted_server_announces_the_gap(page, client):
     with Server(*LOUD, "--page", page) as server, client(server) as client:
         client.sees(server.publish([("", "one"), ("", "two")]))
         server.process.kill()
@@ -529,7 +529,7 @@ def a_server_that_was_killed_and_started_anew_tells_of_the_gap(page, client):
 
 
 @check_each_client
-def a_server_that_keeps_its_events_goes_on_after_a_kill(page, client):
+def a_server_with_stored_events_resumes_after_a_kill(page, client):
     with tempfile.TemporaryDirectory() as store:
         args = (*LOUD, "--page", page, "--store", store)
         with Server(*args) as server, client(server) as client:
@@ -541,7 +541,7 @@ def a_server_that_keeps_its_events_goes_on_after_a_kill(page, client):
 
 
 @check_each_client
-def a_shutdown_is_an_end_and_clients_come_back_when_they_were_told(page, client):
+def after_a_shutdown_clients_reconnect_after_the_time_they_were_told(page, client):
     with tempfile.TemporaryDirectory() as store:
         args = ("--retry", "1", "--spread", "0", "--page", page, "--store", store)
         with Server(*args) as server, client(server) as client:
@@ -564,7 +564,7 @@ def a_stop_is_for_good(page, client):
     with Server(*LOUD, "--page", page) as server, client(server) as client:
         client.sees(server.publish([("", "one")]))
         server.stop()
-        # It tries once more and is told.
+        # It tries once more and gets status 204.
         equal(client.until("error"), 0)
         equal(client.next(), {"error": 2})
         time.sleep(0.3)
@@ -575,7 +575,7 @@ TEXTS = [f"{number} {TEXT}" for number in range(20)]
 
 
 def publish_texts(server, client):
-    """One half waits for the client, the other comes live, with silence in between."""
+    """One half is replayed, the other is sent live, with a pause in between."""
     half = len(TEXTS) // 2
     server.publish([("", client.data(text)) for text in TEXTS[:half]])
     yield
@@ -591,7 +591,7 @@ def openai_gets_every_event_once_and_in_order(_):
         next(publish)
         with OpenAi(forwarder) as client:
             equal(client.texts(len(TEXTS) // 2), TEXTS[: len(TEXTS) // 2])
-            # Types are ignored.
+            # The SDK ignores event types.
             server.publish([("note", client.data("of a type"))])
             equal(client.texts(1), ["of a type"])
             next(publish, None)
@@ -601,7 +601,7 @@ def openai_gets_every_event_once_and_in_order(_):
 
 
 @check
-def openai_fails_at_an_event_without_data_and_takes_the_retry_that_ends_a_stream_for_one(_):
+def openai_fails_at_an_event_without_data_and_at_the_final_retry(_):
     with Server(*LOUD) as server, Forwarder(server) as forwarder:
         with OpenAi(forwarder) as client:
             server.publish([("", client.data("one"))])
@@ -614,9 +614,9 @@ def openai_fails_at_an_event_without_data_and_takes_the_retry_that_ends_a_stream
             equal(client.next(), {"end": "Expecting value: line 1 column 1 (char 0)"})
 
 
-# What is true today: see docs/frames-against-clients.md. A server for Gemini's clients sends neither ids nor heartbeats.
+# The current behaviour: see docs/frames-against-clients.md. A server for Gemini's clients must send neither IDs nor heartbeats.
 @check
-def gemini_loses_all_events_that_have_ids_without_an_error(_):
+def gemini_silently_loses_all_events_with_ids(_):
     with Server(*QUIET) as server, Forwarder(server) as forwarder:
         server.publish([("", Gemini.data(text)) for text in TEXTS])
         with Gemini(forwarder) as client:
@@ -628,7 +628,7 @@ def gemini_loses_all_events_that_have_ids_without_an_error(_):
 
 
 @check
-def gemini_needs_the_blank_line_that_ends_a_stream_after_a_heartbeat(_):
+def gemini_needs_the_final_blank_line_after_a_heartbeat(_):
     with Server(*LOUD) as server, Forwarder(server) as forwarder, Gemini(forwarder) as client:
         assert forwarder.answered.wait(PATIENCE)
         time.sleep(0.1)
@@ -637,7 +637,7 @@ def gemini_needs_the_blank_line_that_ends_a_stream_after_a_heartbeat(_):
 
 
 @check
-def gemini_gets_every_event_once_and_in_order_of_data_and_blank_lines_alone(_):
+def gemini_gets_every_event_once_and_in_order_from_data_and_blank_lines(_):
     with Server(*LOUD) as server, Forwarder(server, data_only=True) as forwarder:
         publish = publish_texts(server, Gemini)
         next(publish)
@@ -656,7 +656,7 @@ def the_live_page_shows_the_stream(page):
         server.drop()
         client.until("open")
         while client.events(1)[0]["data"] != "1":
-            pass  # until the server says that there is one client
+            pass  # until the server reports one client
         for event, data in (("note", "<i>not</i> markup\r\n 2nd line"), ("error", "no failure"), ("message", "look")):
             _, id = server.post("/messages", json.dumps({"event": event, "data": data}))
         found = client.until("page")

@@ -1,5 +1,5 @@
-// The package eventsource as a client for check.py: prints what it sees, a JSON object a line.
-// Arguments: the folder it is installed in, the URL, the event types to listen to as JSON.
+// The package eventsource as a client for check.py: prints what it receives, one JSON object per line.
+// Arguments: the folder it is installed in, the URL, and the event types to listen to, as JSON.
 
 import { createRequire } from "node:module";
 

@@ -1,5 +1,5 @@
-// The package @google/genai as a client for check.py: prints the text of each part of an answer, and how the stream ended, a
-// JSON object a line. Arguments: the folder it is installed in, the base URL.
+// The package @google/genai as a client for check.py: prints the text of each part of an answer and how the stream ended, one
+// JSON object per line. Arguments: the folder it is installed in, and the base URL.
 
 import { createRequire } from "node:module";
 

@@ -1,8 +1,8 @@
-"""httpx-sse as a client for check.py: prints what it sees, a JSON object a line. Argument: the URL.
+"""httpx-sse as a client for check.py: prints what it receives, one JSON object per line. Argument: the URL.
 
-httpx-sse leaves the connection to its user: so this comes back after the time that the server said, with the id that
-the last event had, until it is told to stay away. A `retry` that is followed by a blank line, as at the end of a stream, is an
-empty event to httpx-sse: it has the id of the one before, by which this leaves it out.
+httpx-sse does not reconnect by itself. This program does, after the reconnection time that the server sent and with the ID
+of the last event, until it gets status 204. For httpx-sse, a `retry` line followed by a blank line, as at the end of a stream,
+is an empty event. It has the ID of the previous event, by which this program recognizes and skips it.
 """
 
 import json

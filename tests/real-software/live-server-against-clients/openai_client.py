@@ -1,5 +1,5 @@
-"""The SDK of OpenAI as a client for check.py: prints the text of each chunk of a chat completion, and how the stream
-ended, a JSON object a line. Argument: the base URL.
+"""OpenAI's SDK as a client for check.py: prints the text of each chunk of a chat completion and how the stream ended, one
+JSON object per line. Argument: the base URL.
 """
 
 import json

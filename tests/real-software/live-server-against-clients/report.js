@@ -1,5 +1,5 @@
-// Runs in the browser before the scripts of the live page, and reports what its EventSource sees.
-// check.py puts it there, with TYPES (the event types to listen to) and REPORT (where to report to).
+// Runs in the browser before the scripts of the live page and reports what its EventSource receives.
+// check.py inserts it, with TYPES (the event types to listen to) and REPORT (the URL to report to).
 
 {
   const found = [];
@@ -27,7 +27,7 @@
         this.addEventListener(type, (event) => {
           if (event instanceof MessageEvent) {
             tell({ event: event.type, data: event.data, id: event.lastEventId });
-            // Later, as the page itself is still to be told.
+            // Deferred, so that the page handles the event first.
             if (event.data === "look") setTimeout(look);
           } else if (type === "open") tell({ open: true });
           else tell({ error: this.readyState });

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Real clients, on loopback: curl, httpx-sse, the npm package eventsource, headless Chromium and the SDK of OpenAI
-# must see what the example live-server was told to send; the SDK of Google must fail on it as it is known to.
-# Installs what it needs; ends with `N passed, 0 failed`. Arguments are words: only checks with one of them in the
-# name are run.
+# Clients, on loopback: curl, httpx-sse, the npm package eventsource, headless Chromium and OpenAI's SDK must receive what the
+# example live-server was told to send; Google's SDK must fail in the known ways. Installs what it needs; ends with
+# `N passed, 0 failed`. With words as arguments, runs only the checks with one of them in their names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh

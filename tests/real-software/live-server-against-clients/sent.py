@@ -1,14 +1,14 @@
-"""What is sent, and what has to arrive for it."""
+"""What is sent, and what must arrive."""
 
 import re
 
-# Every control character that data can carry: C0 without the line ends, DEL and C1.
+# Every control character that data can contain: C0 without the line terminators, DEL and C1.
 CONTROLS = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\r\n"]
-# Line ends and blanks in the eyes of other formats, byte order marks, the last character of each UTF-8 length, noncharacters.
+# Line terminators and spaces of other formats, byte order marks, the last character of each UTF-8 length, noncharacters.
 ODD = "\u0085 \u2028 \u2029 \u00a0 \ufeff \u200b \u200d \u202e \x7f \u07ff \ud7ff \ue000 \ufffd \ufffe \uffff \U00010000 \U0010ffff"
 TEXT = "žluťoučký kůň 光は 안녕 שלום 🏮👩‍🚀"
 
-# Event type and data. Each line of the second list once was, somewhere, a way to forge an event.
+# Event type and data, including texts that could forge an event in other servers.
 STORY = [
     ("", "plain"),
     ("", ""),
@@ -39,12 +39,12 @@ HEARTBEAT = b":\n"
 
 
 def arrives(number, event, data, epoch):
-    """The event as a client has to see it."""
+    """The event as a client must receive it."""
     return {"event": event or "message", "data": re.sub("\r\n?", "\n", data), "id": f"{epoch}-{number}"}
 
 
 def wire(number, event, data, epoch):
-    """The bytes of the event, if they are spelt as this encoder does."""
+    """The bytes of the event, as this encoder writes them."""
     lines = [f"event: {event}"] if event else []
     lines += [f"id: {epoch}-{number}"]
     lines += [f"data: {line}" for line in re.split("\r\n|\r|\n", data)]

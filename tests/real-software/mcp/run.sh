@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The conformance suite of the Model Context Protocol, on loopback: the example mcp-client must pass its scenarios, without a
-# warning. Installs what it needs, prints each check, and ends with `N passed, 0 failed`. Arguments are words: only scenarios
-# with one of them in the name are run.
+# Runs the conformance suite of the Model Context Protocol, on loopback: the example mcp-client must pass its scenarios without a
+# warning. Installs what it needs, prints each check, and ends with `N passed, 0 failed`. With words as arguments, runs only the
+# scenarios with one of them in their names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
@@ -18,13 +18,13 @@ node_env tests/real-software/mcp/package.json "$work/node" "$work/venv"
 
 conformance=$work/node/node_modules/.bin/conformance
 passed=0 failed=0
-# scenario NAME ARGUMENTS: the client with ARGUMENTS, to which the suite adds the URL of the server that it starts.
+# scenario NAME ARGUMENTS: runs the client with ARGUMENTS, to which the suite adds the URL of the server that it starts.
 scenario() {
     local word
     for word in "${words[@]}"; do
         [[ $1 == *"$word"* ]] || continue
         echo "--- $1"
-        # The suite gives the command to a shell, and kills only that when its 30 seconds are over: `exec` makes it the client.
+        # The suite runs the command in a shell and kills only that after 30 seconds: `exec` replaces the shell with the client.
         if "$conformance" client --scenario "$1" --command "exec $target/debug/examples/mcp-client $2" 2>&1; then
             passed=$((passed + 1))
         else
@@ -35,12 +35,12 @@ scenario() {
 }
 
 words=("${@:-}")
-# All answers are JSON.
+# All responses are JSON.
 scenario initialize ''
-# The answer to the call is an event stream.
+# The response to the call is an event stream.
 scenario tools_call "add_numbers '{\"a\":2,\"b\":3}'"
-# The server closes that stream before it has sent the result. The client must come back by GET after the time of the `retry`
-# line, no earlier and no later, with the ID of the last event, and then gets the result.
+# The server closes that stream before it has sent the result. The client must reconnect with GET after exactly the time of the
+# `retry` line, with the ID of the last event, to get the result.
 scenario sse-retry 'test_reconnection {}'
 
 echo "$passed passed, $failed failed"

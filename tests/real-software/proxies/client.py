@@ -1,4 +1,4 @@
-"""A raw HTTP/1.1 client that records when what arrived."""
+"""A raw HTTP/1.1 client that records what arrived when."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ import zlib
 
 
 class Response:
-    """What came back, and when: times are seconds on the clock that the upstream writes into its events."""
+    """A response with times, in seconds of the clock that the upstream writes into its events."""
 
     def __init__(self):
         self.head_at = None
@@ -17,7 +17,7 @@ class Response:
         self.end = None  # "last chunk", "length", "close", "cut", "reset", or None: still open
         self.end_at = None
         self._raw = b""
-        self._left = None  # of the chunk or of the body with a length
+        self._left = None  # bytes left of the chunk, or of a body with a length
         self._text = b""
         self._gunzip = None
 
@@ -53,7 +53,7 @@ class Response:
             self._gunzip = zlib.decompressobj(31)
 
     def _take_body(self):
-        """What is decoded so far of the body; an unfinished chunk counts as far as it is there."""
+        """The part of the body that has arrived, including an incomplete chunk."""
         body = b""
         while self._raw and self.end is None:
             if self._chunked and not self._left:
@@ -76,7 +76,7 @@ class Response:
 
 
 async def get(port, path, headers=(), patience=10.0, events=None):
-    """GETs `path` until the response ends, `patience` seconds have passed, or so many events have come."""
+    """GETs `path` until the response ends, `patience` seconds have passed, or enough events have arrived."""
     response = Response()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     request = [f"GET {path} HTTP/1.1", "Host: localhost", "Accept: text/event-stream", *headers, "", ""]

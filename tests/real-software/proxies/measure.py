@@ -1,6 +1,6 @@
-"""Runs event streams through the proxies and prints what became of them, as the tables of docs/behind-a-proxy.md.
+"""Sends event streams through the proxies and prints the results as the tables of docs/behind-a-proxy.md.
 
-With --check: prints how they differ from the tables of the page instead. Started by run.sh.
+With --check: prints the differences from the tables of the page instead. Started by run.sh.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ import client
 from setups import PAGE, VERSIONS, Proxies, from_page, version
 
 THREE = ("Cache-Control:no-store", "X-Accel-Buffering:no")  # the third is the Content-Type, which is always sent
-COMMENT = "c,w0.1,"  # a comment at once, and a moment later what comes next
+COMMENT = "c,w0.1,"  # a comment at once, then a short pause
 GZIP = ("Accept-Encoding: gzip",)
 SILENCE = 70  # seconds, longer than the common time-out of 60
-LIMIT = 2  # seconds, where a time-out is set low
+LIMIT = 2  # seconds, for time-outs that are set low
 
 upstream_log = []
-slots = asyncio.Semaphore(40)  # streams at a time
+slots = asyncio.Semaphore(40)  # concurrent streams
 numbers = itertools.count()
 
 
@@ -50,11 +50,11 @@ class Way:
             return await self.get(self.url(steps, frame), **how)
 
 
-# What is measured. Each function returns the text of one cell.
+# The measurements. Each function returns the text of one cell.
 
 
 async def head(way):
-    """The head, then (unless the way has first bytes) nothing for 2 seconds."""
+    """The head, then nothing for 2 seconds, except for the first bytes of the body if there are any."""
     async with slots:
         started = time.monotonic()
         response = await way.get(way.url(f"head,{way.first}w2,e100,w2,e100"))
@@ -63,7 +63,7 @@ async def head(way):
 
 
 async def events(way, size, frame="auto"):
-    """Three events, a second apart; the end is a second after the last."""
+    """Three events, one second apart; the end is one second after the last."""
     return delivery(await way.stream(f"join,{way.first}e{size},w1,e{size},w1,e{size},w1", frame))
 
 
@@ -107,7 +107,7 @@ async def second_client(way):
 
 
 async def client_gone(way):
-    """The client leaves after the first event, or after 1.5 seconds if there is none yet."""
+    """The client disconnects after the first event, or after 1.5 seconds without one."""
 
     async def noticed(steps):
         url = way.url(steps)
@@ -138,7 +138,7 @@ async def silence(way, seconds, frame="auto", limit=None):
     if len(response.events) == 2:
         return "goes on"
     lasted = response.end_at - started
-    if limit and abs(lasted - limit) < 1.5:  # Squid's clock is coarse
+    if limit and abs(lasted - limit) < 1.5:  # Squid checks its time-outs rarely
         return f"{ending(response)} at the limit"
     return f"{ending(response)} at {5 * round(lasted / 5)} s"
 
@@ -158,7 +158,7 @@ def ending(response):
 
 
 async def table(title, columns, rows):
-    """The lines of a table; a row is a list of texts and of coroutines that measure them."""
+    """The lines of a table. A row is a list of texts, and of coroutines that return them."""
 
     async def cell(content):
         return content if isinstance(content, str) else await content
@@ -192,7 +192,7 @@ def delivery_row(name, way):
 
 
 def defaults(proxies):
-    """The proxies as they come: name, port."""
+    """The proxies with their default configurations: name, port."""
     passing = proxies.nginx("proxy_pass_header X-Accel-Buffering;")
     caching = "proxy_cache_path @/cache keys_zone=cache:1m;"
     return [
@@ -212,7 +212,7 @@ def defaults(proxies):
 
 
 def recommended(proxies):
-    """With the blocks of the page, where compression of everything is switched on elsewhere."""
+    """With the configurations of the page, in proxies that otherwise compress everything."""
     return [
         ("nginx", proxies.nginx(http="gzip on; gzip_types *;", snippet=from_page("nginx"))),
         ("Caddy", proxies.caddy(snippet=from_page("caddyfile"))),
@@ -240,7 +240,7 @@ def compression(proxies):
 
 
 def silences(proxies):
-    """Name, the setting and its default, the port by default and with a time-out of LIMIT seconds."""
+    """Name, the setting and its default, the port with the default and the port with a time-out of LIMIT seconds."""
     addon = from_page("python")
     pipe = from_page("vcl")
     newer = "proxy_http_version 1.1;"
@@ -324,7 +324,7 @@ def silence_row(name, setting, default, limited):
     ]
 
 
-# What is sent in addition to the Content-Type: name, response headers, first bytes.
+# What is sent besides the Content-Type: name, response headers, first bytes.
 ADDED = [
     ("nothing", (), ""),
     ("`Cache-Control: no-store`", ("Cache-Control:no-store",), ""),
@@ -420,7 +420,7 @@ async def tables(proxies):
             [silence_row(*row) for row in ending_in],
         ),
     )
-    # Of the second table, only what the headers and the comment changed.
+    # In the second table, only what the headers and the comment changed.
     changed = [
         row for row, before in zip(with_headers[2:], plain[2:]) if row.split(" | ", 1)[1] != before.split(" | ", 1)[1]
     ]

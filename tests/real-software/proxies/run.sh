@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Event streams through reverse proxies, on loopback: prints the tables of docs/behind-a-proxy.md as measured here and now. The
-# proxies run with the code blocks of that page. With --check, compares with the tables of the page, and fails on a difference.
-# Installs what it needs; takes two minutes on a machine that has nothing else to do.
+# Measures event streams through reverse proxies, on loopback, and prints the tables of docs/behind-a-proxy.md. The proxies run with
+# the code blocks of that page. With --check, compares with the tables of the page and fails on a difference. Installs what it
+# needs; takes two minutes on an idle machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
 
-# Debian starts what it installs: a proxy that is new here is stopped again, before the next one wants its port.
+# Debian starts services when it installs them: a newly installed proxy is stopped before the next one needs its port.
 for proxy in nginx:nginx:nginx caddy:caddy:caddy varnishd:varnish:varnish haproxy:haproxy:haproxy \
     apache2:apache2:apache2 squid:squid:squid nghttpx:nghttp2-proxy:nghttpx; do
     IFS=: read -r program package service <<<"$proxy"

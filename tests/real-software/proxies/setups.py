@@ -1,7 +1,7 @@
-"""Starts the proxies, each in a folder and on a port of its own, in front of one upstream.
+"""Starts the proxies, each in its own folder and on its own port, in front of one upstream.
 
-What the page recommends is taken out of the page: the code blocks of docs/behind-a-proxy.md are the configurations that
-are run here, with the page's ports (8000 for the proxy, 8080 for the server) replaced.
+Recommended configurations are read from the code blocks of docs/behind-a-proxy.md, with the ports of the page (8000 for the
+proxy, 8080 for the server) replaced.
 """
 
 import os
@@ -35,7 +35,7 @@ def version(product):
 
 
 def from_page(language):
-    """The code block of the page in this language."""
+    """The code block of the page with this language."""
     return re.search(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.M | re.S).group(1)
 
 
@@ -58,10 +58,10 @@ class Proxies:
         self.waiting = []
 
     def start(self, *command, config="", upstream=None):
-        """Starts a proxy; returns its port. Its configuration is written to the file `config` of its folder."""
+        """Starts a proxy and returns its port. Its configuration is written to the file `config` in its folder."""
         folder = self.folder / str(len(self.processes))
         folder.mkdir()
-        folder.chmod(0o777)  # some give up root
+        folder.chmod(0o777)  # some drop root privileges
         port = free_port()
         real = {"8000": str(port), "8080": str(upstream or self.upstream), "@": str(folder)}
 
@@ -84,7 +84,7 @@ class Proxies:
         return port
 
     def wait(self):
-        """Returns when all are listening."""
+        """Waits until all are listening."""
         for port, process, folder in self.waiting:
             deadline = time.monotonic() + 60
             while True:
@@ -129,7 +129,7 @@ class Proxies:
         return self.start("/usr/sbin/varnishd", *own, *arguments, config=config)
 
     def haproxy(self, defaults="", snippet=None):
-        # The time-outs are those of Debian's haproxy.cfg.
+        # The time-outs of Debian's haproxy.cfg.
         snippet = snippet or "listen l\n bind 127.0.0.1:8000\n server s 127.0.0.1:8080\n"
         timeouts = " timeout connect 5000\n timeout client 50000\n timeout server 50000\n"
         config = f"defaults\n mode http\n{timeouts} {defaults}\n{snippet}"

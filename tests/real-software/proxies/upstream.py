@@ -1,4 +1,4 @@
-"""The server behind the proxies. The query of a request says what to answer; each connection is a process of its own.
+"""The server behind the proxies. The query of a request specifies the response; each connection has its own process.
 
     GET /any/path?frame=FRAME&h=Name:value&h=...&do=STEP,STEP,...
 
@@ -9,8 +9,8 @@ FRAME is `auto` (chunked for HTTP/1.1, until close for HTTP/1.0, as servers shou
             first bytes of the body                w1.5    1.5 seconds of silence
     kill    SIGKILL for the process                        (after the last step the body ends)
 
-Each event carries the time at which it was sent. Prints JSON lines: the port, then each request (its path), and each
-connection that was closed by the other side before the steps were done (the path, and when).
+Each event contains the time at which it was sent. Prints JSON lines: the port, then each request (its path), and each
+connection that the other side closed before the steps were done (its path and the time).
 """
 
 import json
@@ -43,7 +43,7 @@ class Connection(socketserver.StreamRequestHandler):
             pass
 
     def answer(self):
-        """Answers one request; returns whether another one may follow."""
+        """Answers one request. Returns whether another one may follow."""
         try:
             request = self.rfile.readline().decode().split()
             while self.rfile.readline().strip():
@@ -82,7 +82,7 @@ class Connection(socketserver.StreamRequestHandler):
         elif step.startswith("e"):
             self.send(event(int(step[1:])))
         elif step.startswith("w"):
-            # Nothing is due from the other side during the steps: readable means closed.
+            # The other side sends nothing during the steps, so readable means closed.
             if select.select([self.connection], [], [], float(step[1:]))[0]:
                 raise Gone
         else:

@@ -1,4 +1,4 @@
-"""What Redis and Valkey do with streams, measured on servers of one's own: facts.py SERVER..."""
+"""Measures how Redis and Valkey handle streams, on servers started for this purpose: facts.py SERVER..."""
 
 import os
 import re
@@ -86,7 +86,7 @@ AOF = (*NO_SAVE, "--appendonly", "yes")
 
 
 def lost_when_killed(program, *options):
-    """Appends for a second, kills the server while it is at it, and counts what is gone."""
+    """Appends for a second, kills the server meanwhile, and counts the lost entries."""
     with Server(program, *options) as server:
         connection = Connection(server.port)
         acknowledged, start = 0, time.time()
@@ -99,7 +99,7 @@ def lost_when_killed(program, *options):
 
 
 def kept(program, limit, length):
-    """How many entries `MAXLEN ~` keeps, at least and at most."""
+    """The least and the greatest number of entries that `MAXLEN ~` keeps."""
     with Server(program, *NO_SAVE) as server:
         connection = Connection(server.port)
         data, lengths = "x" * length, []
@@ -110,7 +110,7 @@ def kept(program, limit, length):
 
 
 def memory(program, length):
-    """Bytes an entry."""
+    """Bytes per entry."""
     with Server(program, *NO_SAVE) as server:
         connection = Connection(server.port)
         before = connection.info("used_memory")
@@ -121,7 +121,7 @@ def memory(program, length):
 
 
 def append_cost(program):
-    """Microseconds of the server's processor an append: the bare command, and the script of the store."""
+    """Microseconds of the server's CPU time per append: for the bare command, and for the script of the store."""
     folder = os.path.join(os.path.dirname(__file__), "../../../crates/server/src/redis")
     with open(os.path.join(folder, "append.lua")) as file:
         script = file.read()
@@ -149,7 +149,7 @@ def append_cost(program):
 
 
 def lost_at_failover(program):
-    """A replica that has fallen behind takes over."""
+    """Promotes a replica that has fallen behind, and counts the lost entries."""
     with Server(program, *NO_SAVE) as master, Server(program, *NO_SAVE) as replica:
         follower = Connection(replica.port)
         follower("REPLICAOF", "127.0.0.1", master.port)
@@ -158,7 +158,7 @@ def lost_at_failover(program):
         connection = Connection(master.port)
         connection.send(*[("XADD", "s", "*", "d", "x")] * 100)
         connection("WAIT", 1, 5000)
-        # It loses its connection, and has none again before the master is gone.
+        # The replica loses its connection and does not reconnect before the master is gone.
         os.kill(replica.process.pid, 19)
         connection("CLIENT", "KILL", "TYPE", "replica")
         acknowledged = len(connection.send(*[("XADD", "s", "*", "d", "x")] * 100))
@@ -171,7 +171,7 @@ def lost_at_failover(program):
 
 
 def evicted(program):
-    """Whether a stream goes as a whole when memory is short."""
+    """Whether a stream is evicted as a whole when memory runs out."""
     with Server(program, *NO_SAVE, "--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru") as server:
         connection = Connection(server.port)
         connection.send(*[("XADD", "s", "*", "d", "x" * 250)] * 100)

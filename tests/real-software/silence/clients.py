@@ -1,4 +1,4 @@
-"""HTTP libraries for Python that read a stream, for measure.py. Arguments: the library, the URL."""
+"""HTTP libraries for Python that read a stream, for measure.py. Arguments: the library and the URL."""
 
 import asyncio
 import sys

@@ -1,7 +1,7 @@
-"""How long servers and clients bear silence, on loopback. Started by run.sh, which says more.
+"""Measures how long servers and clients tolerate silence, on loopback. Started by run.sh, which describes it.
 
-Arguments: the folder of node_modules; the Python and the folder of node_modules of frames-against-clients/run.sh; for how many
-seconds to watch.
+Arguments: the node_modules folder; the Python and the node_modules folder of frames-against-clients/run.sh; how many seconds
+to watch.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ NODE_MODULES, SDK_PYTHON, SDK_NODE_MODULES, SECONDS = sys.argv[1:]
 SECONDS = float(SECONDS)
 BIN = Path(NODE_MODULES, ".bin")
 NEVER = 100_000  # seconds between two events of a silent stream
-SILENT = 5  # silent streams of each server: a limit may depend on when it was last looked at
+SILENT = 5  # silent streams per server: when a limit applies may depend on when the server last checked it
 
 
 # --- Servers ---------------------------------------------------------------------------------------------------------
 
 
 def python(app, module, *args):
-    """An application of servers.py, and the command of an application server."""
+    """The command of an application server that runs an application of servers.py."""
     command = ["env", f"APP={app}", sys.executable, "-m", module, *args]
     return lambda port: [*(word.replace("PORT", port) for word in map(str, command))]
 
@@ -61,7 +61,7 @@ def nginx(port):
     return [path, "-e", "stderr", "-p", prefix, "-c", f"{prefix}/nginx.conf"]
 
 
-# Of each server, the packages whose versions the row names, and its command.
+# For each server: the packages whose versions the row shows, and its command.
 SERVERS = {
     "node:http": ((), script("node")),
     "uvicorn": (("uvicorn",), uvicorn("raw")),
@@ -95,7 +95,7 @@ SERVERS = {
 
 
 class Stream(threading.Thread):
-    """Reads a response until it ends or the time is over."""
+    """Reads a response until it ends or the time is up."""
 
     def __init__(self, port, every, path="/{}", headers=()):
         super().__init__(daemon=True)
@@ -103,12 +103,12 @@ class Stream(threading.Thread):
         self.every = every
         self.request = f"GET {path.format(every)} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n"
         self.request += "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
-        self.pieces = []  # when, and the bytes
-        self.ended = None  # after how long, and whether with a last chunk
+        self.pieces = []  # pairs of time and bytes
+        self.ended = None  # after how many seconds, and whether with a last chunk
         self.start()
 
     def run(self):
-        # Stays open when the time is over: a server that fails when a client leaves would end the other streams.
+        # Stays open when the time is up: a server that fails when a client disconnects would end the other streams.
         self.connection = socket.create_connection(("127.0.0.1", self.port))
         self.connection.sendall(self.request.encode())
         started = time.monotonic()
@@ -133,7 +133,7 @@ class Stream(threading.Thread):
         return b"".join(piece for _, piece in self.pieces)
 
     def keep_alives(self):
-        """The last of the blocks that came by themselves, and when they all came."""
+        """The last of the blocks that the server sent by itself, and the times of all of them."""
         later = [(when, piece) for when, piece in self.pieces if when > 0.9 and piece != b"0\r\n\r\n"]
         if not later:
             return None
@@ -142,7 +142,7 @@ class Stream(threading.Thread):
 
 
 def mcp_headers(port, path):
-    """What a client of the Model Context Protocol sends after it has asked for a session."""
+    """The requests of a client of the Model Context Protocol, after it has requested a session."""
     info = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "-", "version": "0"}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": info}).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -168,7 +168,7 @@ def listens(name, process):
 
 
 def open_streams(name, streams):
-    """The silent ones, one with an event each second, and one with an event every nine seconds."""
+    """The silent streams, one with an event every second, and one with an event every nine seconds."""
     port = PORTS[name]
     if "MCP" in name:
         path = "/mcp" if "Python" in name else "/"
@@ -181,13 +181,13 @@ def open_streams(name, streams):
 
 
 def spelt(text):
-    # sse-starlette tells the time.
+    # sse-starlette sends the time.
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00:00", "TIME", text)
     return "`" + text.replace("\r", "\\r").replace("\n", "\\n") + "`"
 
 
 def ends(streams):
-    """Of streams alike."""
+    """The result of several equal streams."""
     for stream in streams:
         text = stream.text()
         if b" 200 " not in text[:20] or (stream.every < SECONDS and len(stream.pieces) < 2):
@@ -225,7 +225,7 @@ def output(*command):
 
 
 def titled(name, packages):
-    """The versions behind each name."""
+    """The name with its versions."""
     if name == "node:http":
         return f"`node:http` {output('node', '--version')}"
     if name.startswith("nginx"):
@@ -245,7 +245,7 @@ def library(name):
 
 
 def sdk(language, name):
-    # The SDK and the case are the path. What it asks for below that does not matter here.
+    # The path contains the SDK and the case; the rest of it does not matter.
     if language == "py":
         return lambda url: [SDK_PYTHON, SDKS / "clients.py", name, url, "-"]
     return lambda url: ["node", SDKS / "clients.mjs", SDK_NODE_MODULES, name, url, "-"]
@@ -274,7 +274,7 @@ CLIENTS = {
 
 
 class Endpoint(threading.Thread):
-    """A server for one client: it sends a head and a blank line, with `every` another each time so many seconds pass."""
+    """A server for one client: it sends a head and a blank line and, with `every`, another blank line every so many seconds."""
 
     def __init__(self, every):
         super().__init__(daemon=True)
@@ -282,7 +282,7 @@ class Endpoint(threading.Thread):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.came = threading.Event()
-        self.left = None  # after how long
+        self.left = None  # after how many seconds the client disconnected
         self.start()
 
     def run(self):
@@ -362,7 +362,7 @@ def table(rows):
 def main():
     processes, endpoints = [], {}
     try:
-        # One after the other, so that the start of one does not delay what is measured of another.
+        # One after the other, so that starting one does not delay the measurement of another.
         for name, (_, command) in SERVERS.items():
             with socket.create_server(("127.0.0.1", 0)) as free:
                 PORTS[name] = free.getsockname()[1]
@@ -382,7 +382,7 @@ def main():
         for stream in (stream for some in streams.values() for stream in some):
             stream.join()
         for endpoint in (endpoint for some in endpoints.values() for endpoint in some):
-            # One that no client came to waits for ever.
+            # Without a client, it would wait forever.
             if endpoint.came.is_set():
                 endpoint.join()
     finally:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# How long servers are silent by default, what they send meanwhile, and who ends a stream after how much silence: runs servers and
-# clients from the package registries on loopback, as they are by default, and prints the two tables of docs/silence.md. Argument:
-# for how many seconds each stream is watched, 70 if there is none; the page has the tables for 620. Run by hand: installs
-# some 1 GB below the target folder.
+# Measures how long servers are silent by default, what they send meanwhile, and who ends a stream after how much silence: runs
+# servers and clients from the package registries on loopback, with default settings, and prints the two tables of
+# docs/silence.md. Argument: how many seconds to watch each stream, by default 70; the page has the tables for 620. Run by hand:
+# it installs about 1 GB below the target folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh

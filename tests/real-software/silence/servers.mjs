@@ -1,6 +1,6 @@
-// Servers for JavaScript, for measure.py. Arguments: the folder of node_modules, the name of the server, the port.
+// Servers for JavaScript, for measure.py. Arguments: the node_modules folder, the name of the server, the port.
 //
-// Each sends an event on a request for `/SECONDS`, and another each time that so many seconds have passed. What else is sent,
+// On a request for `/SECONDS`, each sends an event, and another one after every so many seconds. Everything else that is sent,
 // and when the stream ends, is up to the server.
 
 import { createRequire } from "node:module";
@@ -11,7 +11,7 @@ const resolve = createRequire(`${folder}/`).resolve;
 const load = (name) => import(pathToFileURL(resolve(name)));
 const HEAD = { "Content-Type": "text/event-stream" };
 
-// Longer waits than a timer can have are none.
+// The delay must be one that timers support: with a longer one, they fire at once.
 const repeat = (send, seconds) => {
   send();
   return setInterval(send, seconds * 1000);

@@ -1,7 +1,7 @@
-"""Servers for Python, for measure.py. Arguments: the name of one that starts itself, and the port. For the command of an
-application server, the variable APP names the application `app`.
+"""Servers for Python, for measure.py. Arguments: the name of a server that starts by itself, and the port. For the command of
+an application server, the environment variable APP selects the application `app`.
 
-Each sends an event on a request for `/SECONDS`, and another each time that so many seconds have passed. What else is sent,
+On a request for `/SECONDS`, each sends an event, and another one after every so many seconds. Everything else that is sent,
 and when the stream ends, is up to the server.
 """
 
@@ -12,9 +12,9 @@ import time
 
 
 async def raw(scope, receive, send):
-    """An application of the interface ASGI, without a framework."""
+    """An ASGI application without a framework."""
     if scope["type"] != "http":
-        # No startup to take part in.
+        # Does not handle `lifespan` events.
         raise RuntimeError("only HTTP")
     headers = [(b"content-type", b"text/event-stream")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,22 +1,22 @@
-"""What the checks against real servers and real clients have in common: how they compare, and how they are run."""
+"""Shared by the checks: comparing results and running checks."""
 
 import signal
 import time
 import traceback
 
 
-def equal(found, due):
-    if isinstance(due, list):
-        for pair in zip(found, due):
+def equal(found, expected):
+    if isinstance(expected, list):
+        for pair in zip(found, expected):
             equal(*pair)
-    if found != due:
-        raise AssertionError(f"\n  found {found!r:.1000}\n  due   {due!r:.1000}")
+    if found != expected:
+        raise AssertionError(f"\n  found    {found!r:.1000}\n  expected {expected!r:.1000}")
 
 
 def run_checks(checks, patience, words=()):
-    """Runs pairs of a name and a function, of `words` only those with one of them in the name; each has `patience` seconds.
+    """Runs checks, given as pairs of a name and a function, with a limit of `patience` seconds each.
 
-    Returns the exit code of the program.
+    With `words`, only those with one of the words in their names. Returns the exit code of the program.
     """
 
     def give_up(*_):

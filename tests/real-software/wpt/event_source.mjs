@@ -1,12 +1,12 @@
-// The class `EventSource` of the standard. What is heard, and when, comes from the driver, a process of ours; here is
-// what only JavaScript can have: the class itself, its constants, event objects and listeners.
+// The class `EventSource` of the standard. The driver, a separate process, sends what happens; this file has the parts that
+// need JavaScript: the class itself, its constants, event objects and listeners.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSED: 2 };
 
-// Returns the class as a page at `location`, a URL, has it. `program` is the driver: one process for all sources.
+// Returns the class for a page at `location`, a URL. `program` is the driver: one process for all sources.
 export function eventSourceOf(location, program) {
   const driver = spawn(program, { stdio: ["pipe", "pipe", "inherit"] });
   driver.on("exit", (code, signal) => {
@@ -61,7 +61,7 @@ export function eventSourceOf(location, program) {
     }
 
     #hear({ type, readyState, event, ...fields }) {
-      // The driver may have written this before it read of `close`.
+      // The driver may have written this before it read the `close` command.
       if (this.#readyState === STATES.CLOSED) return;
       if (type === "message") {
         this.dispatchEvent(new MessageEvent(event, fields));

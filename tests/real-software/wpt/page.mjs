@@ -1,5 +1,5 @@
-// Runs one test file, in a process that looks like a shell to testharness.js and like a page to the test. Started by
-// run.mjs, to which it sends the result of each subtest.
+// Runs one test file, in a process that testharness.js takes for a shell and the test for a page. Started by run.mjs, to which
+// it sends the result of each subtest.
 // Arguments: the program wpt-driver, the checkout, the origin of its server, the file's path in the checkout.
 
 import { readFileSync } from "node:fs";
@@ -12,11 +12,11 @@ const [program, checkout, origin, file] = process.argv.slice(2);
 const read = (path) => readFileSync(join(checkout, path), "utf8");
 const run = (path) => runInThisContext(read(path), { filename: path });
 
-// The lines `// META: name=value`.
+// The values of the lines `// META: name=value`.
 const metadata = [...read(file).matchAll(/^\/\/ META: (\w+)=(.*)$/gm)];
 const meta = (wanted) => metadata.filter(([, name]) => name === wanted).map(([, , value]) => value);
 const [title] = meta("title");
-const timeLimit = meta("timeout").includes("long") ? 60_000 : 10_000; // that of browsers' test runs
+const timeLimit = meta("timeout").includes("long") ? 60_000 : 10_000; // as in browsers
 
 function define(globals) {
   for (const [name, value] of Object.entries(globals)) {
@@ -28,7 +28,7 @@ const location = new URL(file.replace(/js$/, "html"), `${origin}/`);
 const EventSource = eventSourceOf(location, program);
 define({ self: globalThis, window: globalThis, location, META_TITLE: title, EventSource });
 run("resources/testharness.js");
-// Only now: with a document, testharness.js would expect a complete window.
+// Defined only now: with a document, testharness.js would expect a complete window.
 define({ document: { title, domain: location.hostname, getElementsByTagName: () => [] } });
 
 setup({ explicit_timeout: true });

@@ -1,7 +1,7 @@
-// Runs the folder eventsource of the Web Platform Tests, each file in a process of its own, and compares the results
-// with expected.txt. Started by run.sh.
-// Arguments: the Python that has wptserve, the program wpt-driver, the checkout, then words: only files with one of them
-// in the name are run.
+// Runs the folder eventsource of the Web Platform Tests, each file in its own process, and compares the results with
+// expected.txt. Started by run.sh.
+// Arguments: the Python that has wptserve, the program wpt-driver, the checkout; then words, to run only files with one of
+// them in their names.
 
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,13 +12,13 @@ import { fileURLToPath } from "node:url";
 const [python, driver, checkout, ...words] = process.argv.slice(2);
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 const AT_ONCE = 4;
-const PATIENCE = 90_000; // for a page that does not end by itself
+const PATIENCE = 90_000; // milliseconds for a page that does not end by itself
 
 const server = spawn(python, [beside("serve.py"), checkout], { stdio: ["pipe", "pipe", "inherit"] });
 const [port] = await once(createInterface({ input: server.stdout }), "line");
 const origin = `http://web-platform.test:${port}`;
 
-// The scripts. The other tests are pages, and workers that a page starts.
+// Only scripts. The other tests are HTML pages, and workers that a page starts.
 const scripts = readdirSync(`${checkout}/eventsource`, { recursive: true }).filter((file) =>
   /\.(any|window)\.js$/.test(file),
 );

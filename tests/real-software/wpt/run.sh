@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The Web Platform Tests of EventSource, unmodified: tests/real-software/wpt/run.sh DIRECTORY [WORD...]. DIRECTORY holds their folders `eventsource`,
-# `resources` and `common`; tests/real-software/wpt/README.md says where to get them. Run by hand, since the tests are not ours to ship. Installs
-# what it needs; exit code 1 if a file does better or worse than tests/real-software/wpt/expected.txt says. With words, only files with one of
-# them in the name are run.
+# Runs the Web Platform Tests of EventSource, unmodified: run.sh DIRECTORY [WORD...]. DIRECTORY contains their folders
+# `eventsource`, `resources` and `common`; README.md describes where to get them. Run by hand, because the tests are not part of
+# this repository. Installs what it needs; exits with 1 if a file does better or worse than in expected.txt. With words, runs only
+# files with one of them in their names.
 set -euo pipefail
 checkout=$(realpath "${1:?the folder with the tests}")
 shift

@@ -1,6 +1,6 @@
-"""Serves a checkout of the Web Platform Tests with their own server, on loopback. Started by run.mjs.
+"""Serves a checkout of the Web Platform Tests with wptserve, on loopback. Started by run.mjs.
 
-The argument is the checkout. Prints the port; ends with its standard input.
+The argument is the checkout. Prints the port; exits when its standard input ends.
 """
 
 import logging
@@ -8,7 +8,7 @@ import sys
 
 from wptserve.server import WebTestHttpd
 
-# A client that closes its stream in the middle of a response is what several tests are about.
+# In several tests, the client closes its stream in the middle of a response.
 logging.getLogger("wptserve").setLevel(logging.CRITICAL)
 
 server = WebTestHttpd(host="127.0.0.1", port=0, doc_root=sys.argv[1])

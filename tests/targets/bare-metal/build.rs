@@ -1,9 +1,10 @@
-//! Turns the conformance corpus into constants of the types in `lib.rs`, and lays out the memory of the chips.
+//! Turns the conformance corpus into constants of the types in `lib.rs`, and lays out the memory of
+//! the chips.
 
 use serde_json::Value;
 use std::{env, fmt::Write, fs, path::Path};
 
-/// Longer inputs are not cut everywhere, and so need not lie in memory in one piece.
+/// Longer inputs are not cut at every place, so they are not stored in one piece.
 const SHORT: usize = 1024;
 
 fn main() {
@@ -16,7 +17,7 @@ fn main() {
         if case["rewriteLineEndings"].as_bool().unwrap_or(!has_cr) {
             ways.extend([b"\r".as_slice(), b"\r\n"].map(|end| decode(case, Some(end))));
         }
-        // What is said of the heap's limit is not said of fixed memory.
+        // Limits of the heap do not apply to fixed memory.
         if case["limit"].is_null() || case["storage"] == "fixed" {
             ways
         } else {
@@ -27,7 +28,7 @@ fn main() {
         vec![encode(case)]
     });
     table(&mut source, "connect", "CONNECT", "Connect", |case| {
-        // The driver there has no options.
+        // The driver in `lib.rs` supports no options.
         if case["options"].is_null() {
             vec![connect(case)]
         } else {
@@ -43,7 +44,7 @@ fn main() {
         }
         // QEMU's virt.
         "riscv32" => {
-            // Not included by riscv-rt's script, as cortex-m-rt's does it.
+            // Unlike cortex-m-rt's linker script, riscv-rt's does not include it.
             println!("cargo::rustc-link-arg-bins=-Tmemory.x");
             r#"MEMORY { ALL : ORIGIN = 0x80000000, LENGTH = 32M }
             REGION_ALIAS("REGION_TEXT", ALL); REGION_ALIAS("REGION_RODATA", ALL);
@@ -218,7 +219,7 @@ fn item(item: &Value) -> String {
     }
 }
 
-/// The pieces of the input, how often each comes in a row, and the items due by then.
+/// The pieces of the input, how often each is repeated, and the items expected after it.
 fn steps(case: &Value) -> impl Iterator<Item = (Vec<u8>, usize, &Value)> {
     list(&case["steps"])
         .iter()

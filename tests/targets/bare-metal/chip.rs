@@ -1,4 +1,5 @@
-//! The corpus on a microcontroller: a Cortex-M4 or a RISC-V without an operating system, as QEMU has them.
+//! Runs the corpus on a microcontroller emulated by QEMU: a Cortex-M4 or a RISC-V, without an
+//! operating system.
 
 #![no_std]
 #![no_main]
@@ -11,7 +12,7 @@ use cortex_m_rt::entry;
 use riscv_rt::entry;
 use semihosting::{print, process};
 
-/// What the debugger shows.
+/// Writes to the console of the debugger.
 struct Console;
 
 impl fmt::Write for Console {
@@ -25,7 +26,7 @@ static mut SCRATCH: [u8; MEMORY] = [0; MEMORY];
 
 #[entry]
 fn main() -> ! {
-    // SAFETY: `main` runs once, and nobody else knows the memory.
+    // SAFETY: `main` runs once, and nothing else uses the memory.
     let memory = unsafe { &mut *(&raw mut SCRATCH) };
     let passed = bare_metal::run(memory, &mut Console);
     process::exit(i32::from(passed != Ok(true)))

@@ -1,7 +1,7 @@
-//! The conformance corpus against the crate on machines without an operating system and without an allocator: the fixed
-//! decoder, the encoder, and the connection machine, all from constants.
+//! Runs the conformance corpus on machines without an operating system and without an allocator:
+//! the decoder over fixed memory, the encoder, and the event source. The cases are constants.
 //!
-//! `chip.rs` is this on microcontrollers, `wasm.rs` in a WebAssembly runtime.
+//! `chip.rs` runs it on microcontrollers, `wasm.rs` in a WebAssembly runtime.
 
 #![no_std]
 
@@ -14,13 +14,14 @@ use sse_proto::{
 
 include!(concat!(env!("OUT_DIR"), "/corpus.rs"));
 
-/// What [`run`] needs.
+/// The memory, in bytes, that [`run`] needs.
 pub const MEMORY: usize = 4 * REGION;
 
-/// Each region of the decoder's memory where a case states no limit: more than the longest text of any case.
+/// Length of each region of fixed memory for cases that state no limit: more than the longest text
+/// of any case.
 const REGION: usize = 512 * 1024;
 
-/// The connection cases are of the size that firmware has.
+/// Memory for the connect cases, as small as in firmware.
 const CONNECT_MEMORY: usize = 2048;
 
 pub struct Decode {
@@ -28,7 +29,7 @@ pub struct Decode {
     seed: &'static str,
     limit: Option<usize>,
     steps: &'static [Step],
-    /// All steps in one piece; empty if the input is long.
+    /// The input of all steps; empty if it is long.
     whole: &'static [u8],
     /// The items of all steps.
     all: &'static [Due],
@@ -56,7 +57,7 @@ pub struct Encode {
     frames: &'static [Fields],
     items: &'static [Due],
     bytes: Option<&'static str>,
-    /// Which frame, for which field.
+    /// The refused frame and field.
     refused: Option<(usize, &'static str)>,
 }
 
@@ -107,10 +108,11 @@ pub enum Heard {
     Message { item: Due, origin: &'static str },
 }
 
-/// What went wrong, in a few words.
+/// A case passes, or fails for this reason.
 type Verdict = Result<(), &'static str>;
 
-/// Runs all cases, writes what fails and a last line with the counts, and says whether all passed.
+/// Runs all cases and writes the failures and a last line with the counts. Returns whether all
+/// passed.
 pub fn run(memory: &mut [u8], out: &mut impl Write) -> Result<bool, fmt::Error> {
     let mut counts = Counts::default();
     for case in DECODE {
@@ -145,7 +147,7 @@ impl Counts {
     }
 }
 
-/// A decoder at work on a case, and the items still due.
+/// A decoder that reads a case, and the items that are still expected.
 struct Reader<'m> {
     decoder: Decoder<Fixed<&'m mut [u8]>>,
     due: &'static [Due],
@@ -158,7 +160,7 @@ impl<'m> Reader<'m> {
         Self { decoder, due: &[] }
     }
 
-    /// Feeds a chunk that brings a part of what is due, perhaps nothing of it.
+    /// Feeds a chunk, which may complete some of the expected items or none.
     fn read(&mut self, chunk: &[u8]) -> Verdict {
         let mut events = self.decoder.feed(chunk);
         loop {
@@ -197,7 +199,8 @@ impl Due {
 }
 
 impl Decode {
-    /// As written, byte by byte, and if it is short also whole, and in two at each place.
+    /// Reads the input in the steps of the case and byte by byte and, if it is short, also in two
+    /// chunks, cut at each place.
     fn check(&self, memory: &mut [u8]) -> Verdict {
         self.in_steps(memory, usize::MAX)?;
         if self.whole.is_empty() {
@@ -215,7 +218,8 @@ impl Decode {
         Ok(())
     }
 
-    /// No chunk is longer than `most`, and by the end of each step its items have come.
+    /// Reads each step in chunks of at most `most` bytes, and checks that its items are returned by
+    /// the end of the step.
     fn in_steps(&self, memory: &mut [u8], most: usize) -> Verdict {
         let mut reader = self.reader(memory)?;
         for step in self.steps {
@@ -313,17 +317,17 @@ impl Fields {
     }
 }
 
-/// A driver that meets what the script of a case says.
+/// Drives an event source through the script of a case.
 struct Driver<'m> {
     source: EventSource<&'static str, Fixed<&'m mut [u8]>>,
     close_on: Option<(&'static str, Option<&'static str>)>,
-    /// What is still due.
+    /// The entries that are still expected.
     requests: &'static [Sent],
     log: &'static [Heard],
 }
 
 impl Connect {
-    /// As written, and byte by byte.
+    /// Reads the bodies in the chunks of the case, and byte by byte.
     fn check(&self, memory: &mut [u8]) -> Verdict {
         self.play(memory, usize::MAX)?;
         self.play(memory, 1)
@@ -466,7 +470,7 @@ impl Sent {
         if request.last_event_id != self.last_event_id {
             return Err("another id in a request");
         }
-        // The implementation's own time is three seconds.
+        // The default reconnection time is three seconds.
         if after != Duration::from_millis(self.after.unwrap_or(3000)) {
             return Err("a request at another time");
         }

@@ -1,4 +1,4 @@
-//! The corpus in a WebAssembly runtime, of which it needs one import: `print`.
+//! Runs the corpus in a WebAssembly runtime. It needs one import: `print`.
 
 #![no_std]
 
@@ -13,7 +13,7 @@ struct Console;
 
 impl fmt::Write for Console {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // SAFETY: the host reads `len` bytes at `text` and keeps nothing.
+        // SAFETY: the host reads `len` bytes at `text` and keeps no pointer.
         unsafe { print(text.as_ptr(), text.len()) };
         Ok(())
     }
@@ -27,10 +27,10 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 
 static mut SCRATCH: [u8; MEMORY] = [0; MEMORY];
 
-/// Whether everything passed.
+/// Runs all cases. Returns whether they passed.
 #[unsafe(no_mangle)]
 extern "C" fn run() -> bool {
-    // SAFETY: the host calls this once, and nobody else knows the memory.
+    // SAFETY: the host calls this once, and nothing else uses the memory.
     let memory = unsafe { &mut *(&raw mut SCRATCH) };
     bare_metal::run(memory, &mut Console) == Ok(true)
 }

@@ -1,4 +1,5 @@
-//! The decoder over fixed memory, as firmware uses it: events in, and what the next request needs.
+//! The decoder over fixed memory, as firmware uses it: reads events, and keeps what the next
+//! request needs.
 
 #![no_std]
 

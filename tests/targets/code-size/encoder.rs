@@ -1,4 +1,4 @@
-//! The encoder, as firmware uses it: events and heartbeats into a buffer.
+//! The encoder, as firmware uses it: writes events and keep-alive comments into a buffer.
 
 #![no_std]
 

@@ -1,5 +1,5 @@
-//! What the programs of `tests/targets/code-size/run.sh` stand on: a panic handler, and the device they run on, of which the compiler
-//! knows nothing, so that nothing is optimised away.
+//! Shared by the programs of `tests/targets/code-size/run.sh`: a panic handler, and the device they
+//! run on. The compiler knows nothing about the device, so nothing is optimised away.
 
 #![no_std]
 
@@ -10,7 +10,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Whatever is not the crate.
+/// Everything outside the crate.
 pub struct Device {
     pub text: fn() -> Option<&'static str>,
     pub status: fn() -> u16,

@@ -1,4 +1,4 @@
-//! The connection machine over fixed memory, as firmware drives it, with the decoder that is in it.
+//! The event source over fixed memory, as firmware drives it, including its decoder.
 
 #![no_std]
 

@@ -1,5 +1,5 @@
-"""What the programs of tests/targets/code-size/run.sh take, from the link maps in the folder given: a table, and for each program its
-biggest functions at opt-level z."""
+"""Prints the code size of the programs of run.sh, from the link maps in a folder: a table, and the biggest functions of each
+program at opt-level z. Argument: the folder."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ BIGGEST = 12
 
 
 def sections(link_map):
-    """Size, input file and input section of all that was linked; then, below each, the functions in it."""
+    """Size, input file and input section of everything that was linked."""
     for line in link_map.read_text().splitlines()[1:]:
         address, _, size, _, what = line.split(None, 4)
         match = re.fullmatch(r"(\S+):\((\.\S+)\)", what.strip())
@@ -19,7 +19,7 @@ def sections(link_map):
 
 
 def text(link_map):
-    """Bytes of code: the crate with what it takes of `core`; memcpy, division and the like; and bytes of constants."""
+    """Bytes of code of the crate, with what it uses of `core`; of memcpy, division and the like; and bytes of constants."""
     own = runtime = constants = 0
     for size, file, section in sections(link_map):
         if section.startswith(".rodata"):
@@ -36,7 +36,7 @@ def functions(link_map):
     sizes = {}
     for line in link_map.read_text().splitlines()[1:]:
         _, _, size, align, what = line.split(None, 4)
-        # A symbol is one that starts no file and no output section.
+        # Symbols are the lines that name neither an input file nor an output section.
         if int(size, 16) and align == "1" and ":(" not in what and not what.strip().startswith((".", "<internal>")):
             name = re.sub(r"\[[0-9a-f]+\]", "", what.strip())
             sizes[name] = sizes.get(name, 0) + int(size, 16)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How much code the decoder, the encoder and the machine are on a Cortex-M4, over fixed memory and at opt-level "z" and 3:
-# whole programs, linked, with the compiler that tests/targets/rust-1.85.sh brings.
+# Measures the code size of the decoder, the encoder and the event source on a Cortex-M4, over fixed memory and at opt-level "z"
+# and 3: complete linked programs, built with the compiler of tests/targets/rust-1.85.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh

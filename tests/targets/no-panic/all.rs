@@ -1,5 +1,5 @@
-//! Calls everything that the crate has, with arguments that the compiler knows nothing of, so that the linker keeps
-//! everything. It is never run.
+//! Calls the whole API of the crate, with arguments that the compiler cannot know, so that the
+//! linker keeps all of it. It is never run.
 
 use core::fmt::{self, Write};
 use core::hint::black_box;
@@ -15,7 +15,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// Text that could be any.
+/// A text that the compiler cannot know.
 pub fn text() -> &'static str {
     black_box("text")
 }
@@ -50,7 +50,7 @@ pub fn decode<S: Storage>(decoder: &mut Decoder<S>) -> usize {
     sum
 }
 
-/// Output that takes so many bytes.
+/// Output that accepts a limited number of bytes.
 pub struct Sink(usize);
 
 impl Write for Sink {
@@ -87,7 +87,7 @@ pub fn encode(out: &mut [u8]) -> usize {
     sum + usize::from(encoder.is_broken())
 }
 
-/// What can be shown.
+/// Formats everything that implements `Display`.
 fn show() -> usize {
     let mut sink = Sink(black_box(100));
     let mut memory = [0; 8];

@@ -1,4 +1,5 @@
-//! All that needs no allocator, as a program: the decoder over fixed memory, the encoder and the connection machine.
+//! A program with everything that needs no allocator: the decoder over fixed memory, the encoder
+//! and the event source.
 
 #![no_std]
 #![no_main]

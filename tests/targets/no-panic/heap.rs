@@ -1,4 +1,4 @@
-//! All that there is with an allocator, as a program.
+//! A program with everything, including what needs an allocator.
 
 #![no_std]
 #![no_main]
@@ -14,7 +14,7 @@ use core::hint::black_box;
 use core::ptr::null_mut;
 use sse_proto::{Decoder, EventSource, Frame, OwnedEvent, decode_all};
 
-/// It has memory, or has none: nobody knows.
+/// An allocator that may fail; the compiler cannot know.
 struct Allocator;
 
 #[global_allocator]

@@ -1,7 +1,7 @@
-//! What a browser does with each request of an event source before it is on the wire, and with each response before
-//! the event source sees it: cookies, the `Origin` header, and the refusal of responses that the page may not read.
+//! The part of a browser between an event source and the network: cookies, the `Origin` header, and
+//! the refusal of responses that the page may not read.
 //!
-//! As much of Fetch as the tests look at. Redirects are the caller's.
+//! Implements as much of Fetch as the tests need. Redirects are left to the caller.
 
 use std::{iter, net::SocketAddr, sync::Arc};
 
@@ -20,7 +20,7 @@ pub(crate) struct Browser {
     cookies: Jar,
 }
 
-/// The page that listens, and whether it shows cookies to other origins.
+/// The page that listens, and whether it sends cookies to other origins.
 pub(crate) struct Page {
     pub(crate) origin: String,
     pub(crate) credentials: Credentials,
@@ -28,7 +28,7 @@ pub(crate) struct Page {
 
 pub(crate) enum Failure {
     Network,
-    /// Another attempt would end like this one.
+    /// Another attempt would fail in the same way.
     Futile,
 }
 
@@ -46,7 +46,7 @@ impl Browser {
         })
     }
 
-    /// Sends one request and follows no redirect.
+    /// Sends one request without following redirects.
     pub(crate) async fn send(
         &self,
         page: &Page,
@@ -93,7 +93,7 @@ impl Page {
     }
 }
 
-/// Takes every name for this machine: the tests have several hosts, and no request leaves.
+/// Resolves every name to this machine, since the tests use several hosts.
 struct Loopback;
 
 impl Resolve for Loopback {

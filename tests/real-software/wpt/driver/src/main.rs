@@ -1,16 +1,17 @@
-//! `wpt-driver` serves the event sources of a JavaScript program, for `tests/real-software/wpt/run.sh`.
+//! `wpt-driver` serves the event sources of a JavaScript program, for
+//! `tests/real-software/wpt/run.sh`.
 //!
-//! Commands come as JSON lines on standard input, and what happens leaves as JSON lines on standard output:
+//! Reads commands as JSON lines from standard input and writes what happens as JSON lines to
+//! standard output:
 //!
-//! ```text
-//! > {"open":1,"url":"http://a.test/stream","withCredentials":false,"origin":"http://a.test"}
-//! < {"source":1,"type":"open","readyState":1}
-//! < {"source":1,"type":"message","event":"message","data":"hello","lastEventId":"","origin":"http://a.test"}
-//! < {"source":1,"type":"error","readyState":0}
-//! > {"close":1}
-//! ```
+//! ```text >
+//! {"open":1,"url":"http://a.test/stream","withCredentials":false,"origin":"http://a.test"} <
+//! {"source":1,"type":"open","readyState":1} <
+//! {"source":1,"type":"message","event":"message","data":"hello","lastEventId":"","origin":"http://a.test"}
+//! < {"source":1,"type":"error","readyState":0} > {"close":1} ```
 //!
-//! All sources share one cookie jar, as the pages of a browser do. The program ends with its standard input.
+//! All sources share one cookie jar, as the pages of a browser do. The program exits when its
+//! standard input ends.
 
 mod browser;
 mod source;
@@ -43,7 +44,7 @@ enum Command {
     },
 }
 
-/// What the constructor of an `EventSource` is given, and where.
+/// The arguments of the constructor of an `EventSource`, and the page that calls it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NewSource {
@@ -80,7 +81,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
                 tasks.insert(open, task);
             }
             Command::Close { close } => {
-                // Drops the connection, too.
+                // This also drops the connection.
                 if let Some(task) = tasks.remove(&close) {
                     task.abort();
                 }
@@ -90,7 +91,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Errors do not matter: where nobody reads the line, standard input ends as well.
+/// Errors are ignored: if nobody reads the output, standard input ends as well.
 fn print(source: u64, report: Report<'_>) {
     let mut stdout = io::stdout().lock();
     if serde_json::to_writer(&mut stdout, &Line { source, report }).is_ok() {

@@ -1,7 +1,7 @@
 //! One event source: the client of sse-proto-stream over the requests of [`Browser`].
 //!
-//! Only this file knows which client is tested. It does not know the protocol of standard input and
-//! output, nor cookies and origins.
+//! Only this file depends on the client under test. It knows neither the protocol of standard input
+//! and output nor cookies and origins.
 
 use std::pin::pin;
 
@@ -18,7 +18,7 @@ use crate::{
     browser::{Browser, Failure, Page},
 };
 
-/// What JavaScript turns into an event.
+/// Something that JavaScript turns into an event.
 #[derive(Serialize)]
 #[serde(
     tag = "type",
@@ -40,7 +40,7 @@ pub(crate) enum Report<'a> {
     },
 }
 
-/// Listens until the source fails for good. Dropping the future closes the source.
+/// Listens until the source fails permanently. Dropping the future closes the source.
 pub(crate) async fn listen(
     browser: &Browser,
     new_source: NewSource,
