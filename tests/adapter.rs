@@ -9,7 +9,7 @@ mod program;
 use std::{path::PathBuf, process::Command, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use program::Talk;
+use program::Interactive;
 use serde_json::{Value, json};
 
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("adapter"));
@@ -484,20 +484,20 @@ fn no_state_is_kept_between_streams() {
 
 #[test]
 fn answers_are_written_while_the_input_is_still_open() {
-    let mut child = Talk::with(&mut Command::new(&*PROGRAM));
+    let mut child = Interactive::start(&mut Command::new(&*PROGRAM));
     let line = |case: u32| request(["data:x\n\n"], json!({ "case": case })) + "\n";
     let case = |answer: String| serde_json::from_str::<Value>(&answer).unwrap()["case"].clone();
 
-    child.say(line(1).as_bytes());
-    assert_eq!(case(child.hear()), 1);
-    child.say(b"\nnonsense\n");
-    assert_eq!(case(child.hear()), Value::Null);
+    child.write(line(1).as_bytes());
+    assert_eq!(case(child.read_line()), 1);
+    child.write(b"\nnonsense\n");
+    assert_eq!(case(child.read_line()), Value::Null);
     // An incomplete request must not delay the answer to the one before it.
     let (third, fourth) = (line(3), line(4));
     let (half, rest) = fourth.split_at(fourth.len() / 2);
-    child.say((third + half).as_bytes());
-    assert_eq!(case(child.hear()), 3);
-    child.say(rest.trim_end().as_bytes());
+    child.write((third + half).as_bytes());
+    assert_eq!(case(child.read_line()), 3);
+    child.write(rest.trim_end().as_bytes());
     let rest: Vec<_> = child.end().into_iter().map(case).collect();
     assert_eq!(rest, [4]);
 }

@@ -175,7 +175,7 @@ impl<S: Storage> Driver<S> {
                 Action::Stop(_) => return,
             };
             if let Some(signal) = signal {
-                self.hear(signal);
+                self.record(signal);
             }
         }
     }
@@ -212,7 +212,7 @@ impl<S: Storage> Driver<S> {
         }
     }
 
-    fn hear(&mut self, signal: Signal) {
+    fn record(&mut self, signal: Signal) {
         let (name, entry) = match signal {
             Signal::Open => {
                 let ready_state = self.source.ready_state() as u8;

@@ -149,9 +149,9 @@ fn a_line_that_ends_just_after_the_validated_prefix_is_complete() {
 #[test]
 fn a_tab_in_a_long_line_does_not_hide_the_line_terminator() {
     for before in [0, 17, 300, 530, 800, 1100, 1400] {
-        for behind in [0, 40, 530, 600, 1300] {
-            let (before, behind) = ("x".repeat(before), "y".repeat(behind));
-            let stream = format!("data:{before}\t{behind}\n\ndata:{behind}\t{before}\n\n");
+        for after in [0, 40, 530, 600, 1300] {
+            let (before, after) = ("x".repeat(before), "y".repeat(after));
+            let stream = format!("data:{before}\t{after}\n\ndata:{after}\t{before}\n\n");
             for ask in [Ask::Items, Ask::Events] {
                 let model = Model::new(Limit::Heap(usize::MAX), ask);
                 assert_prompt(&model, &[stream.as_bytes()]);

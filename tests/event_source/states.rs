@@ -236,18 +236,18 @@ fn every_input_in_every_state_does_what_the_table_says() {
                 let mut source = prepare(way);
                 assert_eq!(state(&source), from);
                 let before = format!("{source:?}");
-                let said = input(&mut source, name);
+                let signal = input(&mut source, name);
                 if cell.is_empty() {
-                    assert_eq!(said, "", "{from}, {name}");
+                    assert_eq!(signal, "", "{from}, {name}");
                     assert_eq!(format!("{source:?}"), before, "{from}, {name}");
                 } else {
-                    let after = match &said[..] {
+                    let after = match &signal[..] {
                         "" => state(&source).to_owned(),
-                        said => format!("{}: {said}", state(&source)),
+                        signal => format!("{}: {signal}", state(&source)),
                     };
                     assert_eq!(after, cell, "{from}, {name}");
                     // The same input again must not signal a second error.
-                    if said.starts_with("error") {
+                    if signal.starts_with("error") {
                         assert_eq!(input(&mut source, name), "", "{from}, {name} twice");
                     }
                 }

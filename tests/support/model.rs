@@ -134,7 +134,7 @@ impl Model {
         let before = events.after(bytes);
         let mut after = events.after(&finished);
         let mut new = after.items.split_off(before.items.len());
-        assert!(new.len() <= 1, "finish hands over one thing at most");
+        assert!(new.len() <= 1, "finish returns at most one item");
         (new.pop(), after)
     }
 }
@@ -367,8 +367,8 @@ impl<'m> Stream<'m> {
         match self.model.limit {
             Limit::Heap(limit) => {
                 let pending_id = if self.id_is_pending { self.id.len() } else { 0 };
-                let held = data + self.event_type.len() + pending_id + value.len();
-                (held > limit).then_some(limit)
+                let buffered = data + self.event_type.len() + pending_id + value.len();
+                (buffered > limit).then_some(limit)
             }
             Limit::Fixed {
                 data_capacity,

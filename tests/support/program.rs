@@ -105,14 +105,14 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
 }
 
 /// A child process that is driven line by line.
-pub(crate) struct Talk {
+pub(crate) struct Interactive {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
 }
 
-impl Talk {
-    pub(crate) fn with(command: &mut Command) -> Self {
+impl Interactive {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = spawn(command);
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -129,14 +129,14 @@ impl Talk {
         }
     }
 
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
     }
 
     /// Returns the next line of output, while standard input is still open.
-    pub(crate) fn hear(&mut self) -> String {
+    pub(crate) fn read_line(&mut self) -> String {
         self.lines
             .recv_timeout(PATIENCE)
             .expect("a line of output in time")
@@ -166,7 +166,7 @@ impl Talk {
     }
 }
 
-impl Drop for Talk {
+impl Drop for Interactive {
     fn drop(&mut self) {
         // If the test has failed half-way, the child still runs.
         let _ = self.child.kill();

@@ -34,7 +34,7 @@ export function eventSourceOf(location, program) {
         throw new DOMException(`${url} is not a valid URL`, "SyntaxError");
       }
       this.#withCredentials = Boolean(withCredentials);
-      this.#number = sources.push((report) => this.#hear(report)) - 1;
+      this.#number = sources.push((report) => this.#handle(report)) - 1;
       tell({
         open: this.#number,
         url: this.#url,
@@ -60,7 +60,7 @@ export function eventSourceOf(location, program) {
       tell({ close: this.#number });
     }
 
-    #hear({ type, readyState, event, ...fields }) {
+    #handle({ type, readyState, event, ...fields }) {
       // The driver may have written this before it read the `close` command.
       if (this.#readyState === STATES.CLOSED) return;
       if (type === "message") {

@@ -181,10 +181,10 @@ fn connect(case: &Value) -> String {
         )
     };
     let entry = |entry: &Value| match text(&entry["kind"]) {
-        "open" => format!("Heard::Open({})", entry["readyState"]),
-        "error" => format!("Heard::Error({})", entry["readyState"]),
+        "open" => format!("Entry::Open({})", entry["readyState"]),
+        "error" => format!("Entry::Error({})", entry["readyState"]),
         _ => format!(
-            "Heard::Message {{ item: {}, origin: {:?} }}",
+            "Entry::Message {{ item: {}, origin: {:?} }}",
             item(entry),
             text(&entry["origin"]),
         ),

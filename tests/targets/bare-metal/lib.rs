@@ -77,7 +77,7 @@ pub struct Connect {
     responses: &'static [Response],
     close_on: Option<(&'static str, Option<&'static str>)>,
     requests: &'static [Sent],
-    log: &'static [Heard],
+    log: &'static [Entry],
     ready_state: u8,
 }
 
@@ -102,7 +102,7 @@ pub struct Sent {
     headers: Headers,
 }
 
-pub enum Heard {
+pub enum Entry {
     Open(u8),
     Error(u8),
     Message { item: Due, origin: &'static str },
@@ -239,7 +239,7 @@ impl Decode {
     fn reader<'m>(&self, memory: &'m mut [u8]) -> Result<Reader<'m>, &'static str> {
         let mut reader = Reader::new(memory, self.limit.unwrap_or(REGION));
         let seeded = reader.decoder.set_last_event_id(self.seed);
-        seeded.map_err(|_| "no room for the id it starts with")?;
+        seeded.map_err(|_| "the initial ID does not fit")?;
         Ok(reader)
     }
 
@@ -275,7 +275,9 @@ impl Encode {
                 }
             };
             let room = stream.get_mut(len..).unwrap_or_default();
-            len += frame.encode_to_slice(room).map_err(|_| "no room")?;
+            len += frame
+                .encode_to_slice(room)
+                .map_err(|_| "the buffer is too small")?;
         }
         if self.refused.is_some() {
             return Err("not refused");
@@ -323,7 +325,7 @@ struct Driver<'m> {
     close_on: Option<(&'static str, Option<&'static str>)>,
     /// The entries that are still expected.
     requests: &'static [Sent],
-    log: &'static [Heard],
+    log: &'static [Entry],
 }
 
 impl Connect {
@@ -341,7 +343,7 @@ impl Connect {
             source = source.credentials(Credentials::Include);
         }
         let seeded = source.set_last_event_id(self.seed);
-        seeded.map_err(|_| "no room for the id it starts with")?;
+        seeded.map_err(|_| "the initial ID does not fit")?;
         let mut driver = Driver {
             source,
             close_on: self.close_on,
@@ -413,7 +415,7 @@ impl Driver<'_> {
                 Action::Stop(_) => return Ok(()),
             };
             if let Some(signal) = signal {
-                self.hear(signal)?;
+                self.check_signal(signal)?;
             }
         }
     }
@@ -429,7 +431,7 @@ impl Driver<'_> {
                 ..
             } = message;
             match self.log.split_first() {
-                Some((Heard::Message { item, origin: due }, rest))
+                Some((Entry::Message { item, origin: due }, rest))
                     if item.is_event(event_type, data, last_event_id) && origin == *due =>
                 {
                     self.log = rest;
@@ -448,11 +450,11 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn hear(&mut self, signal: Signal) -> Verdict {
+    fn check_signal(&mut self, signal: Signal) -> Verdict {
         let ready_state = self.source.ready_state() as u8;
         let (name, rest) = match (signal, self.log.split_first()) {
-            (Signal::Open, Some((Heard::Open(due), rest))) if *due == ready_state => ("open", rest),
-            (Signal::Error { .. }, Some((Heard::Error(due), rest))) if *due == ready_state => {
+            (Signal::Open, Some((Entry::Open(due), rest))) if *due == ready_state => ("open", rest),
+            (Signal::Error { .. }, Some((Entry::Error(due), rest))) if *due == ready_state => {
                 ("error", rest)
             }
             _ => return Err("another event is due than open or error"),
