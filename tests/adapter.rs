@@ -1,4 +1,5 @@
-//! `examples/adapter.rs` as a test suite meets it: the real program in a child process, held against the protocol.
+//! Runs `examples/adapter.rs` in a child process and checks that it follows the protocol of the
+//! conformance suite.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
@@ -8,12 +9,12 @@ mod program;
 use std::{path::PathBuf, process::Command, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use program::Talk;
+use program::Interactive;
 use serde_json::{Value, json};
 
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| program::build("adapter"));
 
-/// The answers to `lines`, which must be as many as the adapter owes.
+/// Runs the adapter with `lines` as its input and returns its answers.
 #[track_caller]
 fn answers(lines: impl AsRef<[u8]>) -> Vec<Value> {
     let output = program::run(&mut Command::new(&*PROGRAM), lines.as_ref());
@@ -38,7 +39,7 @@ fn encoded<const N: usize>(chunks: [impl AsRef<[u8]>; N]) -> Value {
     chunks.iter().map(|chunk| BASE64.encode(chunk)).collect()
 }
 
-/// A request for `chunks`, with the `more` keys.
+/// A request to decode `chunks`, with the additional keys of `more`.
 fn request<const N: usize>(chunks: [impl AsRef<[u8]>; N], more: Value) -> String {
     let mut request = json!({ "case": 1, "kind": "decode", "chunks": encoded(chunks) });
     for (key, value) in more.as_object().unwrap() {
@@ -65,7 +66,7 @@ fn assert_refused(line: impl AsRef<[u8]>, case: Value, why: &str) {
 const TOO_LARGE: &str = "event-too-large";
 
 #[test]
-fn each_chunk_has_the_items_that_it_completed() {
+fn each_chunk_lists_the_items_it_completed() {
     assert_eq!(
         answer(request(
             [
@@ -96,7 +97,7 @@ fn each_chunk_has_the_items_that_it_completed() {
 }
 
 #[test]
-fn no_chunks_give_no_lists() {
+fn no_chunks_give_no_item_lists() {
     let none: [&str; 0] = [];
     assert_eq!(
         answer(request(none, json!({}))),
@@ -105,7 +106,7 @@ fn no_chunks_give_no_lists() {
 }
 
 #[test]
-fn the_id_goes_in_and_comes_out() {
+fn the_last_event_id_is_set_and_reported() {
     for storage in ["heap", "fixed"] {
         let more = json!({ "lastEventId": "…1", "storage": storage });
         assert_eq!(
@@ -133,7 +134,7 @@ fn a_retry_is_exact_up_to_64_bits() {
 }
 
 #[test]
-fn an_event_beyond_the_limit_is_an_item_and_decoding_goes_on() {
+fn an_event_over_the_limit_is_an_error_item_and_decoding_continues() {
     for storage in ["heap", "fixed"] {
         let more = json!({ "limit": 3, "storage": storage });
         assert_eq!(
@@ -148,7 +149,7 @@ fn an_event_beyond_the_limit_is_an_item_and_decoding_goes_on() {
 }
 
 #[test]
-fn the_limit_is_a_sum_on_the_heap_and_holds_for_each_region_of_fixed_storage() {
+fn the_limit_applies_to_the_sum_on_the_heap_and_to_each_region_of_fixed_storage() {
     let chunks = ["event:ab\nid:12\ndata:xyz\n\n"];
     let event = json!([[{ "event": "ab", "data": "xyz", "lastEventId": "12" }]]);
     let error = json!([[{ "error": TOO_LARGE }]]);
@@ -183,7 +184,7 @@ fn the_default_limits_are_16_mib_and_1_mib() {
 }
 
 #[test]
-fn limits_at_both_ends_are_served() {
+fn the_smallest_and_the_largest_limits_work() {
     for storage in ["heap", "fixed"] {
         let more = json!({ "storage": storage, "limit": 0 });
         assert_eq!(
@@ -200,7 +201,7 @@ fn limits_at_both_ends_are_served() {
 }
 
 #[test]
-fn memory_that_cannot_be_had_is_refused() {
+fn a_limit_larger_than_the_available_memory_is_refused() {
     for limit in [
         json!(usize::MAX),
         json!(usize::MAX / 4 + 1),
@@ -241,7 +242,7 @@ fn other_kinds_are_unsupported() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_refused_with_its_case() {
+fn missing_or_invalid_fields_are_refused_with_the_id_of_the_case() {
     for (line, why) in [
         (json!({ "case": 5 }), "kind: "),
         (json!({ "case": 5, "kind": 1 }), "kind: "),
@@ -289,7 +290,7 @@ fn what_is_missing_or_wrong_is_refused_with_its_case() {
 }
 
 #[test]
-fn lines_that_are_no_json_objects_are_refused() {
+fn lines_that_are_not_json_objects_are_refused() {
     for line in [
         &b"nonsense"[..],
         b"{",
@@ -312,7 +313,7 @@ fn lines_that_are_no_json_objects_are_refused() {
 }
 
 #[test]
-fn text_that_is_no_text_is_refused_with_its_case() {
+fn invalid_strings_are_refused_with_the_id_of_the_case() {
     for line in [
         &br#"{"case": 5, "kind": "decode", "chunks": [], "lastEventId": "\ud83c"}"#[..],
         br#"{"kind": "\udfee", "chunks": [], "case": 5}"#,
@@ -326,7 +327,7 @@ fn text_that_is_no_text_is_refused_with_its_case() {
         Value::Null,
         "bad request: ",
     );
-    // A whole pair is text.
+    // A complete surrogate pair is valid.
     assert_eq!(
         answer(r#"{"case": 5, "kind": "decode", "chunks": [], "lastEventId": "\ud83c\udfee"}"#),
         json!({ "case": 5, "chunks": [], "lastEventId": "🏮" })
@@ -334,7 +335,7 @@ fn text_that_is_no_text_is_refused_with_its_case() {
 }
 
 #[test]
-fn the_case_comes_back_as_it_went_in() {
+fn the_id_of_the_case_is_echoed_unchanged() {
     for case in [
         "0",
         "-9223372036854775808",
@@ -383,7 +384,7 @@ fn null_stands_for_a_default() {
 }
 
 #[test]
-fn blank_lines_are_no_requests() {
+fn blank_lines_are_ignored() {
     let request = request(["data:x\n\n"], json!({}));
     assert_eq!(
         answers(format!("\n \r\n{request}\r\n\n\t\n{request}")).len(),
@@ -394,7 +395,7 @@ fn blank_lines_are_no_requests() {
 }
 
 #[test]
-fn every_request_is_answered_in_order_whatever_is_between() {
+fn every_request_is_answered_in_order_despite_invalid_lines_between_them() {
     let mut lines = Vec::new();
     for case in 0..5000 {
         let line = match case % 5 {
@@ -425,7 +426,7 @@ fn every_request_is_answered_in_order_whatever_is_between() {
 }
 
 #[test]
-fn frames_are_encoded_in_a_row() {
+fn frames_are_encoded_one_after_another() {
     let answer = |frames: Value| {
         answer(json!({ "case": 1, "kind": "encode", "frames": frames, "more": 0 }).to_string())
     };
@@ -446,7 +447,7 @@ fn frames_are_encoded_in_a_row() {
 }
 
 #[test]
-fn the_first_frame_that_may_not_be_written_is_named() {
+fn the_first_frame_that_is_refused_is_reported() {
     for (frame, why) in [
         (json!({ "event": "a\r", "id": "\0" }), "event: "),
         (json!({ "data": "x", "id": "\0" }), "id: "),
@@ -470,7 +471,7 @@ fn the_first_frame_that_may_not_be_written_is_named() {
 }
 
 #[test]
-fn one_stream_leaves_nothing_behind_for_the_next() {
+fn no_state_is_kept_between_streams() {
     for storage in ["heap", "fixed"] {
         let more = json!({ "storage": storage });
         let first = request(["id:1\n\nevent:e\ndata:a\r"], more.clone());
@@ -482,27 +483,27 @@ fn one_stream_leaves_nothing_behind_for_the_next() {
 }
 
 #[test]
-fn answers_come_while_the_input_is_open() {
-    let mut child = Talk::with(&mut Command::new(&*PROGRAM));
+fn answers_are_written_while_the_input_is_still_open() {
+    let mut child = Interactive::start(&mut Command::new(&*PROGRAM));
     let line = |case: u32| request(["data:x\n\n"], json!({ "case": case })) + "\n";
     let case = |answer: String| serde_json::from_str::<Value>(&answer).unwrap()["case"].clone();
 
-    child.say(line(1).as_bytes());
-    assert_eq!(case(child.hear()), 1);
-    child.say(b"\nnonsense\n");
-    assert_eq!(case(child.hear()), Value::Null);
-    // Half a request at hand is no reason to hold back the answer to the one before it.
+    child.write(line(1).as_bytes());
+    assert_eq!(case(child.read_line()), 1);
+    child.write(b"\nnonsense\n");
+    assert_eq!(case(child.read_line()), Value::Null);
+    // An incomplete request must not delay the answer to the one before it.
     let (third, fourth) = (line(3), line(4));
     let (half, rest) = fourth.split_at(fourth.len() / 2);
-    child.say((third + half).as_bytes());
-    assert_eq!(case(child.hear()), 3);
-    child.say(rest.trim_end().as_bytes());
+    child.write((third + half).as_bytes());
+    assert_eq!(case(child.read_line()), 3);
+    child.write(rest.trim_end().as_bytes());
     let rest: Vec<_> = child.end().into_iter().map(case).collect();
     assert_eq!(rest, [4]);
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn a_closed_output_ends_the_program_without_an_error() {
     let lines = (request(["data:x\n\n"], json!({})) + "\n").repeat(20_000);
     let mut child = program::spawn(&mut Command::new(&*PROGRAM));
     drop(child.stdout.take());
@@ -515,7 +516,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     assert!(output.status.success());
 }
 
-/// A request of kind `connect` with these responses, and the `more` keys.
+/// A request of kind `connect` with these responses and the additional keys of `more`.
 fn script(responses: Value, more: Value) -> String {
     let mut request = json!({
         "case": 3,
@@ -597,7 +598,7 @@ fn a_script_is_played_to_its_last_response_and_the_next_request_is_recorded() {
 }
 
 #[test]
-fn a_script_ends_where_the_source_does_or_a_body_stays_open() {
+fn a_script_ends_when_the_source_stops_or_a_body_stays_open() {
     for (responses, log, ready_state) in [
         (json!([]), json!([]), 0),
         (
@@ -629,7 +630,7 @@ fn a_script_ends_where_the_source_does_or_a_body_stays_open() {
 }
 
 #[test]
-fn close_is_called_right_after_the_event_that_it_is_to_be_called_on() {
+fn close_is_called_right_after_the_event_named_in_close_on() {
     let responses = || {
         json!([
             stream(
@@ -689,7 +690,7 @@ fn the_origin_is_that_of_the_final_url() {
 }
 
 #[test]
-fn an_event_beyond_the_limit_is_logged_and_the_stream_goes_on() {
+fn an_event_over_the_limit_is_logged_and_the_stream_continues() {
     let large = "x".repeat(16 * 1024 * 1024 + 1);
     let responses = json!([stream(["data:", &large, "\n\ndata:y\n\n"], "open")]);
     assert_eq!(
@@ -703,7 +704,7 @@ fn an_event_beyond_the_limit_is_logged_and_the_stream_goes_on() {
 }
 
 #[test]
-fn it_says_who_it_is_and_what_it_can_be_asked_for() {
+fn the_adapter_reports_its_name_and_the_kinds_it_supports() {
     let about = answer(json!({ "case": 0, "kind": "capabilities" }).to_string());
     assert_eq!(about["name"], "sse-proto");
     let known = sse_conformance::Capability::ALL.map(sse_conformance::Capability::as_str);
@@ -711,7 +712,7 @@ fn it_says_who_it_is_and_what_it_can_be_asked_for() {
 }
 
 #[test]
-fn options_change_what_is_done_and_the_answer_says_where_requests_went() {
+fn options_take_effect_and_the_answer_lists_the_request_urls() {
     let responses = json!([
         { "failure": "timeout" },
         { "status": 503, "headers": [["Retry-After", "2"]], "end": "eof" },
@@ -743,7 +744,7 @@ fn options_change_what_is_done_and_the_answer_says_where_requests_went() {
 }
 
 #[test]
-fn scripts_that_cannot_be_played_are_refused() {
+fn invalid_scripts_are_refused() {
     for (responses, more, why) in [
         (json!([]), json!({ "url": "/stream" }), "url: "),
         (json!([]), json!({ "url": null }), "bad request: "),

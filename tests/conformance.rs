@@ -1,4 +1,5 @@
-//! The cases for decoders of the conformance corpus, held against both storages in every way to ask them.
+//! The decode cases of the conformance corpus, for both storages, under every way to call the
+//! decoder.
 
 use core::time::Duration;
 
@@ -8,7 +9,8 @@ use sse_conformance::{
 };
 use sse_proto::{Decoder, EventTooLarge, Events, Fixed, Storage};
 
-/// Each region of the caller's memory where a case states no limit: more than the longest input.
+/// Length of each region of fixed memory for cases that state no limit: more than the longest
+/// input.
 const REGION: usize = 1 << 20;
 
 #[test]
@@ -33,7 +35,8 @@ fn the_fixed_decoder_passes_every_very_long_case() {
     assert_all_pass_over_fixed_memory(is_very_long);
 }
 
-/// One of megabytes. They take nearly all the time: by themselves, they can be left out where an emulator runs the tests.
+/// Whether the input is megabytes long. These cases take nearly all the time; having tests of their
+/// own, they can be skipped under an emulator.
 fn is_very_long(case: &Case) -> bool {
     case.has_flag("linear")
 }
@@ -53,7 +56,7 @@ fn assert_all_pass_on_the_heap(is_among: impl Fn(&Case) -> bool) {
 }
 
 fn assert_all_pass_over_fixed_memory(is_among: impl Fn(&Case) -> bool) {
-    // Never cleared: what an earlier run left in the memory must not matter.
+    // Never cleared: the results must not depend on what an earlier run left in the memory.
     let mut memory = vec![0; 4 * REGION];
     assert_all_pass(
         is_among,
@@ -66,14 +69,14 @@ fn assert_all_pass_over_fixed_memory(is_among: impl Fn(&Case) -> bool) {
     );
 }
 
-/// What a decoder is asked for.
+/// Which items the decoder is asked for.
 #[derive(Clone, Copy, PartialEq)]
 enum Ask {
     Items,
     Events,
 }
 
-/// What came out of each chunk, and what stayed.
+/// The items of each chunk, and the state afterwards.
 struct Outcome {
     chunks: Vec<Vec<Item>>,
     last_event_id: String,
@@ -106,8 +109,8 @@ fn assert_all_pass(
     );
 }
 
-/// Asks the case in every way, and says which is the first that goes wrong and how. Events alone are asked for before the cuts
-/// begin: they come from the same decoder.
+/// Runs the case in every way and reports the first failure. With [`Ask::Events`], the cuts are
+/// left out: both methods use the same decoder.
 fn check(
     case: &Case,
     decode: &Decode,
@@ -161,7 +164,8 @@ fn run<S: Storage>(mut decoder: Decoder<S>, request: &DecodeRequest, ask: Ask) -
         last_event_id: decoder.last_event_id().to_owned(),
         reconnection_time: decoder.reconnection_time(),
     };
-    // The stream ends here. Id and time outlive it, and a blank line of the next stream finds nothing left to dispatch.
+    // The stream ends here. Last event ID and reconnection time are kept, and a blank line in the
+    // next stream dispatches nothing.
     decoder.reset();
     assert_eq!(drain(decoder.feed(b"\n\n"), request, Ask::Items), []);
     assert_eq!(decoder.last_event_id(), outcome.last_event_id);

@@ -1,4 +1,5 @@
-//! `examples/adapter.rs` under the runner of the conformance suite: what others would see who hold this crate against the corpus.
+//! Runs `examples/adapter.rs` with the runner of the conformance suite, as somebody else who tests
+//! this crate would.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
@@ -18,13 +19,13 @@ use sse_conformance::{
 #[test]
 fn the_adapter_passes_every_case() {
     let mut options = Options::new([program::build("adapter")]);
-    // It does not hang, and the machine may be busy.
+    // Generous: the adapter does not hang, but the machine may be busy.
     options.timeout = Duration::from_secs(120);
     options.startup = options.timeout;
     let cases: Vec<_> = cases().iter().collect();
     let report = runner::run(&options, &cases, &mut |_| ()).unwrap();
     assert!(report.passed(), "{report}");
-    // Where the standard is open this crate does as the corpus recommends.
+    // Where the standard leaves a choice, this crate does what the corpus recommends.
     assert_eq!(report.totals.may.failed, 0, "{report}");
     assert_eq!(report.restarts, 0, "{report}");
     assert!(report.not_asked.is_empty(), "{report}");

@@ -1,5 +1,5 @@
-//! The cases for clients of the conformance corpus: scripts of responses and failures, and the requests and events that have to
-//! come of them.
+//! The connect cases of the conformance corpus: scripts of responses and failures, and the requests
+//! and events that must result.
 
 use core::time::Duration;
 
@@ -12,17 +12,17 @@ use sse_proto::{
     Storage,
 };
 
-/// The implementation's own time, in milliseconds: what a case leaves open.
+/// The reconnection time where a case sets none, in milliseconds.
 const OWN_TIME: u64 = 3000;
 
 #[test]
 #[cfg(feature = "alloc")]
-fn the_machine_on_the_heap_passes_every_case() {
+fn the_event_source_on_the_heap_passes_every_case() {
     assert_all_pass(Decoder::new);
 }
 
 #[test]
-fn the_machine_over_fixed_memory_passes_every_case() {
+fn the_event_source_over_fixed_memory_passes_every_case() {
     assert_all_pass(|| Decoder::with_storage(Fixed::new([0xAA; 2048])));
 }
 
@@ -39,7 +39,7 @@ fn assert_all_pass<S: Storage>(decoder: impl Fn() -> Decoder<S>) {
     );
 }
 
-/// Plays the case in every way, and says which is the first that goes wrong and how.
+/// Runs the case in every way and reports the first failure.
 fn check<S: Storage>(case: &Case, decoder: impl Fn() -> Decoder<S>) -> Result<(), String> {
     let Body::Connect(connect) = &case.body else {
         return Ok(());
@@ -70,7 +70,7 @@ fn check<S: Storage>(case: &Case, decoder: impl Fn() -> Decoder<S>) -> Result<()
     Ok(())
 }
 
-/// A driver that meets what the script says.
+/// Drives an event source through the responses of a script.
 struct Driver<S> {
     source: EventSource<String, S>,
     end_marker: Option<String>,
@@ -175,7 +175,7 @@ impl<S: Storage> Driver<S> {
                 Action::Stop(_) => return,
             };
             if let Some(signal) = signal {
-                self.hear(signal);
+                self.record(signal);
             }
         }
     }
@@ -212,7 +212,7 @@ impl<S: Storage> Driver<S> {
         }
     }
 
-    fn hear(&mut self, signal: Signal) {
+    fn record(&mut self, signal: Signal) {
         let (name, entry) = match signal {
             Signal::Open => {
                 let ready_state = self.source.ready_state() as u8;
@@ -239,7 +239,7 @@ impl<S: Storage> Driver<S> {
     }
 }
 
-/// The policy that does what the options ask for.
+/// The retry policy for these options.
 fn policy(options: &ClientOptions) -> RetryPolicy {
     let mut policy = match options.reconnects {
         Some(false) => RetryPolicy::never(),
@@ -266,7 +266,7 @@ fn policy(options: &ClientOptions) -> RetryPolicy {
     policy.retry_content_type(options.retry_content_type.unwrap_or(false))
 }
 
-/// A request as it was made. Its id is the header's, if there is one.
+/// A request as it was sent, with the ID of its `Last-Event-ID` header, if there is one.
 fn made(headers: Vec<(String, String)>, url: String, after: Duration) -> Made {
     let id = headers
         .iter()

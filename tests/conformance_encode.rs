@@ -1,4 +1,5 @@
-//! The cases for encoders of the conformance corpus: frames in, and what a decoder makes of the bytes, or a refusal.
+//! The encode cases of the conformance corpus: frames, and the items that a decoder must read from
+//! the bytes, or a refusal.
 
 use core::time::Duration;
 
@@ -22,7 +23,7 @@ fn the_encoder_passes_every_case() {
             let about = format!("{} {:?}: {}", case.id, case.rules, case.why);
             way.judge(&answer)
                 .unwrap_or_else(|mismatch| panic!("{about}: {mismatch}"));
-            // Where a refusal would be right too, this encoder writes, as the corpus recommends.
+            // Where the corpus allows a refusal but recommends to write, this encoder writes.
             match (answer, &body.due) {
                 (Answer::Encode(bytes), Encoded::Items { items, .. }) => {
                     assert_ours_reads(&bytes, items, &about)
@@ -65,7 +66,7 @@ fn frame(fields: &sse_conformance::Frame) -> Result<Frame<'_>, InvalidField> {
     Ok(frame)
 }
 
-/// The judge reads with a decoder of its own. Ours reads the same, however the bytes are cut.
+/// `judge` reads the bytes with its own decoder. Ours must read the same items, under every cut.
 fn assert_ours_reads(bytes: &[u8], due: &[sse_conformance::Item], about: &str) {
     assert_eq!(decode(&[bytes]), due, "{about}");
     let singly: Vec<&[u8]> = bytes.chunks(1).collect();

@@ -1,4 +1,5 @@
-//! Random streams, random cuts, random limits: the decoder against the model, which has never heard of chunks.
+//! Random streams under random cuts and random limits: the decoder against the model, which knows
+//! nothing of chunks.
 
 #[path = "support/bodies/mod.rs"]
 mod bodies;
@@ -10,12 +11,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use bodies::reading::{End, Life, Plan, check};
+use bodies::reading::{End, Plan, Scenario, check};
 use streams::{Cuts, cuts, limit, roomy, short_stream, stream};
 use support::model::{Ask, Limit, Model};
 use support::run::{assert_prompt, decoder, read_all};
 
-/// So many streams a test, unless `PROPTEST_CASES` says otherwise.
+/// The number of streams per test, unless `PROPTEST_CASES` is set.
 fn config(cases: u32) -> ProptestConfig {
     let cases = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default().cases,
@@ -32,24 +33,24 @@ fn ask() -> impl Strategy<Value = Ask> {
     select(vec![Ask::Items, Ask::Events])
 }
 
-fn stays() -> impl Strategy<Value = Vec<usize>> {
+fn max_items() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![1 => Just(vec![TO_THE_END]), 2 => vec(0_usize..4, 1..8)]
 }
 
-/// Each visit stays to the end of its chunk.
+/// Takes all items of a chunk.
 const TO_THE_END: usize = usize::MAX;
 
-fn plan(cuts: &Cuts, asks: &[Ask], stays: &[usize]) -> Plan {
+fn plan(cuts: &Cuts, asks: &[Ask], max_items: &[usize]) -> Plan {
     Plan {
         sizes: cuts.0.clone(),
         asks: asks.to_vec(),
-        stays: stays.to_vec(),
+        max_items: max_items.to_vec(),
     }
 }
 
-/// One stream that nothing ends.
-fn open<'a>(seed: &'a str, stream: &'a [u8], plan: Plan) -> Life<'a> {
-    Life {
+/// One stream, which is neither reset nor finished.
+fn open<'a>(seed: &'a str, stream: &'a [u8], plan: Plan) -> Scenario<'a> {
+    Scenario {
         seed,
         first: stream,
         end: End::Open,
@@ -74,34 +75,34 @@ proptest! {
     }
 
     #[test]
-    fn what_a_byte_completes_comes_out_with_that_byte(
+    fn an_item_is_returned_with_its_last_byte(
         stream in stream(), cuts in cuts(), limit in limit(), ask in ask(),
     ) {
         check(limit, &open("", &stream, plan(&cuts, &[ask], &[TO_THE_END])));
     }
 
     #[test]
-    fn what_a_byte_completes_comes_out_with_that_byte_in_streams_that_fit(
+    fn an_item_is_returned_with_its_last_byte_in_streams_within_the_limit(
         stream in stream(), cuts in cuts(), limit in roomy(), ask in ask(),
     ) {
         check(limit, &open("", &stream, plan(&cuts, &[ask], &[TO_THE_END])));
     }
 
     #[test]
-    fn a_decoder_left_early_has_read_no_further_than_what_it_handed_over(
-        stream in short_stream(), cuts in cuts(), limit in limit(), ask in ask(), stays in vec(0_usize..4, 1..8),
+    fn a_decoder_stopped_early_has_read_no_further_than_the_returned_items(
+        stream in short_stream(), cuts in cuts(), limit in limit(), ask in ask(), max_items in vec(0_usize..4, 1..8),
     ) {
-        check(limit, &open("", &stream, plan(&cuts, &[ask], &stays)));
+        check(limit, &open("", &stream, plan(&cuts, &[ask], &max_items)));
     }
 
     #[test]
-    fn reset_leaves_the_id_and_the_time_and_nothing_else(
+    fn reset_keeps_only_the_last_event_id_and_the_reconnection_time(
         before in short_stream(), end in any::<prop::sample::Index>(), after in short_stream(),
-        cuts in cuts(), limit in limit(), ask in ask(), stays in stays(),
+        cuts in cuts(), limit in limit(), ask in ask(), max_items in max_items(),
     ) {
         let first = &before[..end.index(before.len() + 1)];
-        let plan = plan(&cuts, &[ask], &stays);
-        check(limit, &Life { seed: "", first, end: End::Reset, second: &after, plan });
+        let plan = plan(&cuts, &[ask], &max_items);
+        check(limit, &Scenario { seed: "", first, end: End::Reset, second: &after, plan });
     }
 
     #[test]
@@ -112,26 +113,27 @@ proptest! {
     }
 
     #[test]
-    fn finish_ends_the_stream_as_if_line_end_and_blank_line_had_come(
+    fn finish_acts_as_if_a_line_terminator_and_a_blank_line_followed(
         stream in short_stream(), end in any::<prop::sample::Index>(), after in short_stream(),
-        cuts in cuts(), limit in limit(), ask in ask(), stays in stays(),
+        cuts in cuts(), limit in limit(), ask in ask(), max_items in max_items(),
     ) {
         let first = &stream[..end.index(stream.len() + 1)];
-        let plan = plan(&cuts, &[ask], &stays);
-        check(limit, &Life { seed: "", first, end: End::Finish, second: &after, plan });
+        let plan = plan(&cuts, &[ask], &max_items);
+        check(limit, &Scenario { seed: "", first, end: End::Finish, second: &after, plan });
     }
 
     #[test]
-    fn asking_for_comments_now_and_then_changes_nothing_else(
-        stream in short_stream(), cuts in cuts(), asks in vec(ask(), 1..6), limit in roomy(), stays in stays(),
+    fn mixing_next_item_and_next_event_changes_only_which_comments_are_seen(
+        stream in short_stream(), cuts in cuts(), asks in vec(ask(), 1..6), limit in roomy(), max_items in max_items(),
     ) {
-        check(limit, &open("", &stream, plan(&cuts, &asks, &stays)));
+        check(limit, &open("", &stream, plan(&cuts, &asks, &max_items)));
     }
 }
 
-/// Text is validated some 16 KiB ahead: what is known of a line then ends before the chunk, by less than the name is long.
+/// Text is validated in blocks of about 16 KiB. Here the validated part of a line ends before the
+/// chunk does, by fewer bytes than a field name has.
 #[test]
-fn a_line_that_ends_a_little_behind_what_was_validated_ahead_comes_out_whole() {
+fn a_line_that_ends_just_after_the_validated_prefix_is_complete() {
     for len in 16 * 1024..16 * 1024 + 40 {
         let mut chunk = b"data: a\n\ndata: ".to_vec();
         chunk.extend((b'a'..=b'z').cycle().take(len - chunk.len()));
@@ -142,13 +144,14 @@ fn a_line_that_ends_a_little_behind_what_was_validated_ahead_comes_out_whole() {
     }
 }
 
-/// Line ends are looked for in steps that grow with the line, and a tab makes the search look closer.
+/// The scan for line terminators takes steps that grow with the line, and a tab makes it look at
+/// single bytes.
 #[test]
-fn a_tab_in_a_long_line_hides_no_line_end() {
+fn a_tab_in_a_long_line_does_not_hide_the_line_terminator() {
     for before in [0, 17, 300, 530, 800, 1100, 1400] {
-        for behind in [0, 40, 530, 600, 1300] {
-            let (before, behind) = ("x".repeat(before), "y".repeat(behind));
-            let stream = format!("data:{before}\t{behind}\n\ndata:{behind}\t{before}\n\n");
+        for after in [0, 40, 530, 600, 1300] {
+            let (before, after) = ("x".repeat(before), "y".repeat(after));
+            let stream = format!("data:{before}\t{after}\n\ndata:{after}\t{before}\n\n");
             for ask in [Ask::Items, Ask::Events] {
                 let model = Model::new(Limit::Heap(usize::MAX), ask);
                 assert_prompt(&model, &[stream.as_bytes()]);
@@ -157,9 +160,9 @@ fn a_tab_in_a_long_line_hides_no_line_end() {
     }
 }
 
-/// The last character of a line is its own, whatever it would be at the start of one.
+/// A colon at the end of a line must not be taken for the start of a comment on the next one.
 #[test]
-fn lines_of_data_that_end_with_a_colon_bring_no_comment() {
+fn data_lines_that_end_with_a_colon_yield_no_comment() {
     for end in ["\n", "\r\n", "\r"] {
         let lines = [
             "data: a:", "data: b:", "data: c:", "data: ", "data: :", "", "",
@@ -171,9 +174,10 @@ fn lines_of_data_that_end_with_a_colon_bring_no_comment() {
     }
 }
 
-/// A long piece is decoded at once, up to a character that it cuts; what is set aside behind it belongs to that.
+/// A long chunk is decoded at once, up to an incomplete character at its end. Bytes that are
+/// buffered undecoded after it belong to that character.
 #[test]
-fn a_short_piece_behind_a_long_one_breaks_its_last_character() {
+fn a_short_chunk_after_a_long_one_invalidates_its_last_character() {
     let long = [b"data:".as_slice(), &[b'x'; 3000], b"\xE2\x82"].concat();
     for short in [b"\xAC".as_slice(), b"y", b"yyyyyyyyyyyyyyyyyyyy"] {
         for ask in [Ask::Items, Ask::Events] {
@@ -183,9 +187,10 @@ fn a_short_piece_behind_a_long_one_breaks_its_last_character() {
     }
 }
 
-/// Long pieces from the middle of a line are appended at once, but not behind a character that they break.
+/// Long chunks in the middle of a line are appended at once, unless an incomplete character
+/// precedes them.
 #[test]
-fn a_long_piece_behind_half_a_character_breaks_it() {
+fn a_long_chunk_after_an_incomplete_character_invalidates_it() {
     for len in [1, 200, 300, 3000] {
         let piece = "x".repeat(len);
         for ask in [Ask::Items, Ask::Events] {

@@ -1,4 +1,4 @@
-//! Examples, run to their end.
+//! Runs example programs and compares their output.
 
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "it serves the tests of other programs, too")]
@@ -6,7 +6,7 @@ mod program;
 
 use std::process::Command;
 
-/// What the example prints.
+/// Returns what the example prints.
 fn run(name: &str) -> String {
     let output = program::run(&mut Command::new(program::build(name)), b"");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");

@@ -1,9 +1,10 @@
 //! All short strings over small alphabets, under every cut, against the model.
 //!
-//! The strings are the leaves and nodes of a tree; the model is asked once for each byte on the way down, so that the
-//! verdict for every prefix of every string is at hand. Then a new decoder reads the string for each way to cut it: all
-//! of them where there are up to seven places to cut, and beyond that whole, in two at each place, byte by byte, and byte
-//! by byte with empty chunks between. After each chunk, and after each item, it has handed over what is due and no more.
+//! The strings are the nodes of a tree. The model runs once for each byte on the way down, so its
+//! result is known for every prefix of every string. A new decoder then reads the string once for
+//! each way to cut it. With up to seven places to cut, these are all combinations; with more, they
+//! are: whole, in two at each place, byte by byte, and byte by byte with empty chunks in between.
+//! After each chunk and each item, the decoder must have returned exactly the expected items.
 
 mod support;
 
@@ -15,8 +16,8 @@ use sse_proto::{Decoder, Fixed, Storage};
 use support::model::{Ask, Limit, Model, Outcome};
 use support::run::{Drive, is_equal, is_same, milliseconds, read_and_leave};
 
-/// All that means something to the format: line ends, colon, space, the four names, BOM, a lead byte and its continuation
-/// byte, NUL, a digit; and a letter that means nothing.
+/// Everything with a meaning in the format: line terminators, colon, space, the four field names,
+/// BOM, a lead byte and its continuation byte, NUL, a digit; and a letter without a meaning.
 const TOKENS: [&[u8]; 14] = [
     b"\r",
     b"\n",
@@ -34,12 +35,13 @@ const TOKENS: [&[u8]; 14] = [
     b"x",
 ];
 
-/// Whole lines, so that a few tokens make a stream of several events.
+/// Complete lines, so that a few tokens make a stream of several events.
 const LINES: [&[u8]; 10] = [
     b"\r", b"\n", b"data", b"data: x", b"id", b"id:1", b"event", b"event:e", b"retry:5", b":c",
 ];
 
-/// Each end of each range of the table of well-formed byte sequences, and what lies just outside.
+/// Both ends of each range in the table of well-formed UTF-8 byte sequences, and the bytes just
+/// outside.
 const UTF8: [&[u8]; 20] = [
     b"a", b"\x7F", b"\x80", b"\x8F", b"\x90", b"\x9F", b"\xA0", b"\xBF", b"\xC1", b"\xC2", b"\xDF",
     b"\xE0", b"\xE1", b"\xED", b"\xEF", b"\xF0", b"\xF1", b"\xF4", b"\xF5", b"\n",
@@ -66,7 +68,7 @@ fn all_streams_of_six_tokens_with_the_bytes_of_a_byte_order_mark() {
 
 #[test]
 fn all_streams_of_three_tokens_in_the_middle_of_a_long_chunk() {
-    // On both sides of the 64-byte blocks in which a decoder may look for line ends.
+    // On both sides of the 64-byte blocks in which a decoder may scan for line terminators.
     let tail = [
         &b"a".repeat(40),
         &b"\n\ndata: b\n\n:"[..],
@@ -120,7 +122,7 @@ fn all_values_of_three_bytes_in_a_chunk_that_is_worth_validating_at_once() {
 
 #[test]
 fn all_streams_of_three_tokens_after_another_stream() {
-    // One for each state in which a stream may end.
+    // One for each state in which a stream can end.
     const BEFORE: [&[u8]; 22] = [
         b"\xEF\xBB",
         b"\xEF\xBB\xBF",
@@ -191,7 +193,7 @@ fn all_streams_of_four_lines_with_tiny_limits() {
         b"\n",
         b"data:\xC3",
     ];
-    // However large the event was, the next one is read.
+    // After an event that is too large, the next one is read.
     let strings = Strings::of(&LINES, 4).between(b"", b"\n\ndata\n\n");
     assert_eq!(strings.check(&tiny()), Tally::new(11_111, 299_181));
 }
@@ -209,7 +211,7 @@ fn all_values_of_four_bytes_with_tiny_limits() {
     assert_eq!(tally, Tally::new(18_724, 596_688));
 }
 
-/// Limits that no string of ours reaches.
+/// Limits that none of these strings reaches.
 fn roomy() -> Vec<Model> {
     let fixed = Limit::Fixed {
         data_capacity: 240,
@@ -222,7 +224,7 @@ fn roomy() -> Vec<Model> {
     ]
 }
 
-/// Limits that nearly every string of ours reaches.
+/// Limits that nearly all of these strings reach.
 fn tiny() -> Vec<Model> {
     let mut models = Vec::new();
     #[cfg(feature = "alloc")]
@@ -241,24 +243,24 @@ fn tiny() -> Vec<Model> {
     models
 }
 
-/// All strings of at most `len` tokens, between a head and a tail.
+/// All strings of at most `len` tokens, with a fixed head and tail.
 #[derive(Clone, Copy)]
 struct Strings<'a> {
     tokens: &'a [&'a [u8]],
     len: usize,
     head: &'a [u8],
     tail: &'a [u8],
-    /// Another stream that the decoder has read before, up to where it broke off.
+    /// An earlier stream, possibly incomplete, that the decoder has read and was reset after.
     before: &'a [u8],
-    /// Up to this many places to cut, every combination of them is tried.
+    /// With up to this many places to cut, every combination of them is tried.
     all_cuts: usize,
 }
 
-/// What one storage with one limit has read.
+/// What was read by one storage with one limit.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     strings: usize,
-    /// How often a string was read, each time in another way.
+    /// The number of cuts under which the strings were read.
     cuts: usize,
 }
 
@@ -313,12 +315,13 @@ impl<'a> Strings<'a> {
                 let (first, model) = (job / models.len(), &models[job % models.len()]);
                 let model = model.next_stream(&model.after(self.before));
                 let mut walk = Walk::new(self, model);
-                // The first job is the empty string alone; each other one is all that begins with one of the tokens.
+                // The first job is the empty string; each of the others is all strings that start
+                // with one of the tokens.
                 match first.checked_sub(1) {
                     None => walk.check(),
                     Some(first) => walk.descend(self.tokens[first], self.len),
                 }
-                // Every model gets the same strings and cuts.
+                // All models read the same strings and cuts, so only the first is counted.
                 if job % models.len() == 0 {
                     let mut total = total.lock().unwrap();
                     total.strings += walk.tally.strings;
@@ -336,12 +339,12 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// The way through the tree of strings.
+/// A depth-first walk through the tree of strings.
 struct Walk<'a> {
     strings: Strings<'a>,
     model: Model,
     bytes: Vec<u8>,
-    /// `due[k]` is what has come out after `k` bytes.
+    /// `due[k]` is the expected outcome after `k` bytes.
     due: Vec<Outcome>,
     tally: Tally,
 }
@@ -359,7 +362,7 @@ impl<'a> Walk<'a> {
         walk
     }
 
-    /// All strings that go on with this token and at most `len - 1` more.
+    /// Checks all strings that continue with this token and at most `len - 1` more.
     fn descend(&mut self, token: &[u8], len: usize) {
         let before = self.bytes.len();
         self.push(token);
@@ -389,7 +392,7 @@ impl<'a> Walk<'a> {
         self.due.truncate(len + 1);
     }
 
-    /// The string as it stands, with the tail.
+    /// Checks the current string, with the tail appended.
     fn check(&mut self) {
         let len = self.bytes.len();
         self.push(self.strings.tail);
@@ -410,7 +413,7 @@ impl<'a> Walk<'a> {
         self.pop_to(len);
     }
 
-    /// Reads the string in all ways; `end` is where the tail begins. Returns in how many ways.
+    /// Reads the string under all cuts; `end` is where the tail starts. Returns the number of cuts.
     fn check_with<S: Storage>(&self, end: usize, new: impl Fn() -> Decoder<S>) -> usize {
         let len = self.bytes.len();
         let mut cuts = 0;
@@ -425,7 +428,7 @@ impl<'a> Walk<'a> {
             decoder
         };
 
-        // Where it may be cut: in the string, and between it and its head and tail.
+        // Places to cut: inside the string, and between it and its head and tail.
         let places: Vec<usize> = (self.strings.head.len()..=end)
             .filter(|at| (1..len).contains(at))
             .collect();
@@ -444,7 +447,7 @@ impl<'a> Walk<'a> {
             }
         }
         read(&mut (1..=len));
-        // An empty chunk before, between and after all bytes.
+        // With an empty chunk before, between and after all bytes.
         let mut decoder = read(&mut (0..=len).flat_map(|end| [end, end]));
 
         let (due, left) = self.model.finish(&self.bytes);
@@ -458,7 +461,7 @@ impl<'a> Walk<'a> {
         cuts
     }
 
-    /// Reads the string in chunks that end at `ends`, and compares at every step.
+    /// Reads the string in chunks that end at `ends` and compares with the model at every step.
     fn read<S: Storage>(&self, decoder: &mut Decoder<S>, ends: &mut dyn Iterator<Item = usize>) {
         let items = &self.due[self.bytes.len()].items;
         let mut given = 0;
@@ -516,7 +519,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Memory of any length without an allocation for each decoder.
+/// Memory of variable length that needs no allocation per decoder.
 struct Memory([u8; 480], usize);
 
 impl AsRef<[u8]> for Memory {

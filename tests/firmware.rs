@@ -1,4 +1,4 @@
-//! `examples/firmware/device.rs` in virtual time, with a modem that does as it is told.
+//! Runs `examples/firmware/device.rs` in virtual time, with a scripted modem.
 
 #[path = "../examples/firmware/device.rs"]
 mod device;
@@ -8,16 +8,16 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use allocation_counter::{measure, opt_out};
 use device::{Client, Lost, Modem};
 
-/// What happens, in order.
+/// The log of what happened, in order.
 type Log = Rc<RefCell<Vec<String>>>;
 
-/// One connection: the request is taken, then these are given, one a call.
+/// One connection: after the request, each call of `receive` returns the next of these.
 type Connection = VecDeque<Give>;
 
 #[derive(Clone, Copy)]
 enum Give {
     Bytes(&'static str),
-    /// As much as there is room for, but one byte at a time.
+    /// Bytes, returned one per call.
     Slowly(&'static str),
     Nothing,
     End,
@@ -90,8 +90,8 @@ impl Modem for Script {
     }
 }
 
-/// Polls a client once a second, with a clock that wraps after 40 seconds, until there are no connections
-/// left or for so many seconds, and says what happened.
+/// Polls a client once a second, with a clock that wraps after 40 seconds, until all connections
+/// are used up or `seconds` have passed. Returns the log.
 fn run(seconds: u32, connections: &[&[Give]]) -> Vec<String> {
     let log = Log::default();
     let script = Script {
@@ -137,7 +137,7 @@ const OPEN: &str = "s: Open";
 const LOST: &str = "s: Error { ready_state: Connecting, reason: ";
 const FAILED: &str = "s: Error { ready_state: Closed, reason: ";
 
-/// What happened, without the times.
+/// The log without the times.
 #[track_caller]
 fn assert_log(log: &[String], due: &[&str]) {
     let log: Vec<_> = log
@@ -148,7 +148,7 @@ fn assert_log(log: &[String], due: &[&str]) {
 }
 
 #[test]
-fn bytes_come_as_they_like() {
+fn bytes_arrive_in_any_pieces() {
     const BODY: &str = "id: 1\r\ndata: a\r\n\r\nretry: 1000\r\ndata: b\r\n\r\ndata: cut off\r\n";
     let due = [
         "> ",
@@ -168,7 +168,7 @@ fn bytes_come_as_they_like() {
 }
 
 #[test]
-fn what_is_silent_or_breaks_is_lost_and_the_wait_for_the_next_grows() {
+fn a_silent_or_broken_connection_is_dropped_and_the_delay_grows() {
     let log = run(
         300,
         &[
@@ -201,13 +201,13 @@ fn what_is_silent_or_breaks_is_lost_and_the_wait_for_the_next_grows() {
         .filter_map(|line| line.split_once(" s: Error")?.0.parse().ok())
         .collect();
     let waits: Vec<u32> = seconds.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // Less than a minute each goes into sending, five bytes a second.
+    // Sending takes less than a minute each, at five bytes a second.
     let sending = waits[0] - 5;
     assert_eq!(waits, [5, 10, 20, 40].map(|wait| wait + sending));
 }
 
 #[test]
-fn a_head_may_be_long_but_not_odd() {
+fn a_response_head_may_be_long_but_must_be_valid() {
     let long = format!(
         "HTTP/1.1 200 OK\r\nX-Long: {0}\r\nContent-Type: text/event-stream\r\nX: {0}\r\n\r\n",
         "x".repeat(1000)
@@ -239,7 +239,7 @@ fn a_head_may_be_long_but_not_odd() {
 }
 
 #[test]
-fn an_event_without_room_is_counted_and_the_next_one_read() {
+fn an_event_that_is_too_large_is_counted_and_the_next_one_is_read() {
     let body = format!("data: {}\n\ndata: a\n\n", "x".repeat(200)).leak();
     assert_log(
         &run(60, &[&[Bytes(HEAD), Bytes(body)]])[..4],

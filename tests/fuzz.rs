@@ -1,4 +1,5 @@
-//! The fuzz targets without a fuzzer: the inputs that found a fault once, the seeds, and bytes at random.
+//! Runs the fuzz targets without a fuzzer: on the regression inputs, on the seeds and on random
+//! bytes.
 
 #[path = "support/bodies/mod.rs"]
 mod bodies;
@@ -16,7 +17,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use seeds::{Seed, seeds};
 
-/// Checks an input, and says which one it was if it fails.
+/// Checks an input, and names it if the check fails.
 fn check(target: &Target, name: &str, input: &[u8]) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.check)(input))) {
         eprintln!(
@@ -28,7 +29,7 @@ fn check(target: &Target, name: &str, input: &[u8]) {
     }
 }
 
-/// `None` in a package from a registry, which comes without the fuzz targets.
+/// `None` in the published package, which does not contain the fuzz targets.
 fn fuzz_folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     folder.exists().then_some(folder)
@@ -43,7 +44,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_found_a_fault_once_finds_none() {
+fn the_regression_inputs_pass() {
     let Some(folder) = fuzz_folder() else {
         return;
     };
@@ -58,7 +59,7 @@ fn what_found_a_fault_once_finds_none() {
 }
 
 #[test]
-fn every_target_is_known_by_its_name_everywhere() {
+fn every_fuzz_target_is_registered_everywhere() {
     let Some(folder) = fuzz_folder() else {
         return;
     };
@@ -89,14 +90,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_pass(input in vec(any::<u8>(), 0..100)) {
+    fn random_bytes_pass(input in vec(any::<u8>(), 0..100)) {
         for target in TARGETS {
             check(&target, "random bytes", &input);
         }
     }
 
     #[test]
-    fn seeds_with_other_bytes_in_them_pass(
+    fn mutated_seeds_pass(
         which in any::<prop::sample::Index>(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..10),
     ) {

@@ -1,10 +1,11 @@
-//! The limit at its exact edge, in streams that can be read aloud: so many bytes are held, one more is too many, and the
-//! error comes with the very byte.
+//! The exact edge of the limit: an event as long as the limit is read, and with one byte more, the
+//! error is returned at that byte.
 //!
-//! A stream is written with marks where its items are due: `{m|data|id}` for an event (`m` is the type `message`),
-//! `{!5}` for the error with limit 5, `{: text}` for a comment, `{retry 7}`. An item is due at the byte before its
-//! mark, neither earlier nor later, under every two-way cut, byte by byte, and with empty chunks between. The model is
-//! held to the same marks.
+//! Streams contain marks for the expected items: `{m|data|id}` for an event (`m` is the type
+//! `message`), `{!5}` for the error with limit 5, `{: text}` for a comment, `{retry 7}`. An item
+//! must be returned with the byte before its mark, neither earlier nor later, under every two-way
+//! cut, byte by byte, and with empty chunks in between. The model is checked against the same
+//! marks.
 
 mod support;
 
@@ -16,13 +17,13 @@ use support::run::decoder;
 fn data_as_long_as_the_limit_is_an_event_and_one_byte_more_is_an_error() {
     on_both(5, b"data:12345\n\n{m|12345|}");
     on_both(5, b"data:123456{!5}789\n\n");
-    // The one space is no part of the value; a second one is.
+    // One leading space is not part of the value; a second one is.
     on_both(5, b"data: 12345\n\n{m|12345|}");
     on_both(5, b"data:  12345{!5}\n\n");
 }
 
 #[test]
-fn the_errors_say_which_limit_it_was() {
+fn the_error_reports_the_limit_that_was_exceeded() {
     let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 3 + 3 * 4], 4));
     let error = decoder.feed(b"data:1234").next_event().unwrap_err();
     assert_eq!(error.limit(), 3);
@@ -34,8 +35,9 @@ fn the_errors_say_which_limit_it_was() {
 }
 
 #[test]
-fn where_two_regions_are_full_at_the_same_byte_the_error_names_the_text() {
-    // Beside two bytes of data there are four for the value of a line, as many as an event type may have.
+fn when_two_regions_are_full_at_the_same_byte_the_error_reports_that_of_the_text() {
+    // The memory holds two bytes of data and four for the value of a line, as many as an event type
+    // may have.
     let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 6 + 3 * 4], 4));
     let mut events = decoder.feed(b"data:ab\nevent:abcde");
     assert_eq!(events.next_event().unwrap_err().limit(), 6);
@@ -56,7 +58,7 @@ fn the_default_limit_is_16_mebibytes() {
 }
 
 #[test]
-fn a_field_has_a_third_of_the_memory_at_most() {
+fn a_field_takes_at_most_a_third_of_the_memory() {
     let fixed = Fixed::with_field_capacity([0; 100], 34);
     assert_eq!((fixed.field_capacity(), fixed.data_capacity()), (33, 1));
     let fixed = Fixed::with_field_capacity([0; 100], usize::MAX);
@@ -64,17 +66,17 @@ fn a_field_has_a_third_of_the_memory_at_most() {
 }
 
 #[test]
-fn what_is_left_of_a_line_too_large_counts_nothing() {
+fn the_rest_of_a_line_that_is_too_large_does_not_count() {
     on_both(10, b"data:xxxxxxxxxxx{!10}\xFFyyyyyyy\n:12345\n{:12345}\n");
 }
 
 #[test]
-fn faults_behind_half_a_character_that_was_too_large_count_nothing() {
+fn invalid_utf_8_after_an_incomplete_character_that_was_too_large_does_not_count() {
     on_both(10, b"data:123456789\xE4a{!10}\xFFb\n:1234567\n{:1234567}\n");
 }
 
 #[test]
-fn the_type_of_an_event_too_large_counts_nothing_in_whatever_pieces_it_comes() {
+fn the_type_of_an_event_that_is_too_large_does_not_count_under_any_chunking() {
     let limit = 120;
     let (long, comment) = ("x".repeat(limit), "z".repeat(limit));
     let marked = format!("data:{long}x{{!{limit}}}\nevent:y\n:{comment}\n{{:{comment}}}");
@@ -83,7 +85,7 @@ fn the_type_of_an_event_too_large_counts_nothing_in_whatever_pieces_it_comes() {
 }
 
 #[test]
-fn the_event_behind_one_too_large_is_read() {
+fn the_event_after_one_that_is_too_large_is_read() {
     on_both(
         3,
         b"data:1234{!3}5\ndata:6\nevent:7890\n\ndata:abc\n\n{m|abc|}",
@@ -95,7 +97,7 @@ fn the_event_behind_one_too_large_is_read() {
 }
 
 #[test]
-fn an_event_too_large_is_reported_once() {
+fn an_event_that_is_too_large_is_reported_once() {
     on_both(
         1,
         b"data:ab{!1}cdef\ndata:abcdef\ndata\ndata\nid:abcdef\nevent:abcdef\n\ndata:ab{!1}\n\n",
@@ -112,10 +114,10 @@ fn the_lf_that_joins_two_data_lines_counts_from_the_colon() {
 }
 
 #[test]
-fn the_lf_of_a_data_line_without_colon_counts_from_its_line_end() {
+fn the_lf_of_a_data_line_without_colon_counts_from_its_line_terminator() {
     on_both(3, b"data:123\ndata\n{!3}\n");
     on_both(3, b"data:123\rdata\r{!3}\n\r");
-    // A name that goes on is no `data` line.
+    // A longer field name is not `data`.
     on_both(3, b"data:123\ndatax\n\n{m|123|}");
     on_both(4, b"data:123\ndata\n\n{m|123\n|}");
 }
@@ -141,16 +143,16 @@ fn a_broken_sequence_counts_the_three_bytes_of_its_replacement() {
     on_both(3, b"data:\xFF\n\n{m|\xEF\xBF\xBD|}");
     on_both(3, b"data:\xFF\x80{!3}\n\n");
     on_both(3, b"data:\xF0\x9F\x98\n\n{m|\xEF\xBF\xBD|}");
-    // At the byte that breaks it,
+    // It counts at the byte that breaks the sequence,
     on_both(3, b"data:a\xF0\x9F\x98b{!3}\n\n");
     on_both(3, b"data:a\xF0\x9F\x98\xF0{!3}\n\n");
-    // which may be the line end.
+    // which may be the line terminator.
     on_both(2, b"data:\xE2\x82\n{!2}\n");
     on_both(2, b"data:\xE2\x82\r{!2}\n\r");
     on_both(2, b":\xE2\x82\r{!2}\n\n");
     on(heap(3), b"data:a\nid:\xFF{!3}");
     on(fixed(9, 2), b"data:a\nid:\xFF{!2}");
-    // In a line that is not stored it counts nothing.
+    // In a line that is not stored it does not count.
     on_both(2, b"data:ok\nx:\xE2\x82\nretry:\xE2\n\n{m|ok|}");
 }
 
@@ -160,12 +162,12 @@ fn on_the_heap_data_type_and_id_count_together() {
     on(heap(5), b"event:12\nid:34\ndata:56{!5}\n\n");
     on(heap(5), b"data:12\nevent:34\nid:56{!5}\n\n");
     on(heap(5), b"id:12\ndata:34\nevent:56{!5}\n\n");
-    // The default type takes no room.
+    // The default type does not count.
     on(heap(1), b"data:x\nevent\n\n{m|x|}");
 }
 
 #[test]
-fn an_id_that_was_committed_takes_no_room_any_more() {
+fn a_committed_id_no_longer_counts() {
     on(
         heap(4),
         b"id:123\ndata:4\n\n{m|4|123}data:1234\n\n{m|1234|123}",
@@ -181,7 +183,7 @@ fn a_type_or_id_counts_until_the_line_that_replaces_it_has_ended() {
     on(heap(4), b"event:ab\nevent:cde{!4}\n\n");
     on(heap(4), b"id:ab\nid:cd\ndata:12\n\n{m|12|cd}");
     on(heap(4), b"id:ab\nid:cde{!4}");
-    // Empty again, they take no room.
+    // Set to the empty string again, they do not count.
     on(
         heap(4),
         b"event:ab\nevent\nid:ab\nid\ndata:1234\n\n{m|1234|}",
@@ -189,14 +191,14 @@ fn a_type_or_id_counts_until_the_line_that_replaces_it_has_ended() {
 }
 
 #[test]
-fn an_id_with_nul_counts_while_its_line_is_under_way() {
+fn an_id_with_nul_counts_until_its_line_ends() {
     on(heap(3), b"id:a\0b\ndata:123\n\n{m|123|}");
     on(heap(3), b"id:a\0bc{!3}\ndata\n\n");
     on(fixed(16, 3), b"id:a\0bc{!3}\ndata\n\n");
 }
 
 #[test]
-fn in_fixed_memory_type_and_id_have_regions_of_their_own() {
+fn in_fixed_memory_type_and_id_have_their_own_regions() {
     on(
         fixed(4, 3),
         b"event:abc\nid:123\ndata:wxyz\n\n{abc|wxyz|123}",
@@ -206,7 +208,7 @@ fn in_fixed_memory_type_and_id_have_regions_of_their_own() {
 }
 
 #[test]
-fn in_fixed_memory_a_line_under_way_shares_the_text_region_with_the_data() {
+fn in_fixed_memory_an_incomplete_line_shares_the_text_region_with_the_data() {
     on(fixed(4, 3), b"data:ab\nid:12\nevent:cd\n\n{cd|ab|12}");
     on(fixed(4, 3), b"data:ab\nid:123{!4}");
     on(fixed(4, 3), b"data:ab\nevent:123{!4}");
@@ -216,7 +218,7 @@ fn in_fixed_memory_a_line_under_way_shares_the_text_region_with_the_data() {
 }
 
 #[test]
-fn a_comment_too_large_costs_its_line_and_not_the_event() {
+fn a_comment_that_is_too_large_loses_its_line_but_not_the_event() {
     on_both(
         4,
         b"data:ab\n:cd\n{:cd}:cde{!4}fghi\n: d\n{: d}:cde{!4}\ndata:c\n\n{m|ab\nc|}",
@@ -225,7 +227,7 @@ fn a_comment_too_large_costs_its_line_and_not_the_event() {
 }
 
 #[test]
-fn comments_and_retry_in_a_skipped_event_are_handed_out() {
+fn comments_and_retry_in_a_skipped_event_are_returned() {
     on_both(
         2,
         b"data:123{!2}\n:ab\n{:ab}:abc{!2}\nretry:007\n{retry 7}data:4\n\ndata:78\n\n{m|78|}",
@@ -233,7 +235,7 @@ fn comments_and_retry_in_a_skipped_event_are_handed_out() {
 }
 
 #[test]
-fn retry_takes_no_room() {
+fn retry_does_not_count() {
     on_both(
         0,
         b"retry:00000000000000000000000000000000000000000000000000000000000000000009\n{retry 9}",
@@ -241,30 +243,30 @@ fn retry_takes_no_room() {
 }
 
 #[test]
-fn an_id_in_a_skipped_event_counts() {
+fn an_id_in_a_skipped_event_takes_effect() {
     for limit in [heap(3), fixed(3, 3)] {
         on(limit, b"data:1234{!3}\nid:abc\n\ndata\n\n{m||abc}");
         on(limit, b"data:1234{!3}\nid:a\nid\n\ndata\n\n{m||}");
-        // One that does not fit is dropped without another error, and the one before it stays.
+        // An ID that does not fit is ignored without another error, and the previous one is kept.
         on(limit, b"data:1234{!3}\nid:a\nid:bcde\n\ndata\n\n{m||a}");
     }
     on(heap(3), b"id:ab\ndata:12{!3}\n\ndata\n\n{m||ab}");
 }
 
 #[test]
-fn an_id_that_makes_the_event_too_large_counts_if_it_fits_alone() {
+fn an_id_that_makes_the_event_too_large_takes_effect_if_it_fits_alone() {
     for limit in [heap(4), fixed(4, 4)] {
         on(limit, b"data:ab\nid:123{!4}4\ndata:x\n\ndata\n\n{m||1234}");
-        // Too long even then, it is no id.
+        // If it is too long even then, it is ignored.
         on(limit, b"data:ab\nid:123{!4}45\ndata:x\n\ndata\n\n{m||}");
     }
-    // On the heap the id before it takes room until its line has ended; then that one stays.
+    // On the heap the previous ID counts until the line has ended; here that ID is kept.
     on(heap(4), b"id:ab\nid:123{!4}\n\ndata\n\n{m||ab}");
     on(heap(4), b"id:ab\ndata:1\nid:23{!4}\n\ndata\n\n{m||23}");
 }
 
 #[test]
-fn with_a_limit_of_nothing_empty_events_remain() {
+fn with_a_limit_of_zero_empty_events_are_still_read() {
     for limit in [heap(0), fixed(0, 0)] {
         on(
             limit,
@@ -279,7 +281,7 @@ fn with_a_limit_of_nothing_empty_events_remain() {
 }
 
 #[test]
-fn comments_nobody_asked_for_and_unknown_fields_take_no_room() {
+fn unrequested_comments_and_unknown_fields_do_not_count() {
     let long = "x".repeat(5000);
     let stream = format!(
         ":{long}\ndata:ab\n{long}\n{long}:{long}\r\n:{long}\ndata{long}:\nx:{long}\n \nretry:{long}\n\n{{m|ab|}}"
@@ -313,7 +315,7 @@ fn endless_lines_and_endless_events_are_one_error_each() {
 }
 
 #[test]
-fn without_a_limit_everything_fits() {
+fn without_a_limit_large_events_are_read() {
     let long = "\u{20AC}".repeat(700);
     let stream = format!(
         "event:{long}\nid:{long}\ndata:{long}\ndata:{long}\n\n{{{long}|{long}\n{long}|{long}}}"
@@ -324,12 +326,12 @@ fn without_a_limit_everything_fits() {
 }
 
 #[test]
-fn finish_reports_what_the_missing_line_end_makes_too_large() {
+fn finish_reports_an_event_made_too_large_by_the_missing_line_terminator() {
     finish_on_both(3, b"data:123{m|123|}");
     finish_on_both(3, b"data:123\ndata{!3}");
     finish_on_both(3, b"data:1\xE2\x82{!3}");
     finish_on_both(3, b"data:\xE2\x82{m|\xEF\xBF\xBD|}");
-    // A comment is not handed out any more, so it cannot be too large.
+    // `finish` returns no comment, so a comment cannot make it fail.
     finish_on_both(3, b"data:1\n:\xE2\x82{m|1|}");
 }
 
@@ -339,7 +341,7 @@ fn a_seed_that_the_storage_cannot_hold_is_refused_and_the_old_one_stays() {
     decoder.seed("abc").unwrap();
     assert_eq!(decoder.seed("abcd").unwrap_err().limit(), 3);
     assert_eq!(decoder.last_event_id(), "abc");
-    // A seed takes no room of the event.
+    // A seed does not count towards the event.
     let (stream, due) = parse(b"data:123456789\n\n{m|123456789|abc}");
     assert_eq!(decoder.read(&stream, Ask::Items), due.concat());
 }
@@ -365,7 +367,8 @@ const fn fixed(data_capacity: usize, field_capacity: usize) -> Limit {
     }
 }
 
-/// The same for a heap of `limit` bytes and for a text region of as many: where no type and no id is held.
+/// Checks a heap with `limit` bytes and a text region of the same length, for streams in which no
+/// type or ID is buffered.
 #[track_caller]
 fn on_both(limit: usize, marked: &[u8]) {
     on(heap(limit), marked);
@@ -407,7 +410,7 @@ fn on(limit: Limit, marked: &[u8]) {
     assert_cut(&mut (0..=len).flat_map(|end| [end, end]));
 }
 
-/// Without asking when: for streams too long for every cut.
+/// Checks the items without their positions, for streams that are too long for every cut.
 #[track_caller]
 fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
     let (stream, due) = parse(marked.as_bytes());
@@ -425,7 +428,7 @@ fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
     }
 }
 
-/// The mark at the end is what `finish` returns.
+/// The mark at the end is the expected result of `finish`.
 #[track_caller]
 fn finish_on_both(limit: usize, marked: &[u8]) {
     let (stream, due) = parse(marked);
@@ -439,7 +442,7 @@ fn finish_on_both(limit: usize, marked: &[u8]) {
         );
         assert_eq!(decoder.read(&stream, Ask::Items), []);
         assert_eq!(decoder.finish().as_slice(), due.concat());
-        // Then a new stream begins.
+        // After it, a new stream starts.
         assert_eq!(
             decoder.read(b"\xEF\xBB\xBFdata:x\n\n", Ask::Events).len(),
             1
@@ -447,7 +450,8 @@ fn finish_on_both(limit: usize, marked: &[u8]) {
     }
 }
 
-/// The stream without its marks; and for each number of bytes read, from 0 on, the items that are due just then.
+/// Returns the stream without its marks and, for each number of bytes read, starting with 0, the
+/// items due at that point.
 fn parse(marked: &[u8]) -> (Vec<u8>, Vec<Vec<Item>>) {
     let mut stream = Vec::new();
     let mut due = vec![Vec::new()];

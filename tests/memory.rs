@@ -1,12 +1,13 @@
-//! Memory: nothing is copied that can be lent, nothing is allocated after warm-up, and no input makes the decoder hold more
-//! than its limit.
+//! Memory: items are borrowed from the chunk where possible, nothing is allocated after warm-up,
+//! and no input makes the decoder buffer more than its limit.
 
 use allocation_counter::{AllocationInfo, measure};
 use sse_proto::{Decoder, Fixed, Item, Storage};
 #[cfg(feature = "alloc")]
 use sse_proto::{Frame, Heap, OwnedEvent};
 
-/// Reads all of `stream` in chunks of `size`, and comments and errors too, and returns the number of events.
+/// Reads all items of `stream` in chunks of `size`, including comments and errors, and returns the
+/// number of events.
 fn read<S: Storage>(decoder: &mut Decoder<S>, stream: &[u8], size: usize) -> usize {
     let mut count = 0;
     for chunk in stream.chunks(size) {
@@ -22,13 +23,14 @@ fn read<S: Storage>(decoder: &mut Decoder<S>, stream: &[u8], size: usize) -> usi
     count
 }
 
-/// Whether `part` lies within `whole`: the same memory, not an equal text.
+/// Whether `part` is a subslice of `whole`, in the same memory.
 fn is_within(part: &str, whole: &[u8]) -> bool {
     whole.as_ptr_range().contains(&part.as_ptr())
         && part.as_bytes().as_ptr_range().end <= whole.as_ptr_range().end
 }
 
-/// Every kind of line, more than a window of validation, invalid bytes, an event that is too large.
+/// Every kind of line, text longer than a validation block, invalid bytes, and an event that is too
+/// large.
 fn mixture() -> Vec<u8> {
     let mut stream = Vec::new();
     for number in 0..50 {
@@ -45,7 +47,7 @@ fn mixture() -> Vec<u8> {
 }
 
 #[test]
-fn an_event_that_is_whole_in_its_chunk_is_lent_from_it() {
+fn an_event_within_one_chunk_is_borrowed_from_it() {
     fn check<S: Storage>(decoder: &mut Decoder<S>) {
         let chunk =
             b"data: first\n\nevent: update\r\ndata:second\r\nid: 7\r\n\r\nretry: 1\ndata\n\n\
@@ -68,7 +70,7 @@ fn an_event_that_is_whole_in_its_chunk_is_lent_from_it() {
 }
 
 #[test]
-fn a_comment_that_is_whole_in_its_chunk_is_lent_from_it() {
+fn a_comment_within_one_chunk_is_borrowed_from_it() {
     let mut decoder = Decoder::with_storage(Fixed::new([0; 256]));
     let chunk = b": heartbeat\n";
     let mut events = decoder.feed(chunk);
@@ -79,7 +81,7 @@ fn a_comment_that_is_whole_in_its_chunk_is_lent_from_it() {
 }
 
 #[test]
-fn what_straddles_chunks_is_not_lent() {
+fn data_that_spans_chunks_is_not_borrowed() {
     let mut decoder = Decoder::with_storage(Fixed::new([0; 256]));
     assert_eq!(decoder.feed(b"data: ab").next_event(), Ok(None));
     let chunk = b"c\n\n";
@@ -91,7 +93,7 @@ fn what_straddles_chunks_is_not_lent() {
 
 #[test]
 #[cfg(feature = "alloc")]
-fn nothing_is_allocated_for_events_that_are_whole_in_their_chunk() {
+fn events_within_one_chunk_allocate_nothing() {
     let mut decoder = Decoder::new();
     let info = measure(|| {
         read(
@@ -137,10 +139,10 @@ fn fixed_memory_never_allocates() {
     }
 }
 
-/// 1 MiB of each kind of input that never ends, against a limit of 4 KiB.
+/// 1 MiB of each kind of unending input, with a limit of 4 KiB.
 #[test]
 #[cfg(feature = "alloc")]
-fn no_input_makes_the_heap_hold_more_than_the_limit() {
+fn no_input_makes_the_decoder_buffer_more_than_the_limit() {
     const LIMIT: usize = 4096;
     let endless: [(&str, &str); 9] = [
         ("one data line", "x"),
@@ -176,7 +178,8 @@ fn no_input_makes_the_heap_hold_more_than_the_limit() {
             let info = measure(|| {
                 read(&mut decoder, &stream, size);
             });
-            // What is held, the ID string that the last event left, and while memory grows its old and new copy.
+            // The buffered event, the last event ID and, while a buffer grows, its old and its new
+            // copy.
             let bound = 3 * LIMIT as u64;
             assert!(
                 info.bytes_max <= bound,
@@ -189,7 +192,7 @@ fn no_input_makes_the_heap_hold_more_than_the_limit() {
 
 #[test]
 #[cfg(feature = "alloc")]
-fn a_million_ids_leave_no_more_than_the_last_one() {
+fn after_a_million_ids_only_the_last_one_is_kept() {
     let mut decoder = Decoder::new();
     let info = measure(|| {
         for id in 0..1_000_000 {
@@ -197,7 +200,8 @@ fn a_million_ids_leave_no_more_than_the_last_one() {
         }
     });
     assert_eq!(decoder.last_event_id(), "999999");
-    // Two ids take turns in the memory of 64 bytes that each has; the rest is the text of the test.
+    // IDs alternate between two buffers of 64 bytes each; the rest is the text that the test
+    // builds.
     assert!(info.bytes_max <= 256, "{} bytes", info.bytes_max);
 }
 
@@ -223,7 +227,7 @@ fn a_frame_makes_its_buffer_grow_once_or_not_at_all() {
 
 #[test]
 #[cfg(feature = "alloc")]
-fn an_owned_event_is_the_event_in_memory_of_just_its_size() {
+fn an_owned_event_allocates_exactly_its_size() {
     let mut decoder = Decoder::new();
     let mut events = decoder.feed(b"event: greeting\nid: 7\ndata: hello\n\n");
     let event = events.next_event().unwrap().unwrap();
@@ -235,7 +239,7 @@ fn an_owned_event_is_the_event_in_memory_of_just_its_size() {
 
 #[test]
 #[cfg(feature = "alloc")]
-fn a_decoder_is_small_and_free_to_make() {
+fn a_new_decoder_is_small_and_allocates_nothing() {
     const DECODER: Decoder<Heap> = Decoder::new();
     assert!(
         size_of_val(&DECODER) <= 256,

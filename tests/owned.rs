@@ -1,4 +1,4 @@
-//! Events that own their text are the events that the decoder lends, and so are the frames made of them.
+//! Owned events equal the borrowed events of the decoder, and so do the frames made from them.
 #![cfg(feature = "alloc")]
 
 #[path = "support/bodies/mod.rs"]
@@ -30,7 +30,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
     #[test]
-    fn owned_events_and_errors_are_those_of_the_model_under_any_cut(
+    fn owned_events_and_errors_match_the_model_under_any_cut(
         stream in stream(),
         cuts in cuts(),
         limit in prop_oneof![0..40_usize, Just(usize::MAX)],
@@ -51,13 +51,13 @@ proptest! {
     }
 
     #[test]
-    fn a_body_in_memory_gives_all_its_events(stream in stream()) {
+    fn decode_all_returns_all_events_of_a_body(stream in stream()) {
         let items: Vec<_> = decode_all(&stream).map(|event| item(event.as_event())).collect();
         prop_assert_eq!(items, expected(&stream, usize::MAX));
     }
 
     #[test]
-    fn a_frame_of_an_event_decodes_to_that_event_whatever_came_before(stream in stream()) {
+    fn a_frame_made_from_an_event_decodes_to_that_event_after_any_stream(stream in stream()) {
         let events: Vec<_> = decode_all(&stream).collect();
         let (mut whole, mut sparing, mut sent_id) = (String::new(), String::new(), "");
         for event in &events {
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn owned_events_are_equal_if_their_texts_are(a in short_stream(), b in short_stream()) {
+    fn owned_events_are_equal_if_their_fields_are(a in short_stream(), b in short_stream()) {
         use std::hash::{BuildHasher, RandomState};
 
         let hash = RandomState::new();
@@ -92,7 +92,7 @@ proptest! {
 }
 
 #[test]
-fn a_type_that_is_named_message_is_the_default() {
+fn the_explicit_type_message_equals_the_default() {
     let named = decode_all(b"event: message\ndata: x\n\n").next().unwrap();
     let unnamed = decode_all(b"data: x\n\n").next().unwrap();
     assert_eq!(named, unnamed);
@@ -100,7 +100,7 @@ fn a_type_that_is_named_message_is_the_default() {
 }
 
 #[test]
-fn an_owned_event_is_shown_as_its_fields() {
+fn debug_output_shows_the_fields() {
     let event = decode_all(b"event: e\nid: 1\ndata: x\n\n").next().unwrap();
     assert_eq!(
         format!("{event:?}"),
@@ -109,7 +109,7 @@ fn an_owned_event_is_shown_as_its_fields() {
 }
 
 #[test]
-fn the_data_is_moved_out_and_not_copied() {
+fn into_data_moves_the_data_without_copying() {
     let event = decode_all("event: delta\nid: 1\ndata: caf\u{E9}\n\n".as_bytes());
     let event: OwnedEvent = { event }.next().unwrap();
     let before = event.data().as_ptr();
@@ -118,7 +118,7 @@ fn the_data_is_moved_out_and_not_copied() {
 }
 
 #[test]
-fn an_event_with_an_id_that_no_line_can_hold_is_refused_as_a_frame() {
+fn an_event_whose_id_cannot_be_encoded_is_refused_as_a_frame() {
     let mut decoder = Decoder::new();
     decoder.set_last_event_id("7\ndata: forged").unwrap();
     let mut events = decoder.feed(b"data: x\n\n");
@@ -129,7 +129,7 @@ fn an_event_with_an_id_that_no_line_can_hold_is_refused_as_a_frame() {
 
 #[test]
 #[cfg(feature = "serde")]
-fn events_are_structs_of_three_strings_in_json() {
+fn events_serialize_to_json_objects_of_three_strings() {
     let event = decode_all(b"id: 7\ndata: \"a\"\ndata: b\n\n")
         .next()
         .unwrap();
@@ -138,7 +138,8 @@ fn events_are_structs_of_three_strings_in_json() {
     assert_eq!(serde_json::to_string(&event.as_event()).unwrap(), json);
     assert_eq!(serde_json::from_str::<OwnedEvent>(json).unwrap(), event);
 
-    // Line ends may stand in what was never a stream; they do not get into one.
+    // An event that was not decoded may contain line terminators in its ID; they must not get into
+    // a stream.
     let forged = r#"{"event_type":"a\rdata: b","data":"","last_event_id":""}"#;
     let forged: OwnedEvent = serde_json::from_str(forged).unwrap();
     assert!(Frame::try_from(forged.as_event()).is_err());

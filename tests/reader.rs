@@ -1,4 +1,5 @@
-//! `Reader` over readers that bring a stream in pieces, are interrupted and fail: the events of the model, whatever happens.
+//! `Reader` over readers with short reads, interruptions and errors: it must return the events of
+//! the model.
 #![cfg(feature = "std")]
 
 #[path = "support/bodies/mod.rs"]
@@ -20,7 +21,7 @@ use sse_proto::{Decoder, Event, OwnedEvent, ReadError, Reader};
 use streams::{cuts, stream};
 use support::model::{Ask, Item, Limit, Model};
 
-/// What each call of `read` brings.
+/// The result of one call of `read`.
 struct Pieces(VecDeque<io::Result<Vec<u8>>>);
 
 impl Read for Pieces {
@@ -52,7 +53,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
     #[test]
-    fn nothing_is_lost_by_pieces_errors_and_turns_between_the_two_ways_to_read(
+    fn short_reads_errors_and_mixed_calls_lose_no_event(
         stream in stream(),
         cuts in cuts(),
         limit in prop_oneof![0..40_usize, Just(usize::MAX)],
@@ -63,7 +64,7 @@ proptest! {
         let mut pieces: VecDeque<_> = cuts
             .apply(&stream)
             .into_iter()
-            .filter(|piece| !piece.is_empty()) // that would be the end
+            .filter(|piece| !piece.is_empty()) // an empty read would mean the end
             .map(|piece| Ok(piece.to_vec()))
             .collect();
         for (place, kind) in failures.iter().enumerate() {
@@ -114,7 +115,7 @@ proptest! {
 }
 
 #[test]
-fn the_last_event_id_is_that_of_what_was_handed_out() {
+fn the_last_event_id_is_that_of_the_last_returned_event() {
     let mut reader = Reader::new("id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n".as_bytes());
     assert_eq!(reader.last_event_id(), "");
     assert_eq!(reader.next().unwrap().unwrap().data(), "a");
@@ -126,7 +127,7 @@ fn the_last_event_id_is_that_of_what_was_handed_out() {
 }
 
 #[test]
-fn an_error_of_the_reader_can_be_told_and_passed_on() {
+fn an_error_of_the_reader_is_distinguishable_and_convertible() {
     let pieces = [
         Err(ErrorKind::ConnectionReset.into()),
         Ok(b"data: x\n\n".to_vec()),
@@ -148,7 +149,7 @@ fn an_error_of_the_reader_can_be_told_and_passed_on() {
 }
 
 #[test]
-fn lent_events_are_not_allocated_and_owned_ones_once() {
+fn borrowed_events_allocate_nothing_and_owned_ones_once() {
     let stream = "event: delta\nid: 12\ndata: 0123456789\n\n".repeat(3000);
     let mut reader = Reader::new(stream.as_bytes());
     let mut count = 0;
@@ -163,7 +164,7 @@ fn lent_events_are_not_allocated_and_owned_ones_once() {
         });
         assert!(matches!(stopped, Ok(Some(()))));
     });
-    // Buffers for data that spans two reads.
+    // These allocations are buffers for data that spans two reads.
     assert!(info.count_total <= 8, "{info:?}");
 
     let mut events: Vec<OwnedEvent> = Vec::with_capacity(2000);

@@ -1,4 +1,4 @@
-//! Streams that a decoder got wrong once, as short as they could be made.
+//! Minimal streams that an earlier version of the decoder read wrongly.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn a_retry_line_over_two_chunks_does_not_end_the_second_one_for_next_event() {
 }
 
 #[test]
-fn a_comment_between_two_data_lines_is_no_end_of_the_event() {
+fn a_comment_between_two_data_lines_does_not_end_the_event() {
     for limit in ROOMY {
         let model = Model::new(limit, Ask::Items);
         assert_prompt(&model, &[b"\n\ndata:a\n:c\ndata: b\n\n"]);
@@ -30,7 +30,7 @@ fn a_comment_between_two_data_lines_is_no_end_of_the_event() {
 }
 
 #[test]
-fn a_comment_left_in_the_middle_of_a_character_leaves_nothing_for_the_next_line() {
+fn a_comment_cut_inside_a_character_leaves_no_bytes_for_the_next_line() {
     for limit in ROOMY {
         let Some(mut decoder) = decoder(limit) else {
             continue;
@@ -47,7 +47,7 @@ fn a_comment_left_in_the_middle_of_a_character_leaves_nothing_for_the_next_line(
 }
 
 #[test]
-fn a_comment_that_finish_would_make_too_large_does_not_cost_the_event() {
+fn a_comment_that_finish_would_make_too_large_does_not_lose_the_event() {
     let limit = Limit::Heap(1);
     let Some(mut decoder) = decoder(limit) else {
         return;
@@ -57,7 +57,7 @@ fn a_comment_that_finish_would_make_too_large_does_not_cost_the_event() {
 }
 
 #[test]
-fn the_type_of_an_event_is_not_that_of_the_next_one_in_the_chunk() {
+fn the_type_of_an_event_does_not_carry_over_to_the_next_one() {
     for limit in ROOMY {
         for ask in [Ask::Items, Ask::Events] {
             let model = Model::new(limit, ask);

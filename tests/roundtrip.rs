@@ -1,5 +1,5 @@
-//! What goes into a frame comes out of a decoder, and nothing else: under every cut, in every way
-//! of writing it, for text that tries to be something else.
+//! A decoder reads exactly the fields that a frame was made of: under every cut, with every
+//! encoding method, for text that imitates the format.
 
 #[path = "support/bodies/mod.rs"]
 mod bodies;
@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 use std::slice;
 
-use bodies::frames::{LINE_END, NOT_IN_ID, Owned, decode, encode, event, expected, lines};
+use bodies::frames::{LINE_TERMINATORS, NOT_IN_ID, Owned, decode, encode, event, expected, lines};
 use bodies::input::List;
 use bodies::{round_trip, writer};
 use proptest::collection::vec;
@@ -18,7 +18,7 @@ use proptest::sample::{Index, select};
 use sse_proto::{Encoder, Frame};
 use support::model::Item;
 
-/// Text that looks like the format around it, and lengths on both sides of every block size.
+/// Text that imitates the format, and lengths on both sides of every block size.
 fn text() -> impl Strategy<Value = String> {
     let atoms = [
         "\r", "\n", "\r\n", "\n\n", "\r\r", "\n\r", " ", "  ", ":", "\0", "\t", "\x0B", "\x0C",
@@ -30,7 +30,7 @@ fn text() -> impl Strategy<Value = String> {
     vec(atom, 0..8).prop_map(|atoms| atoms.concat())
 }
 
-/// Text without the characters that its field cannot have.
+/// Text without the characters that this field refuses.
 fn field(forbidden: &'static [char]) -> impl Strategy<Value = String> {
     text().prop_map(move |text| text.replace(forbidden, ""))
 }
@@ -40,7 +40,7 @@ fn frame() -> impl Strategy<Value = Owned> {
     let some = prop::option::of::<BoxedStrategy<String>>;
     (
         some(text().boxed()),
-        some(field(LINE_END).boxed()),
+        some(field(LINE_TERMINATORS).boxed()),
         some(field(NOT_IN_ID).boxed()),
         prop::option::weighted(0.2, retry),
         prop::option::weighted(0.8, text()),
@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn frames_in_a_row_decode_to_what_was_put_in(
+    fn frames_decode_to_the_fields_they_were_made_of(
         frames in vec(frame(), 0..6),
         sizes in vec(0..40_usize, 1..12),
     ) {
@@ -75,12 +75,12 @@ proptest! {
     }
 
     #[test]
-    fn all_ways_out_give_the_bytes_of_the_naive_encoder(frame in frame(), short in any::<usize>()) {
-        round_trip::check_ways_out(&frame, short);
+    fn all_encoding_methods_match_the_naive_encoder(frame in frame(), short in any::<usize>()) {
+        round_trip::check_encoding_methods(&frame, short);
     }
 
     #[test]
-    fn an_event_made_on_the_fly_is_the_frame_with_all_its_data(
+    fn an_event_written_in_pieces_equals_the_frame_with_all_its_data(
         ops in vec(op(), 0..4),
         fails_at in prop_oneof![0..60_u16, Just(u16::MAX)],
         taken in any::<u8>(),
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_decoded_can_be_encoded_and_decodes_to_the_same(
+    fn decoded_events_can_be_encoded_and_decode_to_the_same(
         lines in vec(
             ("(data|event|id|retry|)", ":? ?", text(), "(\r|\n|\r\n|\n\n|\r\r)"),
             0..24,
@@ -110,7 +110,7 @@ proptest! {
     }
 }
 
-/// The frame by which a gateway passes an item on.
+/// The frame with which a gateway forwards an item.
 fn forwarded(item: &Item) -> Owned {
     match item.clone() {
         Item::TooLarge(limit) => unreachable!("{limit}"),
@@ -160,7 +160,7 @@ fn every_cut_of_a_hostile_frame_gives_the_same_items() {
     }
 }
 
-/// What was shown to work against h3, Hono, Spring, Nest, FastAPI, Javalin, fastify-sse-v2, warp,
+/// Injections that worked against h3, Hono, Spring, Nest, FastAPI, Javalin, fastify-sse-v2, warp,
 /// async-sse and others.
 const INJECTIONS: [&str; 14] = [
     "x\rdata: pwn\r\r",
@@ -209,7 +209,7 @@ fn no_field_can_inject_a_line() {
         let items = [comments, vec![event("message", &data, "7")]].concat();
         assert_eq!(decode(both.as_bytes().chunks(1)), items);
 
-        // In every piece of it, too.
+        // The same when it is written character by character.
         let mut encoder = Encoder::new(String::new());
         let mut writer = encoder.begin_event(Frame::new()).unwrap();
         for character in injection.chars() {
@@ -223,9 +223,9 @@ fn no_field_can_inject_a_line() {
     }
 }
 
-/// Texts are looked at in words: two faults must not cancel each other out.
+/// Texts are scanned word by word: two matches in one word must not cancel each other out.
 #[test]
-fn two_line_ends_are_found_wherever_they_stand_to_each_other() {
+fn two_line_terminators_are_found_at_any_distance() {
     for len in 2..=40 {
         for (first, second) in
             (0..len).flat_map(|first| (0..first).map(move |second| (second, first)))
@@ -247,7 +247,7 @@ fn two_line_ends_are_found_wherever_they_stand_to_each_other() {
 }
 
 #[test]
-fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
+fn a_special_byte_is_found_at_any_position_in_a_text_of_any_length() {
     let sizes = [16, 32, 64, 128, 256, 512].into_iter();
     let lengths = (0..=34).chain(sizes.flat_map(|size| size - 2..=size + 2));
     let fills: [fn(usize) -> String; 2] = [|len| "x".repeat(len), beyond_ascii];
@@ -280,7 +280,7 @@ fn a_byte_that_needs_care_is_found_at_any_place_in_a_text_of_any_length() {
     }
 }
 
-/// A text of so many bytes, all beyond ASCII unless it is only one.
+/// A text of `len` bytes, all non-ASCII unless `len` is 1.
 fn beyond_ascii(len: usize) -> String {
     let (first, rest) = match len {
         1 => ("x", 0),
@@ -291,7 +291,7 @@ fn beyond_ascii(len: usize) -> String {
 }
 
 #[test]
-fn every_line_is_counted_however_short_and_however_many() {
+fn every_line_is_counted_for_any_number_of_short_lines() {
     for count in [0, 1, 127, 128, 254, 255, 256, 257, 511, 512, 1000] {
         for line_end in ["\n", "\r", "\r\n", "x\n"] {
             let text = line_end.repeat(count);
@@ -309,7 +309,7 @@ fn every_line_is_counted_however_short_and_however_many() {
 }
 
 #[test]
-fn a_refused_field_says_which_and_where() {
+fn the_error_for_a_refused_field_names_field_and_position() {
     let error = Frame::message("x").event("ab\r\n").unwrap_err();
     assert_eq!(error.to_string(), "event: CR at byte 2");
     let error = Frame::message("x").event("ab\n").unwrap_err();
@@ -320,7 +320,7 @@ fn a_refused_field_says_which_and_where() {
 }
 
 #[test]
-fn a_buffer_that_is_too_small_is_told_what_is_needed() {
+fn the_error_for_a_small_buffer_reports_the_needed_length() {
     let error = Frame::message("x")
         .encode_to_slice(&mut [0; 8])
         .unwrap_err();
@@ -328,7 +328,7 @@ fn a_buffer_that_is_too_small_is_told_what_is_needed() {
 }
 
 #[test]
-fn frames_are_made_in_constants() {
+fn frames_can_be_built_in_constants() {
     const DONE: Frame<'_> = match Frame::message("[DONE]").event("end") {
         Ok(frame) => frame.comment(" that is all").retry(Duration::from_secs(60)),
         Err(_) => panic!("no event type"),
@@ -363,7 +363,7 @@ fn a_later_field_replaces_an_earlier_one() {
 }
 
 #[test]
-fn retry_is_whole_milliseconds_never_less_than_asked() {
+fn retry_is_rounded_up_to_whole_milliseconds() {
     let powers = (0..20).map(|power| 10_u64.pow(power));
     for millis in powers
         .flat_map(|power| [power - 1, power, power + 1])
@@ -384,7 +384,7 @@ fn retry_is_whole_milliseconds_never_less_than_asked() {
 }
 
 #[test]
-fn frames_without_data_disturb_no_other() {
+fn frames_without_data_do_not_affect_others() {
     let frames = [
         Frame::new(),
         Frame::keep_alive(),
@@ -409,7 +409,7 @@ fn frames_without_data_disturb_no_other() {
     );
 }
 
-/// Takes an empty write for the end of the stream, as a body in HTTP chunks does.
+/// A sink in which an empty write would end the stream, as in a chunked HTTP body.
 #[derive(Default)]
 struct Chunked(String);
 
@@ -422,7 +422,7 @@ impl Write for Chunked {
 }
 
 #[test]
-fn no_sink_is_given_an_empty_piece() {
+fn no_empty_piece_is_written() {
     let frames = [
         Frame::new(),
         Frame::keep_alive(),
@@ -441,7 +441,7 @@ fn no_sink_is_given_an_empty_piece() {
     }
 }
 
-/// Takes so many writes, refuses one, and takes all the others.
+/// A sink that accepts a number of writes, refuses one, and accepts all later ones.
 struct Failing {
     text: String,
     left: usize,
@@ -457,13 +457,13 @@ impl Write for Failing {
     }
 }
 
-/// Writes three frames as far as it goes, the second one on the fly; says how many were reported as
-/// written.
+/// Writes three frames until an error occurs, the second one in pieces. Returns how many were
+/// reported as written.
 fn write_three(encoder: &mut Encoder<Failing>) -> usize {
     let mut written = 0;
     written += usize::from(encoder.write_frame(&Frame::message("1\n1")).is_ok());
     if let Ok(mut event) = encoder.begin_event(Frame::new().event("e").unwrap()) {
-        // Whoever ignores an error still cannot finish the event.
+        // A caller that ignores an error still cannot finish the event.
         let _ = event.write_str("2\r");
         let _ = event.write_str("\n2");
         written += usize::from(event.finish().is_ok());
@@ -473,7 +473,7 @@ fn write_three(encoder: &mut Encoder<Failing>) -> usize {
 }
 
 #[test]
-fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
+fn a_write_error_never_leaves_a_partial_event_that_looks_complete() {
     let all = [
         event("message", "1\n1", ""),
         event("e", "2\n2", ""),
@@ -488,7 +488,7 @@ fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
         if written == 3 {
             break;
         }
-        // Although the sink has recovered.
+        // Even though the sink accepts writes again.
         let length = encoder.sink().text.len();
         assert!(encoder.write_frame(&Frame::keep_alive()).is_err());
         assert!(encoder.begin_event(Frame::keep_alive()).is_err());
@@ -497,7 +497,7 @@ fn a_sink_that_fails_leaves_no_part_of_an_event_for_a_whole_one() {
 }
 
 #[test]
-fn an_event_that_is_not_finished_breaks_its_encoder() {
+fn an_encoder_with_an_unfinished_event_refuses_more() {
     let mut encoder = Encoder::new(String::new());
     encoder.write_frame(&Frame::message("whole")).unwrap();
     let mut event = encoder.begin_event(Frame::message("ha")).unwrap();
@@ -515,7 +515,7 @@ fn an_event_that_is_not_finished_breaks_its_encoder() {
 }
 
 #[test]
-fn a_crlf_is_one_line_end_also_between_two_writes_and_with_nothing_in_between() {
+fn a_crlf_split_across_two_writes_is_one_line_terminator() {
     let mut encoder = Encoder::new(String::new());
     let mut event = encoder.begin_event(Frame::message("a\r")).unwrap();
     for piece in ["", "\n", "\n", "b\r", "c\r", "", "", "\n\r", "\n"] {

@@ -1,34 +1,34 @@
 //! The naive model of a connection: the steps of the HTML standard, section 9.2.3, in virtual time
-//! and with a fetch that a script answers. Streams are read by the other naive model.
+//! and with scripted responses. Streams are read by the naive model of a decoder.
 //!
-//! Quoted comments are the words of the standard. What it leaves open stands at the end.
+//! Comments in quotation marks quote the standard. What it leaves open is at the end of the file.
 
 use super::mime;
 use super::model::{Ask, Item, Limit, Model, Unfinished};
 
-/// What a driver meets, and what a user does.
+/// Something that happens on the network, or that the caller does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
     Response(Response),
     Bytes {
         bytes: Vec<u8>,
-        /// The handler of this item of the chunk, counted from 0, calls `close()`.
+        /// The index of the item of this chunk whose handler calls `close()`.
         close_at: Option<usize>,
     },
     EndOfBody,
     NetworkError,
-    /// A network error after which another attempt makes no sense, or an abort.
+    /// A network error after which another attempt is futile, or an abort.
     FutileError,
-    /// The request is redirected, with this status, to this URL of this origin.
+    /// The request is redirected with this status, to this URL with this origin.
     Redirect(u16, (String, String)),
-    /// Milliseconds go by, or as many as there are until a timer goes off.
+    /// This many milliseconds pass, or fewer if a timer fires before.
     Advance(u64),
-    /// A timer goes off that nobody has set.
+    /// A timer fires that was not set.
     StrayTimer,
     ResetBackoff,
     ExpectEnd,
     ReconnectNow,
-    /// Another URL of this origin.
+    /// A new URL, and its origin.
     SetUrl((String, String)),
     Close,
 }
@@ -36,19 +36,19 @@ pub(crate) enum Op {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// The lines of the header `Content-Type`.
+    /// The values of all `Content-Type` headers.
     pub(crate) content_type: Vec<Vec<u8>>,
-    /// The final URL and its origin, unless that is the request's.
+    /// The final URL and its origin, if it differs from the URL of the request.
     pub(crate) final_url: Option<(String, String)>,
     /// The header `Retry-After`.
     pub(crate) retry_after: Option<String>,
 }
 
-/// What the standard leaves to the user agent.
+/// The choices that the standard leaves to the user agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) reconnects: bool,
-    /// Milliseconds, as all that follow.
+    /// The reconnection time. All times are in milliseconds.
     pub(crate) time: u64,
     pub(crate) floor: u64,
     pub(crate) ceiling: Option<u64>,
@@ -66,7 +66,7 @@ pub(crate) struct Options {
     pub(crate) ask: Ask,
 }
 
-/// Where a reconnect goes behind redirects.
+/// The URL to reconnect to after redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReconnectTo {
     Original,
@@ -74,10 +74,10 @@ pub(crate) enum ReconnectTo {
     Final,
 }
 
-/// What can be seen from outside, and when.
+/// An observable action, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Milliseconds since the beginning.
+    /// Milliseconds since the start.
     pub(crate) at: u128,
     /// The `readyState` that a handler sees.
     pub(crate) ready_state: u8,
@@ -95,9 +95,9 @@ pub(crate) enum What {
         item: Item,
         origin: String,
     },
-    /// A comment, a `retry` line, or an event that was too large.
+    /// A comment, a `retry` line, or an event that is too large.
     Other(Item),
-    /// The reason, as the crate spells it.
+    /// The `Debug` output of the crate's reason.
     Error(String),
 }
 
@@ -105,30 +105,30 @@ pub(crate) const CONNECTING: u8 = 0;
 pub(crate) const OPEN: u8 = 1;
 pub(crate) const CLOSED: u8 = 2;
 
-/// An event source of the standard.
+/// An `EventSource` object of the standard.
 #[derive(Debug)]
 pub(crate) struct Source {
     options: Options,
     pub(crate) url: (String, String),
     pub(crate) ready_state: u8,
     pub(crate) last_event_id: String,
-    /// As the server has set it.
+    /// The reconnection time that the server has set.
     reconnection_time: Option<u64>,
     now: u128,
     fetching: bool,
     body: Option<Body>,
-    /// When the wait of "reestablish the connection" is over.
+    /// When the wait of "reestablish the connection" ends.
     timer: Option<u128>,
-    /// When the response, or the next byte of the body, is too late.
+    /// When the response, or the next byte of the body, times out.
     deadline: Option<u128>,
-    /// When the connection has lasted.
+    /// When the connection counts as stable.
     stable_at: Option<u128>,
     end_is_expected: bool,
-    /// Where the next request goes.
+    /// The URL of the next request.
     target: (String, String),
-    /// Where the last body came from, or where the redirects of this request have led.
+    /// The URL of the last body, or the one that the redirects of this request have led to.
     source: (String, String),
-    /// Of this request.
+    /// The statuses of the redirects of this request.
     redirects: Vec<u16>,
     pub(crate) failures: u32,
     pub(crate) log: Vec<Entry>,
@@ -176,13 +176,13 @@ impl Source {
             }
             Op::Bytes { bytes, close_at } => self.process_body_chunk(bytes, *close_at),
             // "processResponseEndOfBody [...] if res is not a network error, then reestablish the
-            // connection." A body that breaks off ends as well.
+            // connection." An incomplete body has ended as well.
             Op::EndOfBody => {
                 let unfinished = match &self.body {
                     Some(body) => body.model.after(&body.bytes).unfinished,
                     None => None,
                 };
-                self.lose(match unfinished {
+                self.lose_connection(match unfinished {
                     None => "EndOfBody",
                     Some(Unfinished::Line) => "Truncated(Line)",
                     Some(Unfinished::Event) => "Truncated(Event)",
@@ -197,7 +197,7 @@ impl Source {
                 if self.fetching && !is_http {
                     self.fail("Network");
                 } else {
-                    self.lose("Network");
+                    self.lose_connection("Network");
                 }
             }
             // "If res is an aborted network error, then fail the connection."
@@ -230,7 +230,7 @@ impl Source {
                 } else if self.timer.take_if(|at| *at == self.now).is_some() {
                     self.fetch();
                 } else if self.deadline == Some(self.now) {
-                    self.lose("Timeout");
+                    self.lose_connection("Timeout");
                 }
             }
             Op::StrayTimer => {}
@@ -253,7 +253,10 @@ impl Source {
             Op::Close => self.close(),
         }
     }
+}
 
+/// The steps of the standard.
+impl Source {
     fn process_response(&mut self, response: &Response) {
         let least = response.retry_after.as_deref().map_or(0, seconds);
         let status = response.status;
@@ -345,8 +348,8 @@ impl Source {
         }
     }
 
-    /// The request or the body under way is over.
-    fn lose(&mut self, reason: &str) {
+    /// The current request or body has ended.
+    fn lose_connection(&mut self, reason: &str) {
         if self.fetching || self.body.is_some() {
             self.reestablish(reason, 0);
         }
@@ -355,7 +358,7 @@ impl Source {
     /// "When a user agent is to reestablish the connection"
     fn reestablish(&mut self, reason: &str, least_seconds: u64) {
         if self.end_is_expected {
-            return self.end_as_expected(reason);
+            return self.end_expectedly(reason);
         }
         if !self.options.reconnects {
             return self.fail(reason);
@@ -396,7 +399,7 @@ impl Source {
         self.ready_state = CLOSED;
     }
 
-    /// There is neither a request nor a body nor a wait.
+    /// Ends the request, the body or the wait.
     fn abort(&mut self) {
         self.fetching = false;
         self.body = None;
@@ -410,7 +413,7 @@ impl Source {
         // "If the EventSource object's last event ID string is not the empty string, then: [...]
         // Set (`Last-Event-ID`, lastEventIDValue) in request's header list."
         let id = &self.last_event_id;
-        // Blanks at the ends of a header's value are no part of it.
+        // Leading and trailing spaces and tabs are not part of a header value.
         let value = id.trim_matches([' ', '\t']);
         let can_be_sent =
             value.len() <= 4096 && !value.chars().any(|c| c.is_ascii_control() && c != '\t');
@@ -436,20 +439,21 @@ impl Source {
         });
     }
 
-    /// Milliseconds.
+    /// In milliseconds.
     pub(crate) fn reconnection_time(&self) -> u64 {
         self.reconnection_time.unwrap_or(self.options.time)
     }
 
-    /// Of the stream under way, or of the last one.
+    /// The origin of the current stream, or of the last one.
     pub(crate) fn origin(&self) -> &str {
         &self.source.1
     }
+}
 
-    // From here on: what the standard leaves to us.
-
-    /// What was announced is no failure.
-    fn end_as_expected(&mut self, reason: &str) {
+/// What the standard leaves to the user agent.
+impl Source {
+    /// Ends a connection whose end was expected, which is not a failure.
+    fn end_expectedly(&mut self, reason: &str) {
         self.abort();
         if self.options.reconnects {
             self.ready_state = CONNECTING;
@@ -478,7 +482,7 @@ impl Source {
     }
 }
 
-/// `Retry-After`: "delay-seconds", or a date, for which there is no clock.
+/// The seconds of `Retry-After`. A date counts as 0, since there is no clock.
 fn seconds(retry_after: &str) -> u64 {
     let digits = retry_after.trim_matches(|c: char| c.is_ascii_whitespace());
     if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {

@@ -1,7 +1,6 @@
-# Sourced by the scripts that hold the crate against real servers and real clients: installs what
-# they need, libraries below the target folder, and once.
+# Sourced by the scripts: installs what they need, if it is missing; libraries below the target folder.
 
-# need PROBE PACKAGE...: the Debian packages must be there for PROBE to succeed.
+# need PROBE PACKAGE...: installs the Debian packages unless the command PROBE succeeds.
 need() {
     local probe=$1
     shift
@@ -15,10 +14,10 @@ need() {
     fi
 }
 
-# fresh LIST FOLDER: whether FOLDER was filled from LIST as it is now.
+# fresh LIST FOLDER: whether FOLDER was installed from the current LIST.
 fresh() { cmp --silent "$1" "$2/installed"; }
 
-# python_env LIST FOLDER: an environment in FOLDER with what LIST requires.
+# python_env LIST FOLDER: creates a virtual environment in FOLDER with the packages of LIST, a requirements.txt.
 python_env() {
     need "python3 -c 'import venv, ensurepip'" python3 python3-venv
     if ! fresh "$1" "$2"; then
@@ -28,7 +27,7 @@ python_env() {
     fi
 }
 
-# need_node VENV: Node.js 20; where that is missing, a wheel in the Python environment VENV brings one.
+# need_node VENV: ensures that Node.js 20 or later is in PATH; if it is missing, installs it into the virtual environment VENV.
 need_node() {
     if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || ! command -v npm >/dev/null; then
         if [[ ! -x $1/bin/npm ]]; then
@@ -38,7 +37,7 @@ need_node() {
     fi
 }
 
-# node_env LIST FOLDER VENV: the packages of LIST, a package.json, in FOLDER, and the Node.js that they need.
+# node_env LIST FOLDER VENV: installs the packages of LIST, a package.json, in FOLDER, and Node.js as need_node does.
 node_env() {
     need_node "$3"
     if ! fresh "$1" "$2"; then
@@ -50,7 +49,7 @@ node_env() {
     fi
 }
 
-# The folder that Cargo builds into.
+# Prints Cargo's target folder.
 target_folder() {
     cargo metadata --format-version 1 --no-deps |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])'
@@ -58,4 +57,4 @@ target_folder() {
 
 need "command -v curl" curl ca-certificates
 need "command -v python3" python3
-export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=$PWD/tests/support
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=$PWD/tests/real-software/support

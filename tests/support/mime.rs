@@ -1,7 +1,7 @@
-//! The type check of a response as the standards write it down: Fetch, "extract a MIME type", and MIME Sniffing, "parse a
-//! MIME type". Slow, step by step, over the whole header at once.
+//! The content type check of a response, step by step as in the standards: "extract a MIME type" of
+//! Fetch and "parse a MIME type" of MIME Sniffing. Slow, over the whole header at once.
 
-/// Whether a response with these `Content-Type` lines is an event stream.
+/// Whether a response with these `Content-Type` values is an event stream.
 pub(crate) fn is_event_stream(lines: &[impl AsRef<[u8]>]) -> bool {
     extract_mime_type(lines).as_deref() == Some("text/event-stream")
 }
@@ -9,8 +9,9 @@ pub(crate) fn is_event_stream(lines: &[impl AsRef<[u8]>]) -> bool {
 /// "To extract a MIME type from a header list headers": its essence.
 fn extract_mime_type(lines: &[impl AsRef<[u8]>]) -> Option<String> {
     let mut mime_type = None;
-    // "For each value of values: Let temporaryMimeType be the result of parsing value. If temporaryMimeType is failure or
-    // its essence is "*/*", then continue. Set mimeType to temporaryMimeType."
+    // "For each value of values: Let temporaryMimeType be the result of parsing value. If
+    // temporaryMimeType is failure or its essence is "*/*", then continue. Set mimeType to
+    // temporaryMimeType."
     for value in get_decode_and_split(lines)? {
         match parse_mime_type(&value) {
             Some(essence) if essence != "*/*" => mime_type = Some(essence),
@@ -20,8 +21,8 @@ fn extract_mime_type(lines: &[impl AsRef<[u8]>]) -> Option<String> {
     mime_type
 }
 
-/// "To get, decode, and split a header value": "the values of all headers in list whose name is [...] name, separated
-/// from each other by 0x2C 0x20, in order", isomorphic decoded.
+/// "To get, decode, and split a header value": "the values of all headers in list whose name is
+/// [...] name, separated from each other by 0x2C 0x20, in order", isomorphic decoded.
 fn get_decode_and_split(lines: &[impl AsRef<[u8]>]) -> Option<Vec<String>> {
     if lines.is_empty() {
         return None;
@@ -80,7 +81,7 @@ fn collect_quoted_string(input: &[char], position: &mut usize) -> String {
     input[position_start..*position].iter().collect()
 }
 
-/// "To parse a MIME type": its essence. What follows, the parameters, cannot make it fail.
+/// "To parse a MIME type": its essence. The parameters after it cannot make parsing fail.
 fn parse_mime_type(input: &str) -> Option<String> {
     let input = input.trim_matches(HTTP_WHITESPACE);
     let input: Vec<char> = input.chars().collect();

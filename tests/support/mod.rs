@@ -1,8 +1,8 @@
-//! What the integration tests share: the naive model that says what is right, and the driver that writes down what a
-//! decoder does.
+//! Shared by the integration tests: the naive models, which define the expected results, and the
+//! driver that records what a decoder does.
 //!
-//! Each test file compiles this by itself and uses a part of it.
-#![allow(dead_code, reason = "no test file uses all of it")]
+//! Each test program compiles its own copy and uses a part of it.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 pub(crate) mod connection;
 pub(crate) mod mime;

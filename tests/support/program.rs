@@ -1,4 +1,4 @@
-//! The example programs, as built from the sources of this moment.
+//! Builds and runs example programs from the current sources.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,18 +11,20 @@ use std::{
 
 use serde_json::Value;
 
-/// How long a child may take for what it should do at once. Only a failing test waits for it.
+/// How long to wait for something that a child process should do at once. Only a failing test waits
+/// that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Builds the example `name` as `cargo test` builds it (so that mostly there is nothing left to do)
-/// and returns its path.
+/// Builds the example `name` with the settings of `cargo test`, so usually it is up to date
+/// already, and returns its path.
 ///
-/// `cargo test --test one` alone does not build examples, and a path put together by hand may lead to a stale one.
+/// `cargo test --test NAME` does not build examples, so the executable at the usual path may be
+/// outdated.
 pub(crate) fn build(name: &str) -> PathBuf {
     build_with(name, "")
 }
 
-/// The same with these features of the package.
+/// Does the same as [`build`], with these features of the package.
 pub(crate) fn build_with(name: &str, features: &str) -> PathBuf {
     // <target>/[<triple>/]<debug or profile>/deps/<this test>
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
@@ -58,8 +60,8 @@ pub(crate) fn build_with(name: &str, features: &str) -> PathBuf {
     for triple in triple {
         cargo.arg("--target").arg(triple);
     }
-    // What Cargo tells a test of its package is not what it was started with itself: a build script
-    // that asks for it would have to run again, and all that depends on it.
+    // Cargo sets these variables for tests only. If they were passed on, build scripts that read
+    // them would run again, and everything that depends on them would be rebuilt.
     for (name, _) in std::env::vars_os() {
         let is_of_package = |name: &str| {
             ["CARGO_PKG_", "CARGO_MANIFEST_"]
@@ -86,13 +88,13 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
     let mut child = spawn(command);
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
-        // A child that does not read to the end is no failure of the test.
+        // A child that exits before it has read all input does not fail the test.
         scope.spawn(move || drop(stdin.write_all(input)));
         child.wait_with_output().unwrap()
     })
 }
 
-/// Starts `command` with pipes on all three sides.
+/// Starts `command` with pipes for standard input, output and error.
 pub(crate) fn spawn(command: &mut Command) -> Child {
     command
         .stdin(Stdio::piped())
@@ -102,15 +104,15 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
         .unwrap()
 }
 
-/// A child that is talked to line by line.
-pub(crate) struct Talk {
+/// A child process that is driven line by line.
+pub(crate) struct Interactive {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
 }
 
-impl Talk {
-    pub(crate) fn with(command: &mut Command) -> Self {
+impl Interactive {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = spawn(command);
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -127,27 +129,27 @@ impl Talk {
         }
     }
 
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(bytes).unwrap();
         stdin.flush().unwrap();
     }
 
-    /// The next line of output, which must come although standard input is still open.
-    pub(crate) fn hear(&mut self) -> String {
+    /// Returns the next line of output, while standard input is still open.
+    pub(crate) fn read_line(&mut self) -> String {
         self.lines
             .recv_timeout(PATIENCE)
-            .expect("an answer at once")
+            .expect("a line of output in time")
     }
 
-    /// Sends it a signal, by its name without `SIG`.
+    /// Sends a signal to the child; `name` is without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
         kill.args(["-s", name]).arg(self.child.id().to_string());
         assert!(kill.status().unwrap().success());
     }
 
-    /// Ends the input and returns the lines that were not heard yet.
+    /// Closes the input and returns the remaining lines of output.
     pub(crate) fn end(mut self) -> Vec<String> {
         self.stdin = None;
         let rest = self.lines.iter().collect();
@@ -164,9 +166,9 @@ impl Talk {
     }
 }
 
-impl Drop for Talk {
+impl Drop for Interactive {
     fn drop(&mut self) {
-        // It may be that the test failed half-way: leave no child behind.
+        // If the test has failed half-way, the child still runs.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

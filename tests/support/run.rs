@@ -1,5 +1,6 @@
-//! Drives a decoder over chunks and writes down what comes out, in the model's words. Checks in passing what must hold
-//! after any call: a chunk that was read to its end leaves no rest, and goes on answering `Ok(None)`.
+//! Feeds chunks to a decoder and records the items in the types of the model. Also checks what must
+//! hold after every call: a chunk that was read to its end has no rest, and further calls return
+//! `Ok(None)`.
 
 use core::time::Duration;
 
@@ -13,7 +14,8 @@ use super::model::{Ask, Item, Limit, Model, Outcome, Unfinished};
 pub(crate) trait Drive {
     /// Feeds one chunk and reads it to its end.
     fn read(&mut self, chunk: &[u8], ask: Ask) -> Vec<Item>;
-    /// Feeds one chunk, takes at most `count` items and leaves. Returns the items and how many bytes were read.
+    /// Feeds one chunk and takes at most `count` items. Returns the items and the number of bytes
+    /// read.
     fn read_some(&mut self, chunk: &[u8], ask: Ask, count: usize) -> (Vec<Item>, usize);
     fn finish(&mut self) -> Option<Item>;
     fn reset(&mut self);
@@ -24,7 +26,7 @@ pub(crate) trait Drive {
     fn unfinished(&self) -> Option<Unfinished>;
 }
 
-/// A new decoder with this limit. `None`: its storage is not in this build.
+/// A new decoder with this limit. `None` if its storage is not in this build.
 pub(crate) fn decoder(limit: Limit) -> Option<Box<dyn Drive>> {
     match limit {
         #[cfg(feature = "alloc")]
@@ -40,12 +42,12 @@ pub(crate) fn decoder(limit: Limit) -> Option<Box<dyn Drive>> {
 
 /// A decoder over regions of these lengths.
 pub(crate) fn fixed(data_capacity: usize, field_capacity: usize) -> Decoder<Fixed<Vec<u8>>> {
-    // Dirty memory: a decoder that reads what it did not write is found out.
+    // Not zeroed, so a decoder that reads bytes it has not written is detected.
     let memory = vec![0xAA; data_capacity + 3 * field_capacity];
     Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
 }
 
-/// Feeds all chunks; the items of each.
+/// Feeds all chunks and returns the items of each.
 pub(crate) fn read_all(decoder: &mut dyn Drive, chunks: &[&[u8]], ask: Ask) -> Vec<Vec<Item>> {
     chunks
         .iter()
@@ -53,8 +55,8 @@ pub(crate) fn read_all(decoder: &mut dyn Drive, chunks: &[&[u8]], ask: Ask) -> V
         .collect()
 }
 
-/// Reads a chunk, the first of its stream, but asks for no more than there is: when an item is the end of the chunk, its
-/// cursor is left right there.
+/// Reads the first chunk of a stream without asking for more items than it has: if an item ends at
+/// the end of the chunk, the cursor is dropped there, before it has returned `Ok(None)`.
 pub(crate) fn read_and_leave(decoder: &mut dyn Drive, chunk: &[u8], model: &Model) -> Vec<Item> {
     let count = model.after(chunk).items.len();
     let (mut items, len) = decoder.read_some(chunk, model.ask, count);
@@ -64,14 +66,14 @@ pub(crate) fn read_and_leave(decoder: &mut dyn Drive, chunk: &[u8], model: &Mode
     items
 }
 
-/// The state that outlives a stream is as the model says.
+/// Checks that the state kept across streams matches the model.
 #[track_caller]
 pub(crate) fn assert_state(decoder: &dyn Drive, expected: &Outcome) {
     assert_eq!(decoder.last_event_id(), expected.last_event_id);
     assert_eq!(decoder.reconnection_time(), expected.reconnection_time);
 }
 
-/// A new decoder that reads the chunks has handed over, after each of them, exactly what is due.
+/// Checks that a new decoder has returned exactly the expected items after each of the chunks.
 #[track_caller]
 pub(crate) fn assert_prompt(model: &Model, chunks: &[&[u8]]) {
     let Some(mut decoder) = decoder(model.limit) else {
@@ -185,7 +187,8 @@ fn write_error(error: EventTooLarge) -> Item {
     Item::TooLarge(error.limit())
 }
 
-/// What `next_item` returned is this. Without a copy, for tests that ask millions of times.
+/// Whether `next_item` returned this item. Compares without a copy, for tests with millions of
+/// calls.
 pub(crate) fn is_same(
     got: &Result<Option<Decoded<'_>>, EventTooLarge>,
     due: Option<&Item>,
@@ -211,8 +214,9 @@ pub(crate) fn is_same(
     }
 }
 
-/// `a == b`, without a call of `memcmp` for empty strings. The pointer of an empty `String` points to no memory, and the masked
-/// load by which glibc compares on processors with AVX-512 takes hundreds of cycles there.
+/// `a == b`, without calling `memcmp` for empty strings. The pointer of an empty `String` refers to
+/// no mapped memory, where the masked load that glibc uses on processors with AVX-512 takes
+/// hundreds of cycles.
 pub(crate) fn is_equal(a: &str, b: &str) -> bool {
     a.len() == b.len() && (a.is_empty() || a == b)
 }

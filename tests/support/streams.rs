@@ -1,5 +1,5 @@
-//! Random streams that look like the format, go wrong where it hurts, and are long enough in places for every fast
-//! path; and random ways to cut them.
+//! Random streams: near the format, with errors in sensitive places, and long enough in places for
+//! every fast path. And random ways to cut them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::bodies::reading::chunks;
 use super::support::model::Limit;
 
-/// Bytes that a failing test prints as they would be written in a test.
+/// Bytes that a failing test prints as a byte string literal.
 #[derive(Clone)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
@@ -26,18 +26,18 @@ impl core::ops::Deref for Bytes {
     }
 }
 
-/// A stream of a few lines to a few dozen, mostly short, now and then tens of kilobytes.
+/// A stream of up to a few dozen lines, mostly short, sometimes tens of kilobytes long.
 pub(crate) fn stream() -> impl Strategy<Value = Bytes> {
     (bom(), vec(piece(), 0..24)).prop_map(|(bom, pieces)| Bytes([bom, pieces.concat()].concat()))
 }
 
-/// A stream of at most a few hundred bytes, for tests whose work grows with the square of the length.
+/// A stream of at most a few hundred bytes, for tests that take quadratic time.
 pub(crate) fn short_stream() -> impl Strategy<Value = Bytes> {
-    let piece = prop_oneof![8 => line(short_value()), 3 => line_end(), 1 => garbage()];
+    let piece = prop_oneof![8 => line(short_value()), 3 => line_terminator(), 1 => garbage()];
     (bom(), vec(piece, 0..16)).prop_map(|(bom, pieces)| Bytes([bom, pieces.concat()].concat()))
 }
 
-/// Nothing, a BOM, or what looks like one.
+/// Nothing, a BOM, or something similar to one.
 fn bom() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => Just(b"".to_vec()),
@@ -55,7 +55,7 @@ fn bom() -> impl Strategy<Value = Vec<u8>> {
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         12 => line(short_value()),
-        6 => line_end(),
+        6 => line_terminator(),
         3 => line(long_value()),
         2 => llm_events(),
         2 => tiny_events(),
@@ -63,11 +63,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn line_end() -> impl Strategy<Value = Vec<u8>> {
+fn line_terminator() -> impl Strategy<Value = Vec<u8>> {
     select(vec![b"\n".to_vec(), b"\r\n".to_vec(), b"\r".to_vec()])
 }
 
-/// Name, colon or none, value, line end or (seldom) none.
+/// A name, usually a colon and a value, and usually a line terminator.
 fn line(value: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let colon = prop_oneof![
         4 => Just(b":".to_vec()),
@@ -79,7 +79,7 @@ fn line(value: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>>
         6 => Just(b"\n".to_vec()),
         3 => Just(b"\r\n".to_vec()),
         2 => Just(b"\r".to_vec()),
-        // A blank line right behind, so that there are events.
+        // Followed by a blank line, so that there are events.
         6 => Just(b"\n\n".to_vec()),
         2 => Just(b"\r\n\r\n".to_vec()),
         1 => Just(b"\r\r".to_vec()),
@@ -88,7 +88,7 @@ fn line(value: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>>
     ];
     (name(), colon, value, end).prop_map(|(name, colon, value, end)| {
         if colon.is_empty() {
-            // A value would only make another name.
+            // Without a colon, the value would become part of the name.
             [name, end].concat()
         } else {
             [name, colon, value, end].concat()
@@ -150,10 +150,11 @@ fn short_value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What can stand in a value and is easily got wrong.
+/// Parts of values that are easily handled wrongly.
 fn atom() -> impl Strategy<Value = Vec<u8>> {
     let atoms: [&[u8]; 40] = [
-        // No line ends, whatever some languages think; and the bytes beside CR and LF.
+        // Characters that some languages take for line terminators, and the bytes next to CR and
+        // LF.
         b" ",
         b":",
         b"\0",
@@ -166,7 +167,7 @@ fn atom() -> impl Strategy<Value = Vec<u8>> {
         b"\xC2\x85",
         b"\xE2\x80\xA8",
         b"\x1C",
-        // The same low bits as CR and LF.
+        // Bytes with the same low bits as CR and LF.
         b"\x8A",
         b"\x8D",
         b"\xC2\x8A",
@@ -202,7 +203,8 @@ fn atom() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Lengths around the sizes where a decoder may change its ways: a block of 64 bytes, a few KB, a window of 16 KB.
+/// Lengths around the sizes at which a decoder may switch algorithms: a block of 64 bytes, a few
+/// KB, a block of 16 KB.
 fn long_value() -> impl Strategy<Value = Vec<u8>> {
     let len = prop_oneof![
         8 => 40_usize..140,
@@ -230,7 +232,7 @@ fn long_value() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The stream that most programs read: one line of JSON an event, many events in a row.
+/// The most common kind of stream: many events in a row, each with one line of JSON.
 fn llm_events() -> impl Strategy<Value = Vec<u8>> {
     let delta = prop_oneof![
         4 => "[a-z]{1,9}",
@@ -266,7 +268,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..40)
 }
 
-/// How a stream is cut into chunks: chunk sizes, taken in turn until the stream is used up.
+/// How a stream is cut into chunks: chunk sizes, used in turn until the stream ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Cuts(pub(crate) Vec<usize>);
 
@@ -324,7 +326,7 @@ pub(crate) fn limit() -> impl Strategy<Value = Limit> {
     ]
 }
 
-/// A limit that no stream of ours reaches.
+/// A limit that none of these streams reaches.
 pub(crate) fn roomy() -> impl Strategy<Value = Limit> {
     select(vec![
         Limit::Heap(usize::MAX),

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use program::{PATIENCE, Talk};
+use program::{Interactive, PATIENCE};
 use serde_json::{Value, json};
 use sse_proto::{Decoder, Item};
 use sse_proto_server::EventId;
@@ -192,8 +192,8 @@ fn what_is_no_event_is_refused_and_the_numbers_are_told() {
 #[test]
 fn on_hyper_a_client_that_closes_its_half_of_the_connection_gets_its_stream() {
     let mut server = Command::new(program::build("hyper-server"));
-    let mut server = Talk::with(server.arg("127.0.0.1:0"));
-    let address = server.hear();
+    let mut server = Interactive::start(server.arg("127.0.0.1:0"));
+    let address = server.read_line();
     let address = address.strip_prefix("http://").unwrap().parse().unwrap();
     let publish = |price: &str| {
         let answer = post(address, "/prices", price).unwrap();
@@ -238,11 +238,11 @@ fn on_hyper_a_client_that_closes_its_half_of_the_connection_gets_its_stream() {
 }
 
 /// Starts live-server with these arguments.
-fn start(args: &[&str]) -> (Talk, SocketAddr) {
+fn start(args: &[&str]) -> (Interactive, SocketAddr) {
     let mut server = Command::new(program::build("live-server"));
     server.args(["--listen", "127.0.0.1:0", "--demo", "0"]);
-    let mut server = Talk::with(server.args(args));
-    let address = server.hear();
+    let mut server = Interactive::start(server.args(args));
+    let address = server.read_line();
     let address = address.strip_prefix("http://").unwrap().parse().unwrap();
     (server, address)
 }

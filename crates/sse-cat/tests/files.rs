@@ -11,7 +11,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use program::Talk;
+use program::Interactive;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
@@ -182,16 +182,16 @@ fn input_larger_than_any_buffer_is_read_to_its_end() {
 #[test]
 fn events_come_out_while_the_input_is_still_open() {
     for args in [&[][..], &["--chunk", "1"]] {
-        let mut child = Talk::with(sse_cat(args).arg("-"));
-        child.say(b"data: fi");
-        child.say(b"rst\n\ndata: sec");
-        assert_eq!(child.hear(), "message");
-        assert_eq!(child.hear(), "    first");
+        let mut child = Interactive::start(sse_cat(args).arg("-"));
+        child.write(b"data: fi");
+        child.write(b"rst\n\ndata: sec");
+        assert_eq!(child.read_line(), "message");
+        assert_eq!(child.read_line(), "    first");
         // A lone CR ends a line, whatever may follow.
-        child.say(b"ond\r\r");
-        assert_eq!(child.hear(), "message");
-        assert_eq!(child.hear(), "    second");
-        child.say(b"\n");
+        child.write(b"ond\r\r");
+        assert_eq!(child.read_line(), "message");
+        assert_eq!(child.read_line(), "    second");
+        child.write(b"\n");
         assert_eq!(child.end(), [""; 0]);
     }
 }

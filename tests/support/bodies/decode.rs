@@ -1,5 +1,5 @@
-//! Any bytes under any cuts, in storage that they fit into: what comes out is what the model says, on the heap and in
-//! fixed memory, whatever is asked for from call to call, also after a reset or `finish`.
+//! Any bytes under any cuts, in storage that they fit into: the items match the model, on the heap
+//! and in fixed memory, for any mixture of calls, also after a reset or `finish`.
 
 use super::reading::Reading;
 use crate::support::model::Limit;
@@ -8,7 +8,7 @@ pub(crate) type Case = Reading;
 
 pub(crate) fn check(case: &Case) {
     let stream = case.stream();
-    // Each byte may become the three of U+FFFD.
+    // Each byte may become U+FFFD, which has three bytes.
     let len = 3 * stream.len();
     let fixed = Limit::Fixed {
         data_capacity: len,

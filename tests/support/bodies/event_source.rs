@@ -1,5 +1,5 @@
-//! Any life of a connection: responses, bytes, errors, timers and `close()` in any order, in virtual time, held after
-//! each step against the naive model of the standard's steps.
+//! Any operations on an event source (responses, bytes, errors, timers, `close()`, in any order and
+//! in virtual time), compared after each of them with the naive model of the standard's steps.
 
 use core::time::Duration;
 
@@ -17,21 +17,22 @@ use crate::support::run;
 
 case! {
     struct Case {
-        /// A bit for each of the constants that follow and, above them, the number of `STATUSES`.
+        /// A bit for each of `NEVER` to `FIXED`; the two highest bits are an index of `STATUSES`.
         flags: u8,
-        /// The same again.
+        /// A bit for each of `STABLE_AFTER` to `NO_CACHE_CONTROL`; the two highest bits are the
+        /// number of failures allowed.
         more: u8,
-        /// Milliseconds, as the next three.
+        /// In milliseconds, as are the next three.
         time: u16,
         floor: u16,
         ceiling: u16,
         backoff: u16,
-        /// Milliseconds, as the next two.
+        /// In milliseconds, as are the next two.
         stable_after: u16,
         response_timeout: u16,
         read_timeout: u16,
         jitter_percent: u16,
-        /// Of the heap, or of the text region.
+        /// The limit of the heap, or the length of the text region.
         limit: u16,
         field_capacity: u16,
         url: Text,
@@ -97,18 +98,18 @@ pub(crate) fn check(case: &Case) {
         )
     };
     let (url, origin) = url_and_origin(&case.url.0).unwrap_or_else(default);
-    // Both ways to ask: what only one of them does wrong shows in few lives.
+    // Always both methods, since a bug in only one of them would otherwise be found in few inputs.
     for ask in [Ask::Items, Ask::Events] {
         let options = Options {
             ask,
             ..options.clone()
         };
-        check_life((&url, &origin), &case.id.0, &options, &case.ops.0);
+        check_connection((&url, &origin), &case.id.0, &options, &case.ops.0);
     }
 }
 
-/// A URL in its one form, and its origin, from a library that parses URLs. `None`: it is none, or none to ask for a
-/// stream, or its origin is that of another URL.
+/// Normalises a URL and returns its origin, both with the package `url`. `None` if it is invalid,
+/// cannot be requested, or takes its origin from another URL.
 pub(crate) fn url_and_origin(text: &str) -> Option<(String, String)> {
     let url = Url::parse(text).ok()?;
     let can_be_asked = url.scheme() != "blob" && !url.as_str().contains(' ');
@@ -116,8 +117,8 @@ pub(crate) fn url_and_origin(text: &str) -> Option<(String, String)> {
     can_be_asked.then(|| (url.into(), origin))
 }
 
-/// An event source with these options lives as the model does.
-pub(crate) fn check_life(url: (&str, &str), id: &str, options: &Options, ops: &[Op]) {
+/// Checks an event source with these options against the model.
+pub(crate) fn check_connection(url: (&str, &str), id: &str, options: &Options, ops: &[Op]) {
     match options.limit {
         #[cfg(feature = "alloc")]
         Limit::Heap(limit) => {
@@ -142,19 +143,19 @@ pub(crate) fn check_life(url: (&str, &str), id: &str, options: &Options, ops: &[
     }
 }
 
-/// A driver in virtual time, which writes down what it sees in the model's words.
+/// A driver in virtual time, which records what happens in the types of the model.
 struct Driver<'o, S> {
     source: EventSource<String, S>,
     options: &'o Options,
     now: u128,
-    /// A request is under way.
+    /// Whether a request was sent and is not answered yet.
     fetching: bool,
-    /// A body is being read.
+    /// Whether a body is being read.
     reading: bool,
     timer: Option<u128>,
-    /// When the response, or the next byte, is too late.
+    /// When the response, or the next byte, times out.
     deadline: Option<u128>,
-    /// When the connection has lasted.
+    /// When the connection counts as stable.
     stable_at: Option<u128>,
     log: Vec<Entry>,
 }
@@ -216,7 +217,7 @@ impl<'o, S: Storage> Driver<'o, S> {
         driver
     }
 
-    /// Begins what the action asks for, unless it is under way.
+    /// Starts what the action asks for, unless it has started already.
     fn act(&mut self) {
         let in_time = |time: Option<Duration>| time.map(|time| self.now + time.as_millis());
         let (mut fetching, mut reading) = (false, false);
@@ -261,7 +262,8 @@ impl<'o, S: Storage> Driver<'o, S> {
         }
     }
 
-    /// A part of the wait on top of it, but not beyond the longest wait.
+    /// Checks that the jitter is the percentage of the delay, and that both together are at most
+    /// the longest delay.
     fn check_jitter(&self, wait: Wait) {
         let delay = wait.delay.as_nanos();
         let mut due = delay * u128::from(self.options.jitter_percent) / 100;
@@ -388,7 +390,8 @@ impl<'o, S: Storage> Driver<'o, S> {
     }
 }
 
-/// "`Accept`/`text/event-stream`", no cache unless that is unwanted, and the id if there is one to send.
+/// Checks the headers: "`Accept`/`text/event-stream`", `Cache-Control` unless it is turned off, and
+/// the ID if one is sent.
 fn check_headers(request: Request<'_>, cache_control: bool) {
     let accept = Some(("Accept", "text/event-stream"));
     let cache_control = cache_control.then_some(("Cache-Control", "no-cache"));
@@ -436,7 +439,7 @@ fn assert_as_the_model<S: Storage>(
         driver.apply(op);
         assert_eq!(driver.log, model.log, "after {op:?}");
         assert_eq!(driver.source.ready_state() as u8, model.ready_state);
-        // A closed source has read no further than to its last message.
+        // A closed source has not read beyond its last message.
         if model.ready_state != connection::CLOSED {
             assert_eq!(driver.source.last_event_id(), model.last_event_id);
             let time = Duration::from_millis(model.reconnection_time());
@@ -468,7 +471,7 @@ impl<'a> Arbitrary<'a> for Op {
             6 => Self::StrayTimer,
             7 => Self::ResetBackoff,
             8 => Self::Close,
-            // Once more, in few bytes, what a long life needs often.
+            // A shorter input for the response that long sequences need often.
             9 => Self::Response(Response {
                 status: 200,
                 content_type: vec![b"text/event-stream".to_vec()],
@@ -531,7 +534,7 @@ impl Put for Op {
     }
 }
 
-// Up to three lines of `Content-Type`, and a bit for each of the others.
+// The lowest two bits are the number of `Content-Type` values; each of the other fields has a bit.
 const HAS_URL: u8 = 4;
 const HAS_RETRY_AFTER: u8 = 8;
 

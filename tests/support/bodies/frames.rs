@@ -1,5 +1,5 @@
-//! Frames that own their text, and what is known of them without the crate: how they are spelt, and what a decoder has
-//! to make of them.
+//! Owned frames and, without the crate's encoder, their expected bytes and the items that a decoder
+//! must read from them.
 
 use core::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct Owned {
 
 impl Owned {
     pub(crate) fn frame(&self) -> Frame<'_> {
-        self.try_frame().expect("no line end in type and id")
+        self.try_frame().expect("no line terminator in type and id")
     }
 
     pub(crate) fn try_frame(&self) -> core::result::Result<Frame<'_>, InvalidField> {
@@ -42,16 +42,19 @@ impl Owned {
         Ok(frame)
     }
 
-    /// Without what cannot be written.
+    /// Returns the frame without the characters that cannot be encoded.
     pub(crate) fn writable(&self) -> Self {
         Self {
-            event: self.event.as_ref().map(|text| text.replace(LINE_END, "")),
+            event: self
+                .event
+                .as_ref()
+                .map(|text| text.replace(LINE_TERMINATORS, "")),
             id: self.id.as_ref().map(|text| text.replace(NOT_IN_ID, "")),
             ..self.clone()
         }
     }
 
-    /// The same bytes, from another hand.
+    /// Encodes the frame naively.
     pub(crate) fn naive(&self) -> Vec<u8> {
         let mut text = String::new();
         let mut line = |line: String| text.extend([&line, "\n"]);
@@ -70,21 +73,21 @@ impl Owned {
         for data in self.data().iter().flat_map(|data| lines(data)) {
             line(format!("data: {data}"));
         }
-        // The blank line dispatches data and commits an id. What has neither needs none.
+        // The blank line dispatches data and commits an ID. A frame without either needs none.
         if self.data().is_some() || self.id.is_some() || text.is_empty() {
             text.push('\n');
         }
         text.into_bytes()
     }
 
-    /// An event type makes an event, also without data.
+    /// The data of the event. A frame with an event type is an event even without data.
     pub(crate) fn data(&self) -> Option<String> {
         let no_data = self.event.as_ref().map(|_| String::new());
         self.data.clone().or(no_data)
     }
 }
 
-pub(crate) const LINE_END: &[char] = &['\r', '\n'];
+pub(crate) const LINE_TERMINATORS: &[char] = &['\r', '\n'];
 pub(crate) const NOT_IN_ID: &[char] = &['\r', '\n', '\0'];
 
 pub(crate) fn lines(text: &str) -> Vec<String> {
@@ -101,7 +104,7 @@ pub(crate) fn event(event_type: &str, data: &str, last_event_id: &str) -> Item {
     }
 }
 
-/// What a decoder has to make of `frames`.
+/// The items that a decoder must read from `frames`.
 pub(crate) fn expected(frames: &[Owned]) -> Vec<Item> {
     let mut items = Vec::new();
     let mut last_id = String::new();
@@ -123,10 +126,10 @@ pub(crate) fn expected(frames: &[Owned]) -> Vec<Item> {
     items
 }
 
-/// What a decoder makes of these chunks.
+/// The items that a decoder reads from these chunks.
 pub(crate) fn decode<'i>(chunks: impl IntoIterator<Item = &'i [u8]>) -> Vec<Item> {
     let chunks: Vec<&[u8]> = chunks.into_iter().collect();
-    // Each byte may become the three of U+FFFD.
+    // Each byte may become U+FFFD, which has three bytes.
     let len = chunks.iter().map(|chunk| 3 * chunk.len()).sum();
     let mut decoder = fixed(len, len);
     let chunks = chunks.into_iter();
@@ -140,7 +143,8 @@ pub(crate) fn encode(frames: &[Owned]) -> Vec<u8> {
     pieces.collect::<String>().into_bytes()
 }
 
-// A bit for each field that is there, and for one nobody has: a frame is never nothing.
+// A bit for each field that is present, and one that is always set, so that a frame is never an
+// empty input.
 const COMMENT: u8 = 1;
 const EVENT: u8 = 2;
 const ID: u8 = 4;

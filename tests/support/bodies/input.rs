@@ -1,10 +1,10 @@
-//! What the bytes of a fuzz input mean: the fields of a case one after another, so that a fuzzer's small changes to the
-//! bytes are small changes to the case, and so that a case can be written as an input ([`Put`]) as well as read from one
-//! ([`Arbitrary`]).
+//! The format of fuzz inputs: the fields of a case, one after another. Small changes to the bytes
+//! are small changes to the case, and a case can be written as an input ([`Put`]) as well as read
+//! from one ([`Arbitrary`]).
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// Writes what `Arbitrary` reads. What has no end of its own must come last.
+/// Writes what `Arbitrary` reads. A field without a terminator must come last.
 pub(crate) trait Put {
     fn put(&self, input: &mut Vec<u8>);
 
@@ -43,19 +43,19 @@ macro_rules! case {
 
 pub(crate) use case;
 
-/// Bytes up to an 0xFF, which no UTF-8 has.
+/// Bytes up to an 0xFF, which does not occur in UTF-8.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
 
-/// Text up to an 0xFF; what is not UTF-8 becomes U+FFFD.
+/// Text up to an 0xFF; invalid UTF-8 becomes U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) String);
 
-/// All bytes that are left.
+/// All remaining bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Rest(pub(crate) Vec<u8>);
 
-/// As many as the bytes that are left come to.
+/// As many elements as the remaining bytes contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct List<T>(pub(crate) Vec<T>);
 
@@ -149,13 +149,14 @@ macro_rules! put_number {
 
 put_number!(u8 u16 u64);
 
-/// A size up to 8,191, and mostly a small one.
+/// A size up to 8,191, usually a small one.
 pub(crate) fn size(number: u16) -> usize {
     let shift = [0, 3, 5, 7, 9, 10, 11, 12][usize::from(number >> 13)];
     usize::from((number & 0x1FFF) >> shift)
 }
 
-/// Chunk sizes, which are used in turn: small ones, some beyond any block, and one without end.
+/// Chunk sizes, which are used in turn: small ones, some larger than any block, and an unlimited
+/// one.
 pub(crate) fn sizes(bytes: &[u8]) -> Vec<usize> {
     let size = |&byte| match byte {
         0..=130 => usize::from(byte),

@@ -1,5 +1,6 @@
-//! Any bytes under any cuts, in storage that they need not fit into: errors included, what comes out is what the model
-//! says; and what fits into the heap fits into fixed memory whose regions are as long as the limit.
+//! Any bytes under any cuts, in storage that may be too small: items and errors match the model. A
+//! stream that fits into the heap also fits into fixed memory whose regions are as long as the
+//! limit.
 
 use super::input::{case, size};
 use super::reading::{Reading, chunks};

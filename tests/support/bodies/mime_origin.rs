@@ -1,5 +1,5 @@
-//! Any `Content-Type` lines against the steps of the standards, and the origin of any URL against a library that parses
-//! URLs.
+//! Any `Content-Type` values, compared with the steps of the standards, and the origin of any URL,
+//! compared with the package `url`.
 
 use sse_proto::{Decoder, EventSource, Fixed, Origin, Signal};
 use url::Url;
@@ -20,7 +20,7 @@ pub(crate) fn check(case: &Case) {
     check_origin(&case.url.0);
 }
 
-/// A response with these lines opens the connection exactly if its type is the right one.
+/// Checks that a response with these values opens the connection if and only if the type is right.
 fn check_type(lines: &[&[u8]]) {
     let mut source = source("http://a.example/").expect("a URL");
     let names = ["Content-Type", "content-type", "CONTENT-TYPE"].iter();
@@ -49,7 +49,7 @@ fn check_origin(text: &str) {
         assert!(source(url.as_str()).is_some(), "{url}");
         assert_eq!(Origin::of(&format!("blob:{url}")), due.as_str());
     }
-    // The text as it is, unless its host has another form for the library.
+    // The origins may only differ if the package normalises the host.
     if accepted && is_http && origin != due.as_str() {
         let host = |origin: &str| {
             let (_, host) = origin.split_once("://").expect("a scheme");

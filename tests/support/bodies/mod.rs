@@ -1,9 +1,9 @@
-//! The bodies of the fuzz targets. `fuzz/fuzz_targets` calls each with what a fuzzer makes up, ordinary tests call them
-//! with what proptest makes up, and `tests/fuzz.rs` with the inputs that are kept.
+//! The bodies of the fuzz targets. `fuzz/fuzz_targets` runs them with a fuzzer, ordinary tests with
+//! proptest, and `tests/fuzz.rs` with the stored inputs.
 //!
-//! Each has a `Case`, which is what the bytes of an input mean, and a `check`, which ends in an assertion against a
-//! model. It stands beside `support` in each test that uses it.
-#![allow(dead_code, reason = "no test file uses all of it")]
+//! Each body has a `Case`, which an input is parsed into, and a `check`, which ends in an assertion
+//! against a model. Test programs that use this module also need `support`.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use arbitrary::{Arbitrary, Unstructured};
 
@@ -17,10 +17,10 @@ pub(crate) mod reading;
 pub(crate) mod round_trip;
 pub(crate) mod writer;
 
-/// A target, for those who have inputs as bytes.
+/// A fuzz target that takes an input as bytes.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
-    /// What the fuzz target does with an input.
+    /// Checks an input.
     pub(crate) check: fn(&[u8]),
 }
 
@@ -37,7 +37,7 @@ const fn target(name: &'static str, check: fn(&[u8])) -> Target {
     Target { name, check }
 }
 
-/// The case that these bytes are, as the macro `fuzz_target` reads it.
+/// Parses an input into a case, as the macro `fuzz_target` does.
 pub(crate) fn case<C: for<'a> Arbitrary<'a>>(input: &[u8]) -> C {
     C::arbitrary_take_rest(Unstructured::new(input)).expect("any bytes are a case")
 }

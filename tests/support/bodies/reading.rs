@@ -1,5 +1,5 @@
-//! The life of a decoder: a seed, a stream in pieces, its end, and another stream; after each call it is held against
-//! the model.
+//! A decoder reads a stream in chunks, with an initial last event ID, and after its end another
+//! stream. It is compared with the model after each call.
 
 use crate::bodies::input::{Rest, case, size, sizes};
 use crate::support::model::{Ask, Item, Limit, Model};
@@ -13,19 +13,20 @@ pub(crate) enum End {
     Finish,
 }
 
-/// How a stream is read. Each list is used in turn, over and over.
+/// How a stream is read. The elements of each list are used in turn, repeatedly.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Of the chunks.
+    /// The sizes of the chunks.
     pub(crate) sizes: Vec<usize>,
-    /// What each visit to a chunk asks for. With a limit that a stream may reach, always the same.
+    /// What each cursor asks for. If the stream may reach the limit, this must always be the same.
     pub(crate) asks: Vec<Ask>,
-    /// After how many items each visit leaves; `usize::MAX`: after the last one of the chunk.
-    pub(crate) stays: Vec<usize>,
+    /// How many items each cursor takes before it is dropped; `usize::MAX` for all items of the
+    /// chunk.
+    pub(crate) max_items: Vec<usize>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Life<'a> {
+pub(crate) struct Scenario<'a> {
     pub(crate) seed: &'a str,
     pub(crate) first: &'a [u8],
     pub(crate) end: End,
@@ -33,13 +34,13 @@ pub(crate) struct Life<'a> {
     pub(crate) plan: Plan,
 }
 
-/// A decoder with this limit lives as the model does.
-pub(crate) fn check(limit: Limit, life: &Life<'_>) {
+/// Checks a decoder with this limit against the model.
+pub(crate) fn check(limit: Limit, scenario: &Scenario<'_>) {
     let Some(mut decoder) = run::decoder(limit) else {
         return;
     };
     let decoder = &mut *decoder;
-    let plan = &life.plan;
+    let plan = &scenario.plan;
     let all_for_events = plan.asks.iter().all(|&ask| ask == Ask::Events);
     let ask = if all_for_events {
         Ask::Events
@@ -50,56 +51,61 @@ pub(crate) fn check(limit: Limit, life: &Life<'_>) {
     let mut model = Model::new(limit, ask);
     let fits = match limit {
         Limit::Heap(_) => true,
-        Limit::Fixed { field_capacity, .. } => life.seed.len() <= field_capacity,
+        Limit::Fixed { field_capacity, .. } => scenario.seed.len() <= field_capacity,
     };
-    assert_eq!(decoder.seed(life.seed).is_ok(), fits);
+    assert_eq!(decoder.seed(scenario.seed).is_ok(), fits);
     if fits {
-        life.seed.clone_into(&mut model.last_event_id);
+        scenario.seed.clone_into(&mut model.last_event_id);
     }
     assert_eq!(decoder.last_event_id(), model.last_event_id);
 
-    assert_due(decoder, &model, life.first, plan);
-    let left = match life.end {
+    assert_due(decoder, &model, scenario.first, plan);
+    let left = match scenario.end {
         End::Open => return,
         End::Reset => {
             decoder.reset();
-            model.after(life.first)
+            model.after(scenario.first)
         }
         End::Finish => {
-            let (due, left) = model.finish(life.first);
+            let (due, left) = model.finish(scenario.first);
             assert_eq!(decoder.finish(), due);
             left
         }
     };
     assert_state(decoder, &left);
-    assert_due(decoder, &model.next_stream(&left), life.second, plan);
+    assert_due(decoder, &model.next_stream(&left), scenario.second, plan);
 }
 
-/// Reads `stream` as planned: whatever a byte completes comes out in the call that reads this byte.
+/// Reads `stream` as planned, and checks that each item is returned by the call that reads its last
+/// byte.
 fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan) {
     let chunks = chunks(stream, &plan.sizes);
     let mut asks = plan.asks.iter().copied().cycle();
-    let mut stays = plan.stays.iter().copied().cycle();
-    // What the model is asked about each time, it is asked seldom about where the chunks are many.
-    let one_way = plan.asks.len() == 1 && plan.stays == [usize::MAX];
+    let mut max_items = plan.max_items.iter().copied().cycle();
+    // With many chunks, the model runs only for some of them, if all cursors take all items.
+    let one_way = plan.asks.len() == 1 && plan.max_items == [usize::MAX];
     let is_asked = |index| !one_way || index % (chunks.len() / 50 + 1) == 0;
 
     let mut read = 0;
     let mut known = 0;
     let mut new = Vec::new();
-    // A comment is under way, and not every visit asked for it: it may come out, or not.
-    let mut is_torn = false;
+    // Set inside a comment that not every cursor has asked for: such a comment may be returned or
+    // not.
+    let mut is_comment_optional = false;
     for (index, chunk) in chunks.iter().enumerate() {
         let mut rest = *chunk;
         for visit in 0.. {
-            let (ask, stay) = (asks.next().expect("an ask"), stays.next().expect("a stay"));
-            // Leaving before the first item too, but not for ever.
-            let stay = stay.max(visit % 2);
-            let (items, len) = match stay {
+            let (ask, max) = (
+                asks.next().expect("an ask"),
+                max_items.next().expect("a max"),
+            );
+            // A cursor may take no item at all, but not every time.
+            let max = max.max(visit % 2);
+            let (items, len) = match max {
                 usize::MAX => (decoder.read(rest, ask), rest.len()),
-                _ => decoder.read_some(rest, ask, stay),
+                _ => decoder.read_some(rest, ask, max),
             };
-            let is_done = items.len() < stay;
+            let is_done = items.len() < max;
             new.extend(items);
             let before = &stream[..read];
             read += len;
@@ -112,7 +118,10 @@ fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan
                 if ask == Ask::Events {
                     due.retain(|item| !matches!(item, Item::Comment(_) | Item::Retry(_)));
                 }
-                if is_torn && new != due && matches!(due.first(), Some(Item::Comment(_))) {
+                if is_comment_optional
+                    && new != due
+                    && matches!(due.first(), Some(Item::Comment(_)))
+                {
                     due.remove(0);
                 }
                 assert_eq!(
@@ -124,8 +133,10 @@ fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan
                 );
                 new.clear();
             }
-            let began_earlier = is_torn && !stream[before.len()..read].iter().any(is_line_end);
-            is_torn = is_in_comment(&stream[..read]) && (began_earlier || ask == Ask::Events);
+            let began_earlier =
+                is_comment_optional && !stream[before.len()..read].iter().any(is_line_terminator);
+            is_comment_optional =
+                is_in_comment(&stream[..read]) && (began_earlier || ask == Ask::Events);
             if is_done {
                 break;
             }
@@ -135,18 +146,18 @@ fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan
 }
 
 fn is_in_comment(read: &[u8]) -> bool {
-    let line = match read.iter().rposition(is_line_end) {
+    let line = match read.iter().rposition(is_line_terminator) {
         Some(end) => &read[end + 1..],
         None => read.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(read),
     };
     line.starts_with(b":")
 }
 
-fn is_line_end(byte: &u8) -> bool {
+fn is_line_terminator(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
 
-/// Pieces of these sizes, in turn, until the stream is used up.
+/// Cuts the stream into chunks of these sizes, used in turn.
 pub(crate) fn chunks<'s>(stream: &'s [u8], sizes: &[usize]) -> Vec<&'s [u8]> {
     let mut chunks = Vec::new();
     let mut rest = stream;
@@ -166,20 +177,22 @@ pub(crate) fn chunks<'s>(stream: &'s [u8], sizes: &[usize]) -> Vec<&'s [u8]> {
 }
 
 case! {
-    /// A life as the bytes of a fuzz input.
+    /// A [`Scenario`] as a fuzz input.
     struct Reading {
         sizes: [u8; 6],
-        /// A bit for each visit in turn, set for events only.
+        /// A bit for each cursor in turn, set for events only.
         asks: u8,
-        /// Two bits for each: 0 to the end of the chunk, else after one item less than that.
-        stays: u16,
-        /// By its remainder: `NO_SECOND_STREAM`, after a reset, after `finish`.
+        /// Two bits for each cursor: 0 to take all items of the chunk, otherwise one more than the
+        /// number of items.
+        max_items: u16,
+        /// Modulo 3: `NO_SECOND_STREAM`, a second stream after a reset, or one after `finish`.
         end: u8,
-        /// Where the second stream begins.
+        /// Where the second stream starts.
         split: u16,
-        /// The seed is so many bytes of the stream.
+        /// The initial last event ID is this many bytes of the stream, modulo 16.
         seed_len: u8,
-        /// The byte that stands twice as often as this more, for streams longer than a fuzzer likes them.
+        /// The byte here is repeated twice [`size`]`(repeated)` more times, for streams longer than
+        /// fuzzers usually produce.
         repeated_at: u16,
         repeated: u16,
         stream: Rest,
@@ -189,7 +202,7 @@ case! {
 pub(crate) const NO_SECOND_STREAM: u8 = 0;
 
 impl Reading {
-    /// The stream as it is to be read.
+    /// The stream, with the repeated byte.
     pub(crate) fn stream(&self) -> Vec<u8> {
         let mut stream = self.stream.0.clone();
         let at = usize::from(self.repeated_at) % stream.len().max(1);
@@ -200,7 +213,8 @@ impl Reading {
         stream
     }
 
-    /// The life that has this stream, and what is asked for: `asks`, or the first of them always.
+    /// Checks the scenario with this stream. Uses all of `asks` if `mixed`, otherwise only the
+    /// first.
     pub(crate) fn check(&self, stream: &[u8], limit: Limit, mixed: bool) {
         let end = match self.end % 3 {
             NO_SECOND_STREAM => End::Open,
@@ -220,16 +234,16 @@ impl Reading {
         if mixed && ![0, 0xFF].contains(&self.asks) {
             asks.extend((1..8).map(ask));
         }
-        let stay = |pair: u8| match self.stays >> (2 * pair) & 3 {
+        let max = |pair: u8| match self.max_items >> (2 * pair) & 3 {
             0 => usize::MAX,
             more => usize::from(more) - 1,
         };
-        let mut stays = vec![stay(0)];
-        if self.stays != 0 {
-            stays.extend((1..8).map(stay));
+        let mut max_items = vec![max(0)];
+        if self.max_items != 0 {
+            max_items.extend((1..8).map(max));
         }
         let mut sizes = sizes(&self.sizes);
-        // The model reads all that was read so far, each time.
+        // The model reads the stream from its start each time.
         let most_chunks = (40_000 / (stream.len() + 1)).clamp(8, 150);
         if chunks(stream, &sizes).len() > most_chunks {
             sizes = sizes.into_iter().cycle().take(most_chunks).collect();
@@ -237,12 +251,16 @@ impl Reading {
         }
         check(
             limit,
-            &Life {
+            &Scenario {
                 seed: &String::from_utf8_lossy(&stream[..seed_len]),
                 first,
                 end,
                 second,
-                plan: Plan { sizes, asks, stays },
+                plan: Plan {
+                    sizes,
+                    asks,
+                    max_items,
+                },
             },
         );
     }

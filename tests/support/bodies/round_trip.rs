@@ -1,20 +1,20 @@
-//! Any frames, by every way out of the encoder: the bytes are those of the naive encoder, and a decoder gives back what
-//! was put in and nothing else. What cannot be written is refused.
+//! Any frames, with every encoding method: the bytes are those of the naive encoder, and a decoder
+//! reads exactly the fields of the frames. Fields that cannot be encoded are refused.
 
 use core::time::Duration;
 
 use sse_proto::{Encoder, Frame, InvalidField};
 
-use super::frames::{LINE_END, NOT_IN_ID, Owned, decode, encode, expected};
+use super::frames::{LINE_TERMINATORS, NOT_IN_ID, Owned, decode, encode, expected};
 use super::input::{List, case, sizes};
 use super::reading::chunks;
 
 case! {
     struct Case {
         sizes: [u8; 4],
-        /// How much too short a buffer is.
+        /// The length, modulo that of the frame, of a buffer that is too short.
         short: u16,
-        /// To be added to each reconnection time.
+        /// Nanoseconds to add to each reconnection time.
         nanos: u16,
         frames: List<Owned>,
     }
@@ -26,13 +26,14 @@ pub(crate) fn check(case: &Case) {
     }
     let frames: Vec<Owned> = case.frames.0.iter().map(Owned::writable).collect();
     for frame in &frames {
-        check_ways_out(frame, case.short.into());
+        check_encoding_methods(frame, case.short.into());
         check_rounding(frame, case.nanos);
     }
     check_decoded(&frames, &sizes(&case.sizes));
 }
 
-/// An event type or id that could be something else is refused, at its first byte that could.
+/// Checks that an event type or ID with a forbidden character is refused, with the position of the
+/// first one.
 fn check_refusals(frame: &Owned) {
     let refused = |field, text: &str, forbidden: &[char]| {
         let position = text.find(forbidden)?;
@@ -60,7 +61,7 @@ fn check_refusals(frame: &Owned) {
     if let Some(text) = &frame.event {
         assert_eq!(
             found(Frame::new().event(text)),
-            refused("event", text, LINE_END)
+            refused("event", text, LINE_TERMINATORS)
         );
     }
     if let Some(text) = &frame.id {
@@ -69,8 +70,8 @@ fn check_refusals(frame: &Owned) {
     assert_eq!(frame.try_frame().is_ok(), *frame == frame.writable());
 }
 
-/// The same bytes by all ways.
-pub(crate) fn check_ways_out(frame: &Owned, short: usize) {
+/// Checks that all encoding methods write the same bytes.
+pub(crate) fn check_encoding_methods(frame: &Owned, short: usize) {
     let expected = frame.naive();
     let frame = frame.frame();
     assert_eq!(frame.to_string().into_bytes(), expected);
@@ -109,7 +110,7 @@ pub(crate) fn check_ways_out(frame: &Owned, short: usize) {
     }
 }
 
-/// A part of a millisecond is a whole one.
+/// Checks that a fraction of a millisecond is rounded up.
 fn check_rounding(frame: &Owned, nanos: u16) {
     let Some(retry) = frame.retry else {
         return;
@@ -122,7 +123,7 @@ fn check_rounding(frame: &Owned, nanos: u16) {
     );
 }
 
-/// In a row, and under these cuts.
+/// Checks that the frames, one after another and cut like this, are decoded.
 pub(crate) fn check_decoded(frames: &[Owned], sizes: &[usize]) {
     let bytes = encode(frames);
     assert_eq!(decode(chunks(&bytes, sizes)), expected(frames));

@@ -1,4 +1,4 @@
-//! The conformance corpus as inputs for the fuzz targets: each of its cases in the form that a target reads.
+//! The conformance corpus as inputs of the fuzz targets.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -12,7 +12,7 @@ use crate::bodies::reading::{NO_SECOND_STREAM, Reading};
 use crate::bodies::{event_source, limits, mime_origin, round_trip, writer};
 use crate::support::connection::{Op, Response};
 
-/// An input, and the id of the case that it is made of.
+/// An input, and the ID of the case that it was made from.
 pub(crate) struct Seed {
     pub(crate) id: String,
     pub(crate) input: Vec<u8>,
@@ -56,15 +56,19 @@ pub(crate) fn seeds() -> BTreeMap<&'static str, Vec<Seed>> {
         add("writer", &case, input(&writer));
     }
     for case in cases("connect") {
-        let life = life(&case);
-        add("event_source", &case, input(&life));
-        add("event_source", &case, input(&with_all_options(&life.ops.0)));
-        // With backoff and jitter, and where some statuses are tried again.
+        let script = connection(&case);
+        add("event_source", &case, input(&script));
+        add(
+            "event_source",
+            &case,
+            input(&with_all_options(&script.ops.0)),
+        );
+        // With backoff and jitter, and with some statuses to retry.
         let stubborn = event_source::Case {
             flags: event_source::BACKOFF | 1 << 6,
             backoff: 60_000,
             jitter_percent: 20,
-            ..life
+            ..script
         };
         add("event_source", &case, input(&stubborn));
         for (url, lines) in responses(&case) {
@@ -75,7 +79,7 @@ pub(crate) fn seeds() -> BTreeMap<&'static str, Vec<Seed>> {
     seeds
 }
 
-/// What the case is written as; and reading that gives the case.
+/// Returns the case as an input, and checks that reading it returns the case.
 fn input<C: Put + PartialEq + core::fmt::Debug + for<'a> arbitrary::Arbitrary<'a>>(
     case: &C,
 ) -> Vec<u8> {
@@ -84,10 +88,10 @@ fn input<C: Put + PartialEq + core::fmt::Debug + for<'a> arbitrary::Arbitrary<'a
     input
 }
 
-/// That an input can name as it is.
+/// The largest size that is stored exactly in an input.
 const LARGEST_SIZE: u16 = 0x1FFF;
 
-/// The stream of a decode case, cut where the case cuts it (as far as there are sizes).
+/// The stream of a decode case, cut as in the case, as far as an input has sizes.
 fn reading(case: &Value) -> Reading {
     let pieces: Vec<Vec<u8>> = items(case, "steps").iter().map(bytes).collect();
     let mut sizes = [u8::MAX; 6];
@@ -112,7 +116,7 @@ fn frame(fields: &Value) -> Owned {
     }
 }
 
-/// The frame with its data written on the fly.
+/// The frame, with its data written in two pieces.
 fn in_two_writes(mut frame: Owned) -> writer::Op {
     let Some(data) = frame.data.take() else {
         return writer::Op::Frame(frame);
@@ -127,7 +131,7 @@ fn in_two_writes(mut frame: Owned) -> writer::Op {
 }
 
 /// The script of a connect case, as operations.
-fn life(case: &Value) -> event_source::Case {
+fn connection(case: &Value) -> event_source::Case {
     let mut ops = Vec::new();
     for response in items(case, "responses") {
         match response["failure"].as_str() {
@@ -143,7 +147,7 @@ fn life(case: &Value) -> event_source::Case {
                 }));
                 for chunk in items(&response, "chunks") {
                     let mut bytes = bytes(&chunk);
-                    // The one byte that an input cannot have there; this one is no better UTF-8.
+                    // 0xFF would end the field in the input; 0xFE is invalid UTF-8 as well.
                     bytes
                         .iter_mut()
                         .filter(|byte| **byte == 0xFF)
@@ -172,7 +176,8 @@ fn life(case: &Value) -> event_source::Case {
     }
 }
 
-/// The same operations with every option and, between them, what no case of the corpus has.
+/// The same operations with every option and, between them, operations that no case of the corpus
+/// has.
 fn with_all_options(ops: &[Op]) -> event_source::Case {
     let url = || url_and_origin("http://b.example:8080/x").expect("a URL");
     let more = [
@@ -202,7 +207,7 @@ fn with_all_options(ops: &[Op]) -> event_source::Case {
     }
 }
 
-/// The URLs of a connect case, each with the types that were met there.
+/// The URLs of a connect case, each with its `Content-Type` values.
 fn responses(case: &Value) -> Vec<(Text, List<Bytes>)> {
     let responses = items(case, "responses");
     let response = |response: &Value| {
@@ -223,9 +228,10 @@ fn content_type(response: &Value) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// As JSON, and from the files: the fuzz targets have no need of the package that the corpus is.
+/// The cases as JSON, read from the files, so that the fuzz targets do not depend on the package of
+/// the corpus.
 fn cases(kind: &str) -> Vec<Value> {
-    // Of this package, or of the one that it belongs to.
+    // In this package or in a parent folder.
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let mut folders = packages.map(|package| package.join("conformance").join(kind));
     let folder = folders.find(|folder| folder.is_dir()).expect("the corpus");
@@ -242,7 +248,7 @@ fn cases(kind: &str) -> Vec<Value> {
     cases.collect()
 }
 
-/// The bytes of a piece: text, hex, or one of them so many times.
+/// The bytes of a piece: text, hex, or one of both repeated.
 fn bytes(piece: &Value) -> Vec<u8> {
     if let Some(text) = piece["text"].as_str() {
         return text.as_bytes().to_vec();
@@ -252,7 +258,7 @@ fn bytes(piece: &Value) -> Vec<u8> {
         return hex.split(' ').map(byte).collect();
     }
     let times: usize = optional(&piece["repeat"], "times").expect("one of three");
-    // What is long in the corpus is long for an input at a fraction of it.
+    // A fraction of the repetitions in the corpus is enough for a long input.
     bytes(&piece["repeat"]).repeat(times.min(500))
 }
 

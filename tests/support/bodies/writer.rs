@@ -1,6 +1,6 @@
-//! Frames and events made on the fly, into a sink that may fail, and events that are left unfinished: the bytes are
-//! those of the naive encoder, as far as they go, and a decoder finds all that was reported as written, and no part of
-//! anything else for an event.
+//! Frames and events in pieces, written to a sink that may fail, and events that are left
+//! unfinished: the bytes are a prefix of those of the naive encoder, and a decoder reads everything
+//! that was reported as written, but no other event.
 
 use core::fmt::{self, Write};
 
@@ -13,15 +13,15 @@ use crate::support::model::Item;
 
 case! {
     struct Case {
-        /// The write to the sink that fails, from 0.
+        /// The index of the write that fails.
         fails_at: u16,
-        /// How many bytes of it are taken nevertheless.
+        /// How many of its bytes the sink accepts nevertheless.
         taken: u8,
         ops: List<Op>,
     }
 }
 
-/// What is done to the encoder.
+/// An operation on the encoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
     Frame(Owned),
@@ -32,10 +32,10 @@ pub(crate) enum Op {
     },
 }
 
-/// Fails once, in the middle of a piece, and then takes everything.
+/// A sink that fails once, in the middle of a piece, and then accepts everything.
 struct Sink {
     bytes: Vec<u8>,
-    /// Writes before the one that fails; `None` after it.
+    /// The number of writes before the one that fails; `None` after it.
     left: Option<u16>,
     taken: usize,
 }
@@ -65,7 +65,7 @@ pub(crate) fn check(case: &Case) {
         left: Some(case.fails_at),
         taken: case.taken.into(),
     });
-    // What the naive encoder has written, and what of it was reported as written.
+    // The bytes of the naive encoder, and the frames that were reported as written.
     let mut naive = Vec::new();
     let mut written = Vec::new();
     let mut whole = 0;
@@ -92,12 +92,12 @@ pub(crate) fn check(case: &Case) {
     let mut items = decode(bytes.chunks(5));
     let rest = items.split_off(expected(&written).len().min(items.len()));
     assert_eq!(items, expected(&written));
-    // A comment and a reconnection time stand before what is unfinished, and are seen at once.
+    // Comments and reconnection times precede the unfinished event and take effect at once.
     let is_event = |item: &Item| matches!(item, Item::Event { .. });
     assert!(!rest.iter().any(is_event), "{rest:?}");
 }
 
-/// The frame that this op writes, and whether it has.
+/// Applies the operation. Returns the frame that it stands for, and the result.
 fn apply(encoder: &mut Encoder<Sink>, op: &Op) -> (Owned, fmt::Result) {
     let (head, writes, is_finished) = match op {
         Op::Frame(frame) => {
@@ -113,7 +113,7 @@ fn apply(encoder: &mut Encoder<Sink>, op: &Op) -> (Owned, fmt::Result) {
     };
     let result = encoder.begin_event(head.frame()).and_then(|mut event| {
         for text in writes {
-            // Whoever ignores an error still cannot finish the event.
+            // A caller that ignores an error still cannot finish the event.
             let _ = event.write_str(text);
         }
         if is_finished {
@@ -135,7 +135,8 @@ impl<'a> Arbitrary<'a> for Op {
         if kind & 0x80 == 0 {
             return Ok(Self::Frame(frame));
         }
-        // Two bits say whether it is finished, mostly; as many writes as the others say.
+        // Two bits decide whether the event is finished, which is likely; the others are the number
+        // of writes.
         let mut writes = Vec::new();
         for _ in 0..kind >> 2 & 0x1F {
             writes.push(Text::arbitrary(u)?.0);

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs the conformance suite with the JavaScript and Python adapters of conformance/README.md, extracted from there unchanged, and
+# with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that the two
+# packages fail do not matter. Finally, checks that the programs in conformance/adapters can be parsed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+source tests/support/install.sh
+
+target=$(target_folder)
+cargo build --quiet --release -p sse-conformance
+work=$target/conformance-adapters
+mkdir -p "$work"
+python_env tests/real-software/conformance-adapters/requirements.txt "$work/venv"
+node_env tests/real-software/conformance-adapters/package.json "$work/node" "$work/venv"
+
+# block LANGUAGE: the first block of the README in this language.
+block() { awk -v start="\`\`\`$1" '$0 == start { inside = 1; next } /^```$/ { if (inside) exit } inside' conformance/README.md; }
+block js >"$work/node/adapter.mjs"
+block python >"$work/adapter.py"
+
+# Enough to see that an adapter works, in a quarter of the time.
+groups=(--only bom --only decode/data --only dispatch --only decode/id --only line-endings)
+
+# adopt NAME VERSION COMMAND...: checks that the adapter answers every request and that the report names the package.
+adopt() {
+    local name=$1 version=$2
+    shift 2
+    "$target/release/sse-conformance" run --json "${groups[@]}" -- "$@" >"$work/report.json" 2>/dev/null || [[ $? == 1 ]]
+    python3 - "$work/report.json" "$name" "$version" <<'PYTHON'
+import json, sys
+report = json.load(open(sys.argv[1]))
+must = report["totals"]["must"]
+assert [report["name"], report["version"]] == sys.argv[2:], report["name"]
+assert not report["troubles"] and not report["notes"] and not report["brokenOff"], report
+assert must["passed"] > 100 and must["notRun"] == 0, must
+unserved = [case["id"] for case in report["cases"] if case.get("failure", {}).get("what") == "answer"]
+print(sys.argv[2], sys.argv[3], must, "not served:", unserved)
+PYTHON
+}
+adopt eventsource-parser 4.1.3 node "$work/node/adapter.mjs"
+adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
+
+# The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check.
+adapters=conformance/adapters
+node --check $adapters/javascript/adapter.mjs
+for page in $adapters/report.html $adapters/browsers/page.html; do
+    awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' "$page" | node --check -
+done
+python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' $adapters/*.py $adapters/*/*.py
+python3 -m json.tool $adapters/faults.json >/dev/null
+bash -n conformance/results.sh
