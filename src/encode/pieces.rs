@@ -138,13 +138,17 @@ fn put_data_lines<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
 #[cold]
 #[inline(never)]
 fn put_lines<'a>(lines: FieldLines<'a>, syntax: Syntax, put: &mut impl FnMut(&'a str)) {
-    let mut before = syntax.prefix;
+    let Syntax {
+        prefix: mut before,
+        separator,
+        suffix,
+    } = syntax;
     for line in lines {
         put(before);
         put(line);
-        before = syntax.separator;
+        before = separator;
     }
-    put(syntax.suffix);
+    put(suffix);
 }
 
 /// Iterator over the text of a frame in pieces, returned by [`Frame::pieces`].
