@@ -1,14 +1,17 @@
-//! This crate behind the line protocol by which a test suite drives any implementation of the format.
+//! `adapter` makes this crate available to a conformance suite, over a line protocol that works for
+//! implementations in any language.
 //!
-//! Each line of standard input is a JSON object, and each is answered by one JSON object on a line of
-//! standard output, in the same order; the answers are flushed before the program waits for more input.
-//! A request it cannot serve gets `{"case": N, "error": "why"}`, one of a kind it does not know
-//! `{"case": N, "unsupported": true}`. Blank lines are no requests and get no answer.
+//! Each line of standard input is a JSON object. For each, in order, one line with a JSON object is
+//! written to standard output, which is flushed before the program waits for more input. The
+//! answer to an invalid request is `{"case": N, "error": "why"}`, and to one of an unknown kind
+//! `{"case": N, "unsupported": true}`. Blank lines are ignored.
 //!
-//! `case` may be any JSON value and comes back as it went in; integers are exact from -2^63 to 2^64 - 1. A line
-//! that is not a JSON object gets the case `null`, unless its case can still be read.
+//! `case` may be any JSON value and is returned unchanged; integers are exact from -2^63 to
+//! 2^64 - 1. A line that is not a JSON object gets the case `null`, unless its case can still be
+//! read.
 //!
-//! There is no decoding, no encoding and no connection logic in here, only the public API:
+//! All decoding, encoding and connection logic is in the crate; this program only calls its public
+//! API:
 //!
 //! ```text
 //! $ echo '{"case": 1, "kind": "decode", "chunks": ["ZGF0YTpoaQoK"]}' | cargo run --example adapter
@@ -19,6 +22,7 @@ use std::{
     io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write},
     process::ExitCode,
     time::Duration,
+    vec,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -29,7 +33,7 @@ use sse_proto::{
     ReconnectTo, Request, RetryPolicy, Signal, Storage,
 };
 
-/// What it can be asked for: everything that the suite knows.
+/// The supported features: all that the suite knows.
 const CAPABILITIES: [&str; 17] = [
     "decode",
     "encode",
@@ -50,7 +54,7 @@ const CAPABILITIES: [&str; 17] = [
     "options",
 ];
 
-/// Bytes in each region of fixed storage when the request names no limit.
+/// The size in bytes of each region of fixed storage if the request has no limit.
 const FIXED_LIMIT: usize = 1024 * 1024;
 
 fn main() -> ExitCode {
@@ -70,7 +74,8 @@ fn main() -> ExitCode {
 fn serve<R: io::Read>(mut input: BufReader<R>, mut output: impl Write) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
-        // Without a whole line at hand the next read may wait, perhaps for somebody who waits for the answers.
+        // If no complete line is buffered, the next read may block until the other side has seen
+        // the answers so far.
         if !input.buffer().contains(&b'\n') {
             output.flush()?;
         }
@@ -110,8 +115,8 @@ fn answer(line: &[u8]) -> Value {
     answer
 }
 
-/// The case of a request that is an object by its outline, but with a value that Rust has no type for,
-/// such as a string with half a surrogate pair.
+/// The case of a request that has the outline of an object but contains a value that Rust has no
+/// type for, such as a string with half a surrogate pair.
 fn case_of_bad_line(line: &[u8]) -> Value {
     #[derive(Deserialize)]
     struct Outline {
@@ -204,12 +209,13 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Memory for the text and the three fields of fixed storage, `len` bytes each.
+/// Memory for fixed storage: the text and three fields, with `len` bytes each.
 fn four_regions(len: usize) -> Result<Vec<u8>, String> {
     let total = len
         .checked_mul(4)
-        .ok_or("limit: more than can be addressed")?;
-    // Asked for twice: this way says no where `vec!` would abort, and `vec!` gets zeros without writing them.
+        .ok_or("limit: exceeds the address space")?;
+    // Allocate twice: `try_reserve_exact` returns an error where `vec!` would abort, and `vec!`
+    // gets zeroed memory without writing to it.
     Vec::<u8>::new()
         .try_reserve_exact(total)
         .map_err(|error| format!("limit: {error}"))?;
@@ -227,7 +233,7 @@ struct Fields {
     event: Option<String>,
     data: Option<String>,
     id: Option<String>,
-    /// Any JSON value, so that the refusal of a bad one names its frame.
+    /// Any JSON value, so that the error for an invalid one includes the index of its frame.
     retry: Option<Value>,
     comment: Option<String>,
 }
@@ -256,7 +262,7 @@ impl Fields {
         if let Some(retry) = &self.retry {
             let millis = retry
                 .as_u64()
-                .ok_or_else(|| format!("retry: {retry} is no whole number of milliseconds"))?;
+                .ok_or_else(|| format!("retry: {retry} is not a whole number of milliseconds"))?;
             frame = frame.retry(Duration::from_millis(millis));
         }
         if let Some(comment) = &self.comment {
@@ -278,7 +284,8 @@ struct Connect {
     close_on: Option<CloseOn>,
 }
 
-/// What is asked of the machine beyond the standard. One that is not known here is refused: without it the script would be another.
+/// Options of the machine that are not in the standard. Unknown options are rejected, because
+/// ignoring them would change the meaning of the script.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Options {
@@ -295,7 +302,7 @@ struct Options {
     end_marker: Option<String>,
 }
 
-/// A status, or all from the first to the second.
+/// A status, or an inclusive range.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Statuses {
@@ -351,7 +358,7 @@ impl Options {
     }
 }
 
-/// What the driver meets when it sends a request: a response, or with `failure` none.
+/// The outcome of a request: a response, or a failure if `failure` is set.
 #[derive(Deserialize)]
 struct Response {
     failure: Option<String>,
@@ -373,20 +380,48 @@ struct CloseOn {
 }
 
 impl CloseOn {
-    fn is(&self, event: &str, data: &str) -> bool {
-        self.event == event && self.data.as_deref().is_none_or(|due| due == data)
+    fn matches(&self, event: &str, data: &str) -> bool {
+        self.event == event && self.data.as_deref().is_none_or(|expected| expected == data)
     }
 }
 
-/// A driver for the connection machine whose network is the script and whose clock does not go.
+/// A driver for the connection machine. The script takes the place of the network, and waits end
+/// immediately.
 struct Driver {
     source: EventSource<String>,
-    /// Whether the answer says where requests go.
-    tells_urls: bool,
+    /// Whether the answer includes the URL of each request.
+    reports_urls: bool,
     end_marker: Option<String>,
     close_on: Option<CloseOn>,
+    body: Body,
     requests: Vec<Value>,
     log: Vec<Value>,
+}
+
+/// The rest of the current response body.
+#[derive(Default)]
+struct Body {
+    chunks: vec::IntoIter<Vec<u8>>,
+    /// How the body ends; `None` if it stays open.
+    end: Option<Disconnect>,
+    /// Whether the connection stays open long enough to count as stable.
+    lasts: bool,
+}
+
+impl Body {
+    fn new(response: &Response) -> Result<Self, String> {
+        Ok(Self {
+            chunks: bytes(response.chunks.as_deref().unwrap_or_default())?.into_iter(),
+            end: match response.end.as_deref().unwrap_or("eof") {
+                "eof" => Some(Disconnect::EndOfBody),
+                "error" => Some(Disconnect::Network),
+                "timeout" => Some(Disconnect::Timeout),
+                "open" => None,
+                other => return Err(format!("end: {other:?} is unknown")),
+            },
+            lasts: response.lasts,
+        })
+    }
 }
 
 fn connect(request: Value) -> Result<Value, String> {
@@ -404,9 +439,10 @@ fn connect(request: Value) -> Result<Value, String> {
     }
     let mut driver = Driver {
         source,
-        tells_urls: options.is_some(),
+        reports_urls: options.is_some(),
         end_marker: options.and_then(|options| options.end_marker.clone()),
         close_on: request.close_on,
+        body: Body::default(),
         requests: Vec::new(),
         log: Vec::new(),
     };
@@ -421,57 +457,27 @@ fn connect(request: Value) -> Result<Value, String> {
 impl Driver {
     fn run(&mut self, responses: &[Response]) -> Result<(), String> {
         let mut responses = responses.iter().enumerate();
-        let mut after = Duration::ZERO;
-        let mut chunks = Vec::new().into_iter();
-        let mut end = None;
-        let mut lasts = false;
+        let mut waited = Duration::ZERO;
         loop {
             let signal = match self.source.action() {
                 Action::Connect(request) => {
-                    let mut made = describe_request(&request, after);
-                    if self.tells_urls {
+                    let mut made = describe_request(&request, waited);
+                    if self.reports_urls {
                         made["url"] = json!(request.url);
                     }
                     self.requests.push(made);
                     let Some((index, response)) = responses.next() else {
                         return Ok(());
                     };
-                    let bad = |why: String| format!("responses[{index}].{why}");
-                    match response.failure.as_deref() {
-                        Some("network") => self.source.handle_disconnect(Disconnect::Network),
-                        Some("abort") => self.source.handle_disconnect(Disconnect::Futile),
-                        Some("timeout") => self.source.handle_disconnect(Disconnect::Timeout),
-                        Some(other) => return Err(bad(format!("failure: {other:?} is unknown"))),
-                        None => {
-                            let status = response.status;
-                            let status = status.ok_or_else(|| bad("status: missing".to_owned()))?;
-                            chunks = bytes(response.chunks.as_deref().unwrap_or_default())
-                                .map_err(bad)?
-                                .into_iter();
-                            end = match response.end.as_deref().unwrap_or("eof") {
-                                "eof" => Some(Disconnect::EndOfBody),
-                                "error" => Some(Disconnect::Network),
-                                "timeout" => Some(Disconnect::Timeout),
-                                "open" => None,
-                                other => return Err(bad(format!("end: {other:?} is unknown"))),
-                            };
-                            lasts = response.lasts;
-                            for (status, url) in &response.redirects {
-                                self.source.handle_redirect(*status, url.clone());
-                            }
-                            let headers = response.headers.iter().flatten();
-                            let headers = headers.map(|(name, value)| (name, value));
-                            let url = response.url.clone();
-                            self.source.handle_response(status, url, headers)
-                        }
-                    }
+                    self.handle_response(response)
+                        .map_err(|why| format!("responses[{index}].{why}"))?
                 }
-                Action::Read(reading) => match (chunks.next(), end) {
+                Action::Read(read) => match (self.body.chunks.next(), self.body.end) {
                     (Some(chunk), _) => {
-                        self.read(&chunk);
+                        self.feed(&chunk);
                         None
                     }
-                    (None, Some(_)) if lasts && reading.stable_after.is_some() => {
+                    (None, Some(_)) if self.body.lasts && read.stable_after.is_some() => {
                         self.source.handle_stable();
                         None
                     }
@@ -479,28 +485,50 @@ impl Driver {
                     (None, None) => return Ok(()),
                 },
                 Action::Wait(wait) => {
-                    after = wait.delay;
+                    waited = wait.delay;
                     self.source.handle_wait_elapsed();
                     None
                 }
                 Action::Stop(_) => return Ok(()),
             };
             if let Some(signal) = signal {
-                self.signal(signal);
+                self.handle_signal(signal);
             }
         }
     }
 
-    fn read(&mut self, chunk: &[u8]) {
+    fn handle_response(&mut self, response: &Response) -> Result<Option<Signal>, String> {
+        let failure = match response.failure.as_deref() {
+            None => None,
+            Some("network") => Some(Disconnect::Network),
+            Some("abort") => Some(Disconnect::Futile),
+            Some("timeout") => Some(Disconnect::Timeout),
+            Some(other) => return Err(format!("failure: {other:?} is unknown")),
+        };
+        if let Some(failure) = failure {
+            return Ok(self.source.handle_disconnect(failure));
+        }
+        let status = response.status.ok_or("status: missing")?;
+        self.body = Body::new(response)?;
+        for (status, url) in &response.redirects {
+            self.source.handle_redirect(*status, url.clone());
+        }
+        let headers = response.headers.iter().flatten();
+        let headers = headers.map(|(name, value)| (name, value));
+        let url = response.url.clone();
+        Ok(self.source.handle_response(status, url, headers))
+    }
+
+    fn feed(&mut self, chunk: &[u8]) {
         let mut messages = self.source.feed(chunk);
         loop {
             match messages.next_message() {
                 Ok(Some(message)) => {
                     self.log.push(describe_message(&message));
-                    // The names of the two signals stand for those.
+                    // In `closeOn`, the names `open` and `error` mean the signals.
                     let is_signal = ["open", "error"].contains(&message.event_type);
-                    let is_due = |on: &mut CloseOn| on.is(message.event_type, message.data);
-                    let closes = !is_signal && self.close_on.take_if(is_due).is_some();
+                    let matches = |on: &mut CloseOn| on.matches(message.event_type, message.data);
+                    let closes = !is_signal && self.close_on.take_if(matches).is_some();
                     if self.end_marker.as_deref() == Some(message.data) {
                         messages.expect_end();
                     }
@@ -516,27 +544,27 @@ impl Driver {
         }
     }
 
-    fn signal(&mut self, signal: Signal) {
+    fn handle_signal(&mut self, signal: Signal) {
         let (name, ready_state) = match signal {
             Signal::Open => ("open", self.source.ready_state()),
             Signal::Error { ready_state, .. } => ("error", ready_state),
         };
         self.log
             .push(json!({ "kind": name, "readyState": ready_state as u8 }));
-        if self.close_on.take_if(|on| on.is(name, "")).is_some() {
+        if self.close_on.take_if(|on| on.matches(name, "")).is_some() {
             self.source.close();
         }
     }
 }
 
-fn describe_request(request: &Request<'_>, after: Duration) -> Value {
+fn describe_request(request: &Request<'_>, waited: Duration) -> Value {
     let headers = request
         .headers()
         .map(|(name, value)| json!([name, String::from_utf8_lossy(value)]));
     json!({
         "headers": headers.collect::<Vec<_>>(),
         "lastEventId": request.last_event_id,
-        "afterMs": milliseconds(after),
+        "afterMs": milliseconds(waited),
     })
 }
 

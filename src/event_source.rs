@@ -1,8 +1,9 @@
 //! The connection machine: what an `EventSource` does between one request and the next.
 //!
-//! It knows nothing of sockets, clocks and threads. A driver asks [`EventSource::action`] what to do
-//! and reports what happened. All inputs are applied by [`transition`](state::transition), which
-//! defines the life cycle of a connection. Invariant: only inputs change the state, queries never do.
+//! It knows nothing of sockets, clocks and threads. A driver asks [`EventSource::action`] what to
+//! do and reports what happened. All inputs are applied by [`transition`](state::transition), which
+//! defines the life cycle of a connection. Invariant: only inputs change the state, queries never
+//! do.
 
 // Modules with methods of `EventSource`, in the order in which rustdoc shows them.
 mod build;
@@ -38,8 +39,8 @@ pub use signal::{Disconnect, ReadyState, Reason, Signal};
 
 /// The standard's `EventSource` without I/O: one event stream over many connections.
 ///
-/// It has no socket, no clock and no thread. A *driver* asks [`action`](EventSource::action) what to
-/// do now, does it with whatever it has, and reports the outcome:
+/// It has no socket, no clock and no thread. A *driver* asks [`action`](EventSource::action) what
+/// to do now, does it with whatever it has, and reports the outcome:
 ///
 /// | [`Action`] | the driver | then calls |
 /// |---|---|---|
@@ -131,9 +132,9 @@ pub use signal::{Disconnect, ReadyState, Reason, Signal};
 /// ```
 ///
 /// `U` is the type in which the driver stores URLs: `String`, `&'static str`, `Arc<str>`,
-/// `url::Url`. It must return the same text each time. The final URL of a response has the same type
-/// and is stored while the origin of its messages is needed, so there is no allocation and no length
-/// limit here. `S` is the storage of the [`Decoder`].
+/// `url::Url`. It must return the same text each time. The final URL of a response has the same
+/// type and is stored while the origin of its messages is needed, so there is no allocation and no
+/// length limit here. `S` is the storage of the [`Decoder`].
 ///
 /// [`handle_response`]: EventSource::handle_response
 /// [`handle_disconnect`]: EventSource::handle_disconnect

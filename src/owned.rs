@@ -43,7 +43,8 @@ use core::iter;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnedEvent {
     /// The data, the event type and the last event ID, concatenated. The default type is stored as
-    /// the empty string, so that equal events have equal text, and because almost every event has it.
+    /// the empty string, so that equal events have equal text, and because almost every event has
+    /// it.
     text: String,
     data_len: usize,
     event_type_len: usize,
@@ -217,7 +218,8 @@ impl<'d, 'i, S: Storage> Events<'d, 'i, S> {
     /// for chunk in ["data: 1\n\ndata: too large\n\ndata: 3\n\nda", "ta: 4\n\n"] {
     ///     queue.extend(decoder.feed(chunk.as_bytes()).owned());
     /// }
-    /// let data: Vec<_> = queue.into_iter().map(|event| event.map(OwnedEvent::into_data)).collect();
+    /// let data = queue.into_iter().map(|event| event.map(OwnedEvent::into_data));
+    /// let data: Vec<_> = data.collect();
     /// assert_eq!(data[0].as_deref(), Ok("1"));
     /// assert_eq!(data[1].as_ref().unwrap_err().limit(), 4);
     /// assert_eq!(data[2].as_deref(), Ok("3"));

@@ -66,7 +66,8 @@ impl<R: Read> Reader<R> {
     ///
     /// let input = "data: too large\n\ndata: x\n\n".as_bytes();
     /// let mut reader = Reader::with_decoder(input, Decoder::with_max_event_len(4));
-    /// assert!(matches!(reader.next(), Some(Err(ReadError::TooLarge(error))) if error.limit() == 4));
+    /// let Some(Err(ReadError::TooLarge(error))) = reader.next() else { panic!() };
+    /// assert_eq!(error.limit(), 4);
     /// assert_eq!(reader.next().unwrap()?.data(), "x");
     /// # Ok::<(), ReadError>(())
     /// ```
@@ -100,8 +101,8 @@ impl<R: Read> Reader<R> {
         self
     }
 
-    /// Calls `each` with each event, without allocating, until the input ends (`Ok(None)`) or `each`
-    /// breaks with a value (`Ok(Some(value))`).
+    /// Calls `each` with each event, without allocating, until the input ends (`Ok(None)`) or
+    /// `each` breaks with a value (`Ok(Some(value))`).
     ///
     /// May be called repeatedly and mixed with iteration: it continues with the next event.
     ///
@@ -112,7 +113,8 @@ impl<R: Read> Reader<R> {
     /// ```
     /// use std::ops::ControlFlow;
     ///
-    /// let mut reader = sse_proto::Reader::new("data: 2\n\ndata: 3\n\ndata: stop\n\ndata: 4\n\n".as_bytes());
+    /// let input = "data: 2\n\ndata: 3\n\ndata: stop\n\ndata: 4\n\n".as_bytes();
+    /// let mut reader = sse_proto::Reader::new(input);
     /// let mut sum = 0;
     /// let stopped = reader.for_each_event(|event| match event {
     ///     Ok(event) if event.data == "stop" => ControlFlow::Break("on request"),
@@ -183,7 +185,8 @@ impl<R: Read> Reader<R> {
         self.inner
     }
 
-    /// Refills the buffer, whose contents were all decoded. Returns `false` at the end of the input.
+    /// Refills the buffer, whose contents were all decoded. Returns `false` at the end of the
+    /// input.
     fn fill_buffer(&mut self) -> io::Result<bool> {
         (self.start, self.end) = (0, 0);
         while !self.is_at_end {

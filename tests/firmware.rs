@@ -185,7 +185,7 @@ fn what_is_silent_or_breaks_is_lost_and_the_wait_for_the_next_grows() {
             "> ",
             OPEN,
             "message a",
-            &format!("{LOST}Network }}"),
+            &format!("{LOST}Timeout }}"),
             "> Last-Event-ID: 1",
             &format!("{LOST}Network }}"),
             "> Last-Event-ID: 1",

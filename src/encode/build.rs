@@ -77,9 +77,9 @@ impl<'a> Frame<'a> {
     /// Sets the event type.
     ///
     /// A frame with an event type is an event: if it has no data, its data becomes empty. (Without
-    /// any data, a decoder would drop the type and dispatch nothing.) The empty type is the default,
-    /// `message`, and no `event` line is written for it. Browsers also fire events of their own with
-    /// the types `open` and `error`.
+    /// any data, a decoder would drop the type and dispatch nothing.) The empty type is the
+    /// default, `message`, and no `event` line is written for it. Browsers also fire events of
+    /// their own with the types `open` and `error`.
     ///
     /// # Errors
     ///
@@ -202,8 +202,8 @@ impl<'a> Frame<'a> {
 
     /// Removes the ID, so that no `id` line is written.
     ///
-    /// For proxies that have just sent an event with the same ID: see the conversion of an [`Event`]
-    /// into a frame.
+    /// For proxies that have just sent an event with the same ID: see the conversion of an
+    /// [`Event`] into a frame.
     ///
     /// ```
     /// use sse_proto::Frame;

@@ -192,13 +192,13 @@ impl<W: Write> Encoder<W> {
 /// Writes the data of one event incrementally, with `write!` or anything else that writes text.
 /// Begin it with [`Encoder::begin_event`] and end it with [`finish`](Self::finish).
 ///
-/// The text goes to the sink immediately, line by line, without buffering. As in [`Frame::message`],
-/// CR and CRLF are decoded as LF, including a CRLF that spans two writes.
+/// The text goes to the sink immediately, line by line, without buffering. As in
+/// [`Frame::message`], CR and CRLF are decoded as LF, including a CRLF that spans two writes.
 ///
 /// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is
-/// dropped or forgotten without it, or the sink fails, the [`Encoder`] is broken and refuses further
-/// output. So an incomplete event never looks like a complete one, provided that nothing else writes
-/// to the stream.
+/// dropped or forgotten without it, or the sink fails, the [`Encoder`] is broken and refuses
+/// further output. So an incomplete event never looks like a complete one, provided that nothing
+/// else writes to the stream.
 ///
 /// Byte-oriented code such as `serde_json::to_writer` needs a small adapter:
 ///

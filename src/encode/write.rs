@@ -117,9 +117,9 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// Those of `out`. Part of the frame may have been written by then. End the stream in that case:
-    /// whatever follows would become part of the same event. [`Encoder`](crate::Encoder) enforces
-    /// this.
+    /// Those of `out`. Part of the frame may have been written by then. End the stream in that
+    /// case: whatever follows would become part of the same event. [`Encoder`](crate::Encoder)
+    /// enforces this.
     ///
     /// ```
     /// let mut body = String::new();

@@ -32,8 +32,8 @@ pub enum Action<'s> {
     /// outcome with [`handle_response`](EventSource::handle_response) or
     /// [`handle_disconnect`](EventSource::handle_disconnect).
     Connect(Request<'s>),
-    /// Read the body of the response: pass each chunk to [`feed`](EventSource::feed), and report the
-    /// end with [`handle_disconnect`](EventSource::handle_disconnect).
+    /// Read the body of the response: pass each chunk to [`feed`](EventSource::feed), and report
+    /// the end with [`handle_disconnect`](EventSource::handle_disconnect).
     Read(ReadTimeouts),
     /// Drop the connection. Wait for this time, measured from when the action first came up, and
     /// then call [`handle_wait_elapsed`](EventSource::handle_wait_elapsed). Waiting longer is

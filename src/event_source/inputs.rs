@@ -67,7 +67,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
             Input::Refused(self.reestablish_or_fail(Reason::Status(status), retry_after))
         } else if status != 200 {
             Input::Refused(Outcome::Fail(Reason::Status(status)))
-        } else if content_type.is_event_stream() {
+        } else if content_type.finish() {
             Input::Accepted
         } else if policy.retries_content_type {
             Input::Refused(self.reestablish_or_fail(Reason::ContentType, retry_after))

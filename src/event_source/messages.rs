@@ -72,8 +72,8 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         Ok(event.map(|event| Message::new(event, self.url)))
     }
 
-    /// Returns the next message, comment or `retry` line that the chunk completes: for programs that
-    /// forward streams or watch for keep-alive comments. Otherwise like [`next_message`].
+    /// Returns the next message, comment or `retry` line that the chunk completes: for programs
+    /// that forward streams or watch for keep-alive comments. Otherwise like [`next_message`].
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@ pub fn is_event_stream<V: AsRef<[u8]>>(content_type: impl IntoIterator<Item = V>
     for line in content_type {
         parser.push_line(line.as_ref());
     }
-    parser.is_event_stream()
+    parser.finish()
 }
 
 /// Incremental parser for the `Content-Type` lines of one response.
@@ -99,8 +99,8 @@ impl ContentType {
         }
     }
 
-    /// Ends the last line, and returns whether the type is `text/event-stream`.
-    pub(super) fn is_event_stream(mut self) -> bool {
+    /// Ends the last line. Returns whether the type is `text/event-stream`.
+    pub(super) fn finish(mut self) -> bool {
         self.end_element();
         self.is_event_stream
     }
@@ -179,7 +179,7 @@ mod tests {
         for line in lines {
             content_type.push_line(line);
         }
-        content_type.is_event_stream()
+        content_type.finish()
     }
 
     /// The steps of the standard, one by one, over the joined text.

@@ -41,8 +41,8 @@ impl<'u> Origin<'u> {
         Self { url }
     }
 
-    /// Whether the origin is opaque, that is, serialised as `null`. Two opaque origins are never the
-    /// same, although their serialisations are equal.
+    /// Whether the origin is opaque, that is, serialised as `null`. Two opaque origins are never
+    /// the same, although their serialisations are equal.
     ///
     /// ```
     /// # use sse_proto::Origin;
@@ -57,8 +57,8 @@ impl<'u> Origin<'u> {
     /// default port. `None` if the origin is opaque.
     fn parts(&self) -> Option<[&'u str; 5]> {
         match split_scheme(self.url) {
-            // A blob URL has the origin of the page that created it: "If scheme is not "http" and not
-            // "https", then return a new opaque origin."
+            // A blob URL has the origin of the page that created it: "If scheme is not "http" and
+            // not "https", then return a new opaque origin."
             Some((scheme, page)) if scheme.eq_ignore_ascii_case("blob") => {
                 tuple_origin(page).filter(|_| is_http(page))
             }

@@ -39,8 +39,8 @@ pub struct Request<'s> {
     /// This is the last event ID string without leading and trailing spaces and tabs: HTTP strips
     /// them anyway, so no server receives them from any client. If nothing remains, it is empty.
     pub last_event_id: Option<&'s str>,
-    /// `true` if there is a last event ID that no header can carry, so that the server will not know
-    /// where to resume.
+    /// `true` if there is a last event ID that no header can carry, so that the server will not
+    /// know where to resume.
     ///
     /// This is the case if the ID contains a control character or is longer than
     /// [`max_last_event_id_len`](crate::EventSource::max_last_event_id_len). The request is made

@@ -77,8 +77,9 @@ impl RetryPolicy {
         }
     }
 
-    /// Creates a policy that never reconnects: for a stream whose request cannot be repeated, such as a
-    /// file, a `ReadableStream` or the response to a `POST`. Its end, and any failure, is permanent.
+    /// Creates a policy that never reconnects: for a stream whose request cannot be repeated, such
+    /// as a file, a `ReadableStream` or the response to a `POST`. Its end, and any failure, is
+    /// permanent.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -99,8 +100,8 @@ impl RetryPolicy {
         }
     }
 
-    /// Sets the reconnection time that applies until the server sends one with `retry`. The default is
-    /// 3 seconds.
+    /// Sets the reconnection time that applies until the server sends one with `retry`. The default
+    /// is 3 seconds.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -145,10 +146,10 @@ impl RetryPolicy {
     /// Sets the maximum wait, including jitter, to guard against a server that sends
     /// `retry: 18446744073709551615`. There is no maximum by default.
     ///
-    /// It overrides everything else, including [`min_delay`](RetryPolicy::min_delay), `Retry-After` and
-    /// the server's `retry`. In that it departs from the standard, which allows a wait to be longer than
-    /// the reconnection time, but not shorter. Without a maximum, a driver that adds the wait to an
-    /// instant must check for overflow.
+    /// It overrides everything else, including [`min_delay`](RetryPolicy::min_delay), `Retry-After`
+    /// and the server's `retry`. In that it departs from the standard, which allows a wait to be
+    /// longer than the reconnection time, but not shorter. Without a maximum, a driver that adds
+    /// the wait to an instant must check for overflow.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -174,8 +175,8 @@ impl RetryPolicy {
     /// reconnection time of 0 counts as 1 ms here.
     ///
     /// The failure count is reset when a connection delivers a message, or, with
-    /// [`stable_after`](RetryPolicy::stable_after), when it has been open for that time. A connection
-    /// that opens and ends at once is another failure. For other criteria, call
+    /// [`stable_after`](RetryPolicy::stable_after), when it has been open for that time. A
+    /// connection that opens and ends at once is another failure. For other criteria, call
     /// [`reset_backoff`](crate::EventSource::reset_backoff). The wait is never shorter than the
     /// reconnection time, even if that exceeds `cap`.
     ///
@@ -222,9 +223,9 @@ impl RetryPolicy {
     /// Resets the failure count when a connection has been open for `time`, instead of at its first
     /// message.
     ///
-    /// Without this, a server that accepts, sends one event and fails is retried again and again without
-    /// any [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells the driver when
-    /// to call [`handle_stable`](crate::EventSource::handle_stable).
+    /// Without this, a server that accepts, sends one event and fails is retried again and again
+    /// without any [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells
+    /// the driver when to call [`handle_stable`](crate::EventSource::handle_stable).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -232,7 +233,10 @@ impl RetryPolicy {
     /// use std::time::Duration;
     ///
     /// let second = Duration::from_secs(1);
-    /// let policy = RetryPolicy::new().reconnection_time(second).backoff(60 * second).stable_after(5 * second);
+    /// let policy = RetryPolicy::new()
+    ///     .reconnection_time(second)
+    ///     .backoff(60 * second)
+    ///     .stable_after(5 * second);
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let mut delays = vec![];
     /// for lasts in [false, false, true, false] {
@@ -257,8 +261,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Gives up after `count` consecutive failures, with [`Reason::GaveUp`](crate::Reason::GaveUp). There
-    /// is no limit by default. With 0 or 1, the first failure is final.
+    /// Gives up after `count` consecutive failures, with [`Reason::GaveUp`](crate::Reason::GaveUp).
+    /// There is no limit by default. With 0 or 1, the first failure is final.
     ///
     /// See [`backoff`](RetryPolicy::backoff) for what resets the count.
     ///
@@ -291,12 +295,13 @@ impl RetryPolicy {
 
 // Which responses are retried although the standard fails the connection.
 impl RetryPolicy {
-    /// Also reconnects after a response with one of these statuses, which is a permanent failure in the
-    /// standard. The wait is at least the response's `Retry-After`.
+    /// Also reconnects after a response with one of these statuses, which is a permanent failure in
+    /// the standard. The wait is at least the response's `Retry-After`.
     ///
-    /// `Retry-After` is parsed as a number of seconds. A date would need a clock: a driver that has one
-    /// may replace the date by the number. Three kinds of values have no effect here: 200; 204, with which
-    /// a server stops its clients; and numbers that are no status (below 100, or 1000 and above).
+    /// `Retry-After` is parsed as a number of seconds. A date would need a clock: a driver that has
+    /// one may replace the date by the number. Three kinds of values have no effect here: 200; 204,
+    /// with which a server stops its clients; and numbers that are no status (below 100, or 1000
+    /// and above).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -347,8 +352,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Like [`statuses`](RetryPolicy::statuses), for each status for which `is_retried` returns `true`.
-    /// It is called immediately, once for each status.
+    /// Like [`statuses`](RetryPolicy::statuses), for each status for which `is_retried` returns
+    /// `true`. It is called immediately, once for each status.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -371,11 +376,11 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets whether to reconnect after a response with a content type other than `text/event-stream`,
-    /// which is a permanent failure in the standard; the default is `false`.
+    /// Sets whether to reconnect after a response with a content type other than
+    /// `text/event-stream`, which is a permanent failure in the standard; the default is `false`.
     ///
-    /// This is for servers behind a proxy that responds with its own page and status 200 while they are
-    /// down. `Retry-After` applies as in [`statuses`](RetryPolicy::statuses).
+    /// This is for servers behind a proxy that responds with its own page and status 200 while they
+    /// are down. `Retry-After` applies as in [`statuses`](RetryPolicy::statuses).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

@@ -87,8 +87,8 @@ pub enum Disconnect {
     /// The time limit of [`Request::timeout`](crate::Request::timeout) or
     /// [`ReadTimeouts::timeout`](crate::ReadTimeouts::timeout) has expired.
     Timeout,
-    /// A failure after which another attempt would be futile or is unwanted: blocked by a policy, an
-    /// untrusted certificate, aborted by the user.
+    /// A failure after which another attempt would be futile or is unwanted: blocked by a policy,
+    /// an untrusted certificate, aborted by the user.
     Futile,
 }
 
