@@ -90,7 +90,7 @@ impl<'a> Frame<'a> {
     ///
     /// const PING: Frame<'_> = match Frame::new().event("ping") {
     ///     Ok(frame) => frame,
-    ///     Err(_) => panic!("no event type"),
+    ///     Err(_) => panic!("invalid event type"),
     /// };
     /// assert_eq!(PING.to_string(), "event: ping\ndata: \n\n");
     ///
@@ -111,8 +111,8 @@ impl<'a> Frame<'a> {
 
     /// Sets the ID, which a client sends as `Last-Event-ID` when it reconnects.
     ///
-    /// The ID applies to this event and all later ones. An empty ID is written, and resets the ID
-    /// to none. A frame with only an ID updates the client's position without an event (not in
+    /// The ID applies to this event and to those after it. An empty ID is written, and resets the
+    /// ID to none. A frame with only an ID updates the client's position without an event (not in
     /// every browser).
     ///
     /// Avoid spaces and tabs at either end of an ID: HTTP strips them from the header, so no client
@@ -146,7 +146,7 @@ impl<'a> Frame<'a> {
     /// It is written in whole milliseconds, rounded up so that no client reconnects earlier than
     /// requested, and capped at `u64::MAX` milliseconds.
     ///
-    /// Keep it between 1 and 2147483647 ms: with 0 or a greater value, some clients reconnect
+    /// Keep it between 1 and 2147483647 ms: with 0, or with a greater value, some clients reconnect
     /// without any wait, or never. Set it on a frame with data: some clients ignore a `retry` line
     /// in a block without an event.
     ///
