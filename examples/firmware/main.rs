@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
         let mut received = seen.iter_mut();
         loop {
             let millis = start.elapsed().as_millis() as u32;
-            let random = millis.wrapping_mul(0x9E37_79B9); // on a chip, use its random number generator
+            let random = millis.wrapping_mul(0x9E37_79B9); // a chip has a better source
             let signal = client.poll(millis, random, |message: Message<'_>| {
                 println!("  {} {}", message.event_type, message.data);
                 if let (Some(seen), Ok(value)) = (received.next(), message.data.parse()) {

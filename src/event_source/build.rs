@@ -35,7 +35,7 @@ impl<U: AsRef<str>> EventSource<U> {
 }
 
 impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
-    /// Creates an event source for `url` with this decoder: to use another limit,
+    /// Creates an event source for `url` with this decoder, to use another limit,
     /// [`Fixed`](crate::Fixed) memory, or a stored last event ID.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl<U, S> EventSource<U, S> {
         self
     }
 
-    /// Sets the time without the head of a response after which a request counts as lost. There is
+    /// Sets how long to wait for the head of a response before the request counts as lost. There is
     /// no timeout by default.
     ///
     /// [`Action::Connect`] passes it to the driver, which has the clock. Some servers respond only
@@ -176,8 +176,8 @@ impl<U, S> EventSource<U, S> {
         self
     }
 
-    /// Sets the time without a byte of the body after which a connection counts as lost. There is
-    /// no timeout by default.
+    /// Sets how long to wait for the next byte of the body before the connection counts as lost.
+    /// There is no timeout by default.
     ///
     /// Any byte counts, so a server can keep a connection alive with comments. Without a timeout,
     /// nothing detects a server that disappeared silently, or a proxy that forgot the connection.
@@ -203,9 +203,9 @@ impl<U, S> EventSource<U, S> {
 
     /// Sets whether requests have the header `Cache-Control`. The default is `true`.
     ///
-    /// In a browser's `fetch`, this header triggers a preflight request for another origin, which
-    /// many servers reject. In that case pass `false`, and set the request's cache mode to
-    /// `no-store`, which has the same effect.
+    /// In a browser's `fetch`, this header triggers a preflight request if the URL has another
+    /// origin, and many servers reject that. In a browser, pass `false` and set the request's cache
+    /// mode to `no-store`, which has the same effect.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

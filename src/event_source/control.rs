@@ -30,10 +30,10 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
         let _none = self.apply(Input::Close);
     }
 
-    /// Requests another connection now, because what the wait was for has happened (the network is
-    /// back, there is a new token), or to replace the open connection.
+    /// Reconnects now: ends a wait that has become pointless (the network is back, there is a new
+    /// token), or replaces the open connection.
     ///
-    /// This ends a wait. An open connection is lost: this returns the `error` for that
+    /// If a connection is open, it is lost: this returns the `error` for that
     /// ([`Reason::Reconnect`]), but no failure is counted and there is no wait. A pending request
     /// continues. After `close`, this has no effect.
     ///
@@ -135,8 +135,8 @@ impl<U, S> EventSource<U, S> {
     /// Resets the failure count: the next wait of [`RetryPolicy::backoff`], or the current one, is
     /// as short as the first.
     ///
-    /// A message does this automatically. Call this if something else shows that the connection
-    /// works, for example a keep-alive comment, or an hour without a failure.
+    /// A message does this automatically. Call it if something else shows that the connection
+    /// works: a keep-alive comment, or an hour of silence on an open connection.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

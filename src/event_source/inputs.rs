@@ -91,9 +91,9 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// A driver that follows redirects itself calls this for each of them before
     /// [`handle_response`](EventSource::handle_response), which then needs no final URL.
-    /// [`ReconnectTo::PermanentUrl`] requires it. If a redirect changes where the next request
-    /// goes, it does so immediately, whatever the response will be. Has no effect unless a request
-    /// is pending.
+    /// [`ReconnectTo::PermanentUrl`] requires these calls. If a redirect changes where the next
+    /// request goes, it does so immediately, whatever the response will be. Has no effect unless a
+    /// request is pending.
     ///
     /// The URL is not checked. The driver should validate it ([`Origin`] helps), follow at most 20
     /// redirects, and send no credentials to another origin.

@@ -106,6 +106,8 @@ impl ContentType {
     }
 
     fn push_byte(&mut self, byte: u8) {
+        use Position::{AfterSubtype, Invalid, Parameters, Slash, Start, Subtype, Type};
+
         match (self.quoting, byte) {
             (Quoting::Unquoted, b',') => return self.end_element(),
             (Quoting::Unquoted, b'"') => self.quoting = Quoting::Quoted,
@@ -115,7 +117,6 @@ impl ContentType {
             (Quoting::Quoted, _) => {}
             (Quoting::Escape, _) => self.quoting = Quoting::Quoted,
         }
-        use Position::{AfterSubtype, Invalid, Parameters, Slash, Start, Subtype, Type};
         self.position = match (self.position, byte) {
             (Start, _) if is_white_space(byte) => Start,
             (Start | Type, _) if is_token(byte) => self.push_essence(byte, Type),
