@@ -177,7 +177,7 @@ impl<U, S> EventSource<U, S> {
         let (state, signal) = transition(self.state, input);
         // An end that was expected or requested is not a failure.
         let was_expected = match input {
-            Input::Ended(Outcome::Reestablish { .. }) => self.state.is_end_expected(),
+            Input::Ended(Outcome::Reestablish(..)) => self.state.is_end_expected(),
             Input::Reconnect => true,
             _ => false,
         };

@@ -248,10 +248,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
             (true, false) if self.retry_policy.reached_max_failures(failures) => {
                 Outcome::Fail(Reason::GaveUp(failures))
             }
-            (true, _) => Outcome::Reestablish {
-                reason,
-                retry_after,
-            },
+            (true, _) => Outcome::Reestablish(reason, retry_after),
         }
     }
 }

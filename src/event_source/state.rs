@@ -65,11 +65,8 @@ pub(super) enum Input {
 /// What follows the loss of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome {
-    Reestablish {
-        reason: Reason,
-        /// The minimum wait, regardless of the reconnection time.
-        retry_after: Duration,
-    },
+    /// With the minimum wait, regardless of the reconnection time.
+    Reestablish(Reason, Duration),
     Fail(Reason),
     /// The end was expected, and the policy allows no further request.
     Finish,
@@ -88,20 +85,8 @@ pub(super) fn transition(state: State, input: Input) -> (State, Option<Signal>) 
         (Connecting, Accepted) => (State::OPEN, Some(Signal::Open)),
 
         // "Reestablish the connection"
-        (
-            Connecting,
-            Refused(Reestablish {
-                reason,
-                retry_after,
-            }),
-        )
-        | (
-            Connecting | Open { .. },
-            Ended(Reestablish {
-                reason,
-                retry_after,
-            }),
-        ) => (
+        (Connecting, Refused(Reestablish(reason, retry_after)))
+        | (Connecting | Open { .. }, Ended(Reestablish(reason, retry_after))) => (
             Waiting { retry_after },
             Some(error(ReadyState::Connecting, reason)),
         ),
