@@ -1,13 +1,13 @@
 //! The encoder: frames in, the bytes of an event stream out.
 //!
-//! [`Frame`] is validated text: `build` constructs it. Only `pieces` knows its syntax, and `write`
-//! builds every output on that. [`Encoder`] writes frames to one stream, and events whose data is
-//! generated incrementally.
+//! [`Frame`] is validated text, constructed in `builder`. Only `pieces` knows its syntax, and
+//! `write` builds every output on that. [`Encoder`] writes frames to one stream, and events whose
+//! data is generated incrementally.
 //!
 //! Invariant: the event type of a frame contains no CR or LF, its ID no CR, LF or NUL, and a frame
 //! with an event type has data.
 
-mod build;
+mod builder;
 mod encoder;
 mod error;
 mod pieces;

@@ -6,7 +6,7 @@
 //! do.
 
 // Modules with methods of `EventSource`, in the order in which rustdoc shows them.
-mod build;
+mod builder;
 
 mod action;
 mod inputs;
