@@ -178,7 +178,7 @@ impl<W: Write> Encoder<W> {
     fn write(&mut self, text: &str) -> fmt::Result {
         let result = match self.state {
             State::Failed => Err(fmt::Error),
-            // A sink may take an empty write for the end.
+            // A sink may interpret an empty write as the end.
             _ if text.is_empty() => Ok(()),
             State::BetweenFrames | State::InFrame => self.sink.write_str(text),
         };

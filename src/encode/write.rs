@@ -130,7 +130,7 @@ impl<'a> Frame<'a> {
     pub fn encode_to_fmt<W: fmt::Write + ?Sized>(&self, out: &mut W) -> fmt::Result {
         let mut result = Ok(());
         pieces::for_each_piece(self, self.is_single_line(), |piece| {
-            // A sink may take an empty write for the end.
+            // A sink may interpret an empty write as the end.
             if result.is_ok() && !piece.is_empty() {
                 result = out.write_str(piece);
             }

@@ -54,7 +54,8 @@ pub(super) struct Location<U> {
     original: U,
     /// The target of permanent redirects.
     permanent: Option<U>,
-    /// The target of the last redirect, or the final URL, if it is not stored in `permanent`.
+    /// The target of the last redirect, the final URL, or a replaced original URL, unless it is
+    /// stored in `permanent`.
     latest: Option<U>,
     /// Where the next request goes.
     request: Slot,

@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 /// default of the scheme.
 ///
 /// It borrows from the URL and needs no memory of its own. `Display` writes it, and it can be
-/// compared with text. Letters are lowercased; default ports, user names and passwords are
+/// compared with text. ASCII letters are lowercased; default ports, user names and passwords are
 /// removed. A URL without an origin (`file:`, `data:`, an invalid URL) has an opaque origin:
 /// `null`.
 ///
