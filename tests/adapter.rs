@@ -1,4 +1,4 @@
-//! `examples/adapter.rs` as a test suite meets it: the real program in a child process, held against the protocol.
+//! `examples/adapter` as a test suite meets it: the real program in a child process, held against the protocol.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]

@@ -1,4 +1,4 @@
-//! `examples/adapter.rs` under the runner of the conformance suite: what others would see who hold this crate against the corpus.
+//! `examples/adapter` under the runner of the conformance suite: what others would see who hold this crate against the corpus.
 #![cfg(feature = "alloc")]
 
 #[path = "support/program.rs"]
