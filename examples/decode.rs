@@ -1,7 +1,7 @@
 //! `decode` prints the events of a stream as they arrive.
 //!
 //! ```text
-//! $ cargo run --example decode                                   # a demo stream that comes with it
+//! $ cargo run --example decode                     # an included demo stream
 //! $ cargo run --example decode recorded.sse
 //! $ curl -sN https://example.com/events | cargo run --example decode -
 //! ```
@@ -14,7 +14,7 @@ use std::{
 
 use sse_proto::{Decoder, Event};
 
-/// A stream in the shape of an LLM API.
+/// A stream like that of an LLM API.
 const DEMO: &[u8] = include_bytes!("data/llm-chat.sse");
 
 fn main() -> io::Result<()> {
@@ -39,14 +39,15 @@ fn decode(mut input: impl Read) -> io::Result<()> {
         loop {
             match events.next_event() {
                 Ok(Some(event)) => print(event)?,
-                Ok(None) => break, // the end of the chunk
-                Err(too_large) => writeln!(io::stderr(), "decode: {too_large}")?, // then comes the next event
+                Ok(None) => break, // the chunk was read completely
+                // The event is skipped. The next call returns the one after it.
+                Err(too_large) => writeln!(io::stderr(), "decode: {too_large}")?,
             }
         }
     }
 }
 
-/// Prints the type and the ID and, indented below them, the data.
+/// Prints the type and the ID, and below them the data, indented.
 fn print(event: Event<'_>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     write!(output, "{}", printable(event.event_type))?;

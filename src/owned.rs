@@ -1,4 +1,4 @@
-//! Events that own their text, for channels, queues and threads; and the ways to get them in one call.
+//! Events that own their text, and iterators over them.
 
 use crate::storage::Storage;
 use crate::{Decoder, Event, EventTooLarge, Events, reserve};
@@ -6,9 +6,10 @@ use alloc::string::String;
 use core::fmt;
 use core::iter;
 
-/// An [`Event`] that owns its text: it can be kept, sent to another thread, put into a queue.
+/// An [`Event`] that owns its text, so that it can be stored, queued or sent to another thread.
 ///
-/// Making one costs one allocation of the length of its texts; a borrowed [`Event`] costs none.
+/// Creating one takes a single allocation of exactly the length of its text; a borrowed [`Event`]
+/// needs none.
 ///
 /// ```
 /// use sse_proto::{Decoder, OwnedEvent};
@@ -26,8 +27,8 @@ use core::iter;
 /// # Ok::<(), sse_proto::EventTooLarge>(())
 /// ```
 ///
-/// With the feature `serde`, `Event` and `OwnedEvent` are serialized as a struct of three strings,
-/// and `OwnedEvent` is deserialized from one:
+/// With the feature `serde`, `Event` and `OwnedEvent` serialize as a struct of three strings, and
+/// `OwnedEvent` deserializes from one:
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -41,14 +42,15 @@ use core::iter;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OwnedEvent {
-    /// The data, the event type and the last event ID, one after another. The default type is not
-    /// written down: that equal events have equal text, and as almost every event has it.
+    /// The data, the event type and the last event ID, concatenated. The default type is stored as
+    /// the empty string, so that equal events have equal text, and because almost every event has
+    /// it.
     text: String,
     data_len: usize,
     event_type_len: usize,
 }
 
-/// The event type of an event without one.
+/// The type of an event without an `event` field.
 const DEFAULT_TYPE: &str = "message";
 
 impl OwnedEvent {
@@ -104,7 +106,7 @@ impl OwnedEvent {
         self.text.get(start..).unwrap_or_default()
     }
 
-    /// Borrows the same event.
+    /// Borrows the event.
     ///
     /// ```
     /// use sse_proto::{Decoder, OwnedEvent};
@@ -124,7 +126,7 @@ impl OwnedEvent {
         }
     }
 
-    /// The data alone, in the memory of the event: nothing is copied.
+    /// Converts the event into its data, without copying.
     ///
     /// ```
     /// let event = sse_proto::decode_all(b"event: delta\ndata: hello\n\n").next().unwrap();
@@ -133,7 +135,7 @@ impl OwnedEvent {
     /// ```
     pub fn into_data(mut self) -> String {
         let len = self.data_len;
-        // Always so; `truncate` asserts it.
+        // Always true. `truncate` panics otherwise, and the compiler cannot rule that out.
         if len <= self.text.len() && self.text.is_char_boundary(len) {
             self.text.truncate(len);
         }
@@ -188,7 +190,7 @@ mod serde_impls {
     }
 }
 
-/// The events of a chunk as an iterator, made by [`Events::owned`].
+/// Iterator over the events of a chunk, returned by [`Events::owned`].
 ///
 /// ```
 /// let mut decoder = sse_proto::Decoder::new();
@@ -198,14 +200,14 @@ mod serde_impls {
 /// # Ok::<(), sse_proto::EventTooLarge>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "a chunk is read only as far as its iterator is asked"]
+#[must_use = "a chunk is read only as far as its iterator is advanced"]
 pub struct OwnedEvents<'d, 'i, S>(Events<'d, 'i, S>);
 
 impl<'d, 'i, S: Storage> Events<'d, 'i, S> {
-    /// The events as an iterator, each with its own text; an event too large is one item among the
-    /// others.
+    /// Returns an iterator over the events as [`OwnedEvent`]s. An event that is too large is an
+    /// error item among the others.
     ///
-    /// This is the loop that loses nothing: it reads the whole chunk, whatever the items are.
+    /// Iteration continues after such an error, so a loop over all items reads the whole chunk.
     ///
     /// ```
     /// use sse_proto::{Decoder, OwnedEvent};
@@ -216,7 +218,8 @@ impl<'d, 'i, S: Storage> Events<'d, 'i, S> {
     /// for chunk in ["data: 1\n\ndata: too large\n\ndata: 3\n\nda", "ta: 4\n\n"] {
     ///     queue.extend(decoder.feed(chunk.as_bytes()).owned());
     /// }
-    /// let data: Vec<_> = queue.into_iter().map(|event| event.map(OwnedEvent::into_data)).collect();
+    /// let data = queue.into_iter().map(|event| event.map(OwnedEvent::into_data));
+    /// let data: Vec<_> = data.collect();
     /// assert_eq!(data[0].as_deref(), Ok("1"));
     /// assert_eq!(data[1].as_ref().unwrap_err().limit(), 4);
     /// assert_eq!(data[2].as_deref(), Ok("3"));
@@ -228,7 +231,7 @@ impl<'d, 'i, S: Storage> Events<'d, 'i, S> {
 }
 
 impl<'i, S: Storage> OwnedEvents<'_, 'i, S> {
-    /// The part of the chunk that was not read yet: see [`Events::rest`].
+    /// Returns the part of the chunk that was not read yet: see [`Events::rest`].
     pub fn rest(&self) -> &'i [u8] {
         self.0.rest()
     }
@@ -248,11 +251,11 @@ impl<S: Storage> Iterator for OwnedEvents<'_, '_, S> {
 
 impl<S: Storage> iter::FusedIterator for OwnedEvents<'_, '_, S> {}
 
-/// The events of a whole body that is in memory.
+/// Decodes the events of a complete body in memory.
 ///
-/// An event that the end of the body cuts short is dropped, as the standard wants it;
-/// [`Decoder::finish`] can hand it over. There is no limit: each event is decoded when it is asked
-/// for, and is no larger than the body allows.
+/// An event that is truncated by the end of the body is dropped, as the standard requires;
+/// [`Decoder::finish`] can return it. There is no size limit: events are decoded one at a time, and
+/// none is larger than the body.
 ///
 /// ```
 /// let body = b"event: add\ndata: 1\n\nevent: add\ndata: 2\n\ndata: cut sh";

@@ -1,4 +1,4 @@
-//! Events from a `std::io::Read`: a file, a socket, the body of a blocking HTTP client.
+//! Events from a [`Read`]: a file, a socket, the body of a blocking HTTP client.
 
 use crate::{Decoder, Event, EventTooLarge, OwnedEvent};
 use core::fmt;
@@ -9,17 +9,18 @@ use std::boxed::Box;
 use std::io::{self, Read};
 use std::vec;
 
-/// The events of a [`Read`]: a file, a socket, standard input, the body of a blocking HTTP client.
+/// Reads events from a [`Read`]: a file, a socket, standard input, the body of a blocking HTTP
+/// client.
 ///
-/// It is an iterator of [`OwnedEvent`]s, and [`for_each_event`](Self::for_each_event) lends each event
-/// without an allocation. Each event comes as soon as its last byte was read; a read that brings a part
-/// of an event only is followed by the next one.
+/// It is an iterator over [`OwnedEvent`]s. [`for_each_event`](Self::for_each_event) passes borrowed
+/// events instead, without allocating. Each event is returned as soon as its last byte was read. If
+/// a read returns only part of an event, another read follows.
 ///
-/// The iterator goes on after an error: an event too large is skipped, and after an error of the
-/// reader the next call reads again, as from the reader itself. [`io::ErrorKind::Interrupted`] is no
-/// error. It ends for good when the reader does.
+/// The iterator continues after an error: an event that is too large is skipped, and after an I/O
+/// error the next call reads again. [`io::ErrorKind::Interrupted`] is handled internally. Once the
+/// input has ended, the iterator is finished.
 ///
-/// It has a buffer of 16 KiB; a `BufReader` below it is of no use.
+/// It has a buffer of 16 KiB, so wrapping the input in a `BufReader` has no benefit.
 ///
 /// ```
 /// use sse_proto::{ReadError, Reader};
@@ -37,17 +38,17 @@ pub struct Reader<R> {
     inner: R,
     decoder: Decoder,
     buffer: Box<[u8]>,
-    /// The part of the buffer that was read and not decoded.
+    /// The part of the buffer that was read but not yet decoded is `start..end`.
     start: usize,
     end: usize,
     finish_at_end: bool,
     is_at_end: bool,
 }
 
-const CAPACITY: usize = 16 * 1024;
+const BUFFER_LEN: usize = 16 * 1024;
 
 impl<R: Read> Reader<R> {
-    /// Reads the events of `inner`, each of up to 16 MiB.
+    /// Creates a reader for events of up to 16 MiB.
     ///
     /// ```
     /// let mut reader = sse_proto::Reader::new("data: x\n\n".as_bytes());
@@ -58,14 +59,15 @@ impl<R: Read> Reader<R> {
         Self::with_decoder(inner, Decoder::new())
     }
 
-    /// Reads the events of `inner` with a decoder that has a limit or a last event ID of its own.
+    /// Creates a reader with this decoder, to set a limit or a last event ID.
     ///
     /// ```
     /// use sse_proto::{Decoder, ReadError, Reader};
     ///
     /// let input = "data: too large\n\ndata: x\n\n".as_bytes();
     /// let mut reader = Reader::with_decoder(input, Decoder::with_max_event_len(4));
-    /// assert!(matches!(reader.next(), Some(Err(ReadError::TooLarge(error))) if error.limit() == 4));
+    /// let Some(Err(ReadError::TooLarge(error))) = reader.next() else { panic!() };
+    /// assert_eq!(error.limit(), 4);
     /// assert_eq!(reader.next().unwrap()?.data(), "x");
     /// # Ok::<(), ReadError>(())
     /// ```
@@ -73,7 +75,7 @@ impl<R: Read> Reader<R> {
         Self {
             inner,
             decoder,
-            buffer: vec![0; CAPACITY].into_boxed_slice(),
+            buffer: vec![0; BUFFER_LEN].into_boxed_slice(),
             start: 0,
             end: 0,
             finish_at_end: false,
@@ -81,8 +83,9 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Whether to hand out an event that the end of the input cuts short, against the standard: for
-    /// servers that forget the last blank line. See [`Decoder::finish`].
+    /// Sets whether to return an event that is truncated by the end of the input, contrary to the
+    /// standard; the default is `false`. This is for servers that omit the last blank line. See
+    /// [`Decoder::finish`].
     ///
     /// ```
     /// let input = "data: no blank line".as_bytes();
@@ -98,19 +101,20 @@ impl<R: Read> Reader<R> {
         self
     }
 
-    /// Lends each event to `each`, without an allocation, until the input ends (`Ok(None)`) or `each`
-    /// breaks with a value.
+    /// Calls `each` with each event, without allocating, until the input ends (`Ok(None)`) or
+    /// `each` breaks with a value (`Ok(Some(value))`).
     ///
-    /// It may be called again, and mixed with the iterator: it goes on with the next event.
+    /// May be called repeatedly and mixed with iteration: it continues with the next event.
     ///
     /// # Errors
     ///
-    /// Those of the reader. An event too large is handed to `each`.
+    /// I/O errors of the input. An event that is too large is passed to `each` as an error.
     ///
     /// ```
     /// use std::ops::ControlFlow;
     ///
-    /// let mut reader = sse_proto::Reader::new("data: 2\n\ndata: 3\n\ndata: stop\n\ndata: 4\n\n".as_bytes());
+    /// let input = "data: 2\n\ndata: 3\n\ndata: stop\n\ndata: 4\n\n".as_bytes();
+    /// let mut reader = sse_proto::Reader::new(input);
     /// let mut sum = 0;
     /// let stopped = reader.for_each_event(|event| match event {
     ///     Ok(event) if event.data == "stop" => ControlFlow::Break("on request"),
@@ -137,7 +141,7 @@ impl<R: Read> Reader<R> {
                     return Ok(Some(value));
                 }
             }
-            if !self.read()? {
+            if !self.fill_buffer()? {
                 return Ok(match self.finish() {
                     Some(event) => each(event).break_value(),
                     None => None,
@@ -146,8 +150,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The last event ID string, as of the events that were handed out and the blank lines before
-    /// them: what a request sends as `Last-Event-ID` to go on from here.
+    /// The last event ID string after the events returned so far and the blank lines before them:
+    /// what a request sends as `Last-Event-ID` to resume here.
     ///
     /// ```
     /// let mut reader = sse_proto::Reader::new("id: 1\ndata: x\n\nid: 2\ndata: y\n\n".as_bytes());
@@ -171,7 +175,7 @@ impl<R: Read> Reader<R> {
         self.decoder.reconnection_time()
     }
 
-    /// The reader below. What was read from it and not decoded is lost.
+    /// Returns the input. Bytes that were read but not yet decoded are lost.
     ///
     /// ```
     /// let reader = sse_proto::Reader::new("data: x\n\n".as_bytes());
@@ -181,8 +185,9 @@ impl<R: Read> Reader<R> {
         self.inner
     }
 
-    /// Reads the next bytes in place of those that were decoded. `false`: there are none.
-    fn read(&mut self) -> io::Result<bool> {
+    /// Refills the buffer, whose contents were all decoded. Returns `false` at the end of the
+    /// input.
+    fn fill_buffer(&mut self) -> io::Result<bool> {
         (self.start, self.end) = (0, 0);
         while !self.is_at_end {
             match self.inner.read(&mut self.buffer) {
@@ -198,7 +203,7 @@ impl<R: Read> Reader<R> {
         Ok(false)
     }
 
-    /// The input has ended: the event that the end has cut short, if it is asked for.
+    /// Ends the stream, and returns the truncated event if `finish_at_end` is set.
     fn finish(&mut self) -> Option<Result<Event<'_>, EventTooLarge>> {
         if !self.finish_at_end {
             self.decoder.reset();
@@ -228,7 +233,7 @@ impl<R: Read> Iterator for Reader<R> {
                 self.start = self.end - events.rest().len();
                 return Some(event.map_err(ReadError::TooLarge));
             }
-            match self.read() {
+            match self.fill_buffer() {
                 Ok(true) => {}
                 Ok(false) => {
                     let event = self.finish()?;
@@ -242,7 +247,7 @@ impl<R: Read> Iterator for Reader<R> {
 
 impl<R: Read> FusedIterator for Reader<R> {}
 
-/// Why a [`Reader`] has no event, this time.
+/// The error of a [`Reader`].
 ///
 /// ```
 /// use sse_proto::{ReadError, Reader};
@@ -263,9 +268,9 @@ impl<R: Read> FusedIterator for Reader<R> {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The reader below failed. The next call reads from it again.
+    /// Reading from the input failed. The next call reads again.
     Io(io::Error),
-    /// An event was larger than the limit. It was skipped, and the next call goes on after it.
+    /// An event was larger than the limit. It was skipped; the next call returns the one after it.
     TooLarge(EventTooLarge),
 }
 

@@ -1,23 +1,23 @@
-//! How strings and byte vectors grow here: as they do by themselves, but without a panic.
+//! Growing strings and byte vectors without a panic in the compiled code.
 //!
-//! A `Vec` panics where it would need more memory than there can be. Whoever has that much to hold
-//! runs out of memory first; so it is taken for that, and ends in [`handle_alloc_error`] as every
-//! failed allocation does. What is asked twice below is asked for the compiler: where it sees that
-//! there is room, no panic is left in the program.
+//! A `Vec` panics if its capacity would overflow `isize::MAX`. Memory runs out before that, so this
+//! case is treated like any failed allocation and ends in [`handle_alloc_error`]. The capacity
+//! checks that look redundant below are for the compiler: they prove that there is capacity, so
+//! that it removes the panicking path.
 
 use alloc::{alloc::handle_alloc_error, collections::TryReserveError, string::String, vec::Vec};
 use core::alloc::Layout;
 
 pub(crate) trait Buffer {
-    /// Bytes that can be appended without growth.
-    fn room(&self) -> usize;
+    /// The number of bytes that can be appended without reallocation.
+    fn spare_capacity(&self) -> usize;
     fn try_reserve(&mut self, additional: usize) -> Result<(), TryReserveError>;
     fn append(&mut self, text: &str);
 }
 
 impl Buffer for String {
     #[inline(always)]
-    fn room(&self) -> usize {
+    fn spare_capacity(&self) -> usize {
         self.capacity() - self.len()
     }
 
@@ -33,7 +33,7 @@ impl Buffer for String {
 
 impl Buffer for Vec<u8> {
     #[inline(always)]
-    fn room(&self) -> usize {
+    fn spare_capacity(&self) -> usize {
         self.capacity() - self.len()
     }
 
@@ -47,37 +47,37 @@ impl Buffer for Vec<u8> {
     }
 }
 
-/// Makes room for so many bytes more, and for more than that if it has to grow.
+/// Reserves capacity for at least `additional` more bytes; amortised, like `Vec::reserve`.
 #[inline(always)]
 pub(crate) fn reserve(buffer: &mut impl Buffer, additional: usize) {
-    if buffer.room() < additional {
-        grow(buffer, additional);
+    if buffer.spare_capacity() < additional {
+        reserve_slow(buffer, additional);
     }
 }
 
 #[cold]
-fn grow(buffer: &mut impl Buffer, additional: usize) {
+fn reserve_slow(buffer: &mut impl Buffer, additional: usize) {
     if buffer.try_reserve(additional).is_err() {
         out_of_memory(additional);
     }
 }
 
-/// Appends `text`; grows if it has to.
+/// Appends `text`, and reallocates if necessary.
 #[inline(always)]
 pub(crate) fn push(buffer: &mut impl Buffer, text: &str) {
     reserve(buffer, text.len());
     append(buffer, text);
 }
 
-/// Appends `text`, for which there is room.
+/// Appends `text`, for which the caller has reserved capacity.
 #[inline(always)]
 pub(crate) fn append(buffer: &mut impl Buffer, text: &str) {
-    if buffer.room() >= text.len() {
+    if buffer.spare_capacity() >= text.len() {
         buffer.append(text);
     }
 }
 
-/// The texts one after another, in memory of just their size.
+/// Concatenates the texts in an allocation of exactly their length.
 #[inline(always)]
 pub(crate) fn concat(first: &str, rest: [&str; 2]) -> String {
     let len = rest

@@ -1,4 +1,4 @@
-//! Runs `examples/adapter.rs` in a child process and checks that it follows the protocol of the
+//! Runs `examples/adapter` in a child process and checks that it follows the protocol of the
 //! conformance suite.
 #![cfg(feature = "alloc")]
 

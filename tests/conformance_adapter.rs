@@ -1,4 +1,4 @@
-//! Runs `examples/adapter.rs` with the runner of the conformance suite, as somebody else who tests
+//! Runs `examples/adapter` with the runner of the conformance suite, as somebody else who tests
 //! this crate would.
 #![cfg(feature = "alloc")]
 

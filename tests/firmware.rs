@@ -185,7 +185,7 @@ fn a_silent_or_broken_connection_is_dropped_and_the_delay_grows() {
             "> ",
             OPEN,
             "message a",
-            &format!("{LOST}Network }}"),
+            &format!("{LOST}Timeout }}"),
             "> Last-Event-ID: 1",
             &format!("{LOST}Network }}"),
             "> Last-Event-ID: 1",

@@ -1,8 +1,7 @@
-//! The program of the device: a client that is polled, waits for nothing and allocates nothing.
+//! The device's client: it is polled, never blocks and never allocates.
 //!
-//! Nothing but `core` is used here. All memory is given or of fixed size, time is a counter of
-//! milliseconds that may wrap, and the network is a [`Modem`] that takes and gives as many bytes as
-//! it likes.
+//! It uses only `core`. All memory is passed in or of fixed size, time is a counter of milliseconds
+//! that may wrap, and the network is a [`Modem`] that transfers any number of bytes at a time.
 
 use core::{str, time::Duration};
 
@@ -10,45 +9,45 @@ use sse_proto::{
     Action, Decoder, Disconnect, EventSource, Fixed, InvalidUrl, Message, RetryPolicy, Signal,
 };
 
-/// A radio, a serial line with AT commands, a network chip. No call waits.
+/// A radio, a serial line with AT commands, a network chip. No method blocks.
 pub(crate) trait Modem {
     /// Begins to connect to `host:port`.
     fn open(&mut self, address: &str) -> Result<(), Lost>;
-    /// Takes some of `bytes`, and says how many; 0: not now.
+    /// Sends some of `bytes` and returns how many; 0 if it cannot send now.
     fn send(&mut self, bytes: &[u8]) -> Result<usize, Lost>;
-    /// Gives some bytes, and says how many; `None`: not now, 0: never again.
+    /// Receives some bytes and returns how many; `None` if there are none now, 0 at the end.
     fn receive(&mut self, bytes: &mut [u8]) -> Result<Option<usize>, Lost>;
-    /// Drops the connection, if there is one.
+    /// Drops the connection, if any.
     fn hang_up(&mut self);
 }
 
-/// There is no connection.
+/// The connection was lost, or there is none.
 #[derive(Debug)]
 pub(crate) struct Lost;
 
-/// Longer than a server's heartbeat takes to come.
-const SILENCE_MILLIS: u32 = 30_000;
+/// Longer than the server's keep-alive interval.
+const TIMEOUT_MILLIS: u32 = 30_000;
 
-/// Waits fit the counter of milliseconds.
+/// `max_delay` guarantees that each wait fits the millisecond counter.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
     .min_delay(Duration::from_millis(100))
     .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(10 * 60))
     .jitter(20);
 
-/// One event stream, for as long as the device runs.
+/// A client for one event stream, for as long as the device runs.
 pub(crate) struct Client<'a, M> {
     source: EventSource<&'a str, Fixed<&'a mut [u8]>>,
     modem: M,
     step: Step,
-    /// When the step began, or a byte came.
-    since: u32,
-    request: Text<256>,
+    /// When the step began, or the last byte was transferred.
+    last_activity: u32,
+    request: Buffer<256>,
     head: Head<256>,
     too_large: u32,
 }
 
-/// How far the client is with what the machine wants.
+/// The client's progress with the current action.
 #[derive(Clone, Copy)]
 enum Step {
     Idle,
@@ -59,22 +58,22 @@ enum Step {
 }
 
 impl<'a, M: Modem> Client<'a, M> {
-    /// A client for `url`, with `memory` for an event.
+    /// Creates a client for `url`, with `memory` for one event.
     pub(crate) fn new(url: &'a str, memory: &'a mut [u8], modem: M) -> Result<Self, InvalidUrl> {
         let decoder = Decoder::with_storage(Fixed::with_field_capacity(memory, 32));
         Ok(Self {
             source: EventSource::with_decoder(url, decoder)?.retry_policy(RETRY_POLICY),
             modem,
             step: Step::Idle,
-            since: 0,
-            request: Text::new(),
+            last_activity: 0,
+            request: Buffer::new(),
             head: Head::new(),
             too_large: 0,
         })
     }
 
-    /// Does what can be done now, a little of it. To be called again and again, with the time in
-    /// milliseconds and a random number.
+    /// Makes some progress without blocking. Call it repeatedly, with the time in milliseconds and
+    /// a random number, and handle the signal that it may return.
     pub(crate) fn poll(
         &mut self,
         now: u32,
@@ -87,7 +86,7 @@ impl<'a, M: Modem> Client<'a, M> {
         }
     }
 
-    /// Events that the memory had no room for.
+    /// The number of events that did not fit in memory.
     pub(crate) fn too_large(&self) -> u32 {
         self.too_large
     }
@@ -98,19 +97,19 @@ impl<'a, M: Modem> Client<'a, M> {
         random: u32,
         mut on_message: impl FnMut(Message<'_>),
     ) -> Result<Option<Signal>, Disconnect> {
-        let elapsed = now.wrapping_sub(self.since);
+        let elapsed = now.wrapping_sub(self.last_activity);
         match (self.source.action(), self.step) {
             (
                 Action::Connect(_) | Action::Read(_),
                 Step::Sending { .. } | Step::ReadingHead | Step::ReadingBody,
-            ) if elapsed >= SILENCE_MILLIS => {
-                return Err(Disconnect::Network);
+            ) if elapsed >= TIMEOUT_MILLIS => {
+                return Err(Disconnect::Timeout);
             }
 
             (Action::Connect(request), Step::Idle) => {
                 let (host, path) = host_and_path(request.url).ok_or(Disconnect::Futile)?;
                 self.request.len = 0;
-                // The body of a response to HTTP/1.0 is not in chunks: it ends with the connection.
+                // With HTTP/1.0 the body is not chunked: it ends with the connection.
                 for part in ["GET ", path, " HTTP/1.0\r\nHost: ", host, "\r\n"] {
                     self.request.push(part.as_bytes())?;
                 }
@@ -122,7 +121,7 @@ impl<'a, M: Modem> Client<'a, M> {
                 self.request.push(b"\r\n")?;
                 self.modem.open(host)?;
                 self.step = Step::Sending { sent: 0 };
-                self.since = now;
+                self.last_activity = now;
             }
             (Action::Connect(_), Step::Sending { sent }) => {
                 let rest = self.request.bytes().get(sent..).unwrap_or_default();
@@ -133,17 +132,17 @@ impl<'a, M: Modem> Client<'a, M> {
                     self.step = Step::ReadingHead;
                 }
                 if len > 0 {
-                    self.since = now;
+                    self.last_activity = now;
                 }
             }
             (Action::Connect(_), Step::ReadingHead) => {
-                // One by one: what follows the head belongs to the body.
+                // Byte by byte: what follows the head belongs to the body.
                 let mut byte = [0];
                 while let Some(len) = self.modem.receive(&mut byte)? {
                     if len == 0 {
                         return Err(Disconnect::Network);
                     }
-                    self.since = now;
+                    self.last_activity = now;
                     if self.head.push(byte[0])? {
                         let (status, headers) = (self.head.status()?, self.head.headers());
                         self.step = Step::ReadingBody;
@@ -157,7 +156,7 @@ impl<'a, M: Modem> Client<'a, M> {
                     if len == 0 {
                         return Err(Disconnect::EndOfBody);
                     }
-                    self.since = now;
+                    self.last_activity = now;
                     let mut messages = self.source.feed(bytes.get(..len).unwrap_or_default());
                     loop {
                         match messages.next_message() {
@@ -180,7 +179,7 @@ impl<'a, M: Modem> Client<'a, M> {
                 let millis = wait.with_jitter(random).as_millis();
                 let millis = u32::try_from(millis).unwrap_or(u32::MAX);
                 self.step = Step::Waiting { millis };
-                self.since = now;
+                self.last_activity = now;
             }
             (Action::Stop(_), Step::Idle) => {}
             (Action::Stop(_), _) => {
@@ -188,7 +187,7 @@ impl<'a, M: Modem> Client<'a, M> {
                 self.step = Step::Idle;
             }
 
-            // What was under way is wanted no more.
+            // The previous step is obsolete.
             (Action::Connect(_), Step::ReadingBody | Step::Waiting { .. }) => {
                 self.step = Step::Idle;
             }
@@ -209,13 +208,13 @@ fn host_and_path(url: &str) -> Option<(&str, &str)> {
     Some((rest.get(..host_len)?, rest.get(host_len..)?))
 }
 
-/// Text of limited length.
-struct Text<const N: usize> {
+/// A byte buffer of fixed capacity.
+struct Buffer<const N: usize> {
     bytes: [u8; N],
     len: usize,
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> Buffer<N> {
     const fn new() -> Self {
         Self {
             bytes: [0; N],
@@ -227,41 +226,46 @@ impl<const N: usize> Text<N> {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Not even in part, if it does not fit.
-    fn push(&mut self, text: &[u8]) -> Result<(), Disconnect> {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let room = room.get_mut(..text.len()).ok_or(Disconnect::Futile)?;
-        room.copy_from_slice(text);
-        self.len += text.len();
+    /// Appends all of `bytes`, or nothing if they do not fit.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Disconnect> {
+        let free = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let target = free.get_mut(..bytes.len()).ok_or(Disconnect::Futile)?;
+        target.copy_from_slice(bytes);
+        self.len += bytes.len();
         Ok(())
     }
 }
 
-/// The head of a response, but only those lines of it that mean something here: servers say a lot.
+/// The head of a response. Only the lines that this client uses are stored, because servers send
+/// many others.
 struct Head<const N: usize> {
-    lines: Text<N>,
-    /// Where the line under way begins.
-    line: usize,
-    /// Not all of it had room.
-    is_cut: bool,
+    lines: Buffer<N>,
+    /// Where the current line starts.
+    line_start: usize,
+    /// The current line did not fit.
+    line_truncated: bool,
 }
 
 impl<const N: usize> Head<N> {
     const fn new() -> Self {
         Self {
-            lines: Text::new(),
-            line: 0,
-            is_cut: false,
+            lines: Buffer::new(),
+            line_start: 0,
+            line_truncated: false,
         }
     }
 
-    /// Takes the next byte; `true`: it was the last one.
+    /// Adds the next byte. Returns `true` after the last one.
     fn push(&mut self, byte: u8) -> Result<bool, Disconnect> {
         if byte != b'\n' {
-            self.is_cut |= self.lines.push(&[byte]).is_err();
+            self.line_truncated |= self.lines.push(&[byte]).is_err();
             return Ok(false);
         }
-        let line = self.lines.bytes().get(self.line..).unwrap_or_default();
+        let line = self
+            .lines
+            .bytes()
+            .get(self.line_start..)
+            .unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let (name, _) = split_at_colon(line);
         let is = |names: &[&str]| {
@@ -272,18 +276,18 @@ impl<const N: usize> Head<N> {
             return Ok(true);
         }
         if is(&["Transfer-Encoding", "Content-Encoding"]) {
-            return Err(Disconnect::Futile); // nothing here decodes that
+            return Err(Disconnect::Futile); // this client cannot decode the body
         }
-        let is_kept = self.line == 0 || is(&["Content-Type", "Retry-After"]);
-        if is_kept && self.is_cut {
+        let is_kept = self.line_start == 0 || is(&["Content-Type", "Retry-After"]);
+        if is_kept && self.line_truncated {
             return Err(Disconnect::Futile);
         }
-        self.lines.len = self.line + if is_kept { line.len() } else { 0 };
+        self.lines.len = self.line_start + if is_kept { line.len() } else { 0 };
         if is_kept {
             self.lines.push(b"\n")?;
         }
-        self.line = self.lines.len;
-        self.is_cut = false;
+        self.line_start = self.lines.len;
+        self.line_truncated = false;
         Ok(false)
     }
 

@@ -1,13 +1,13 @@
-//! `firmware` is what runs on a microcontroller: one loop that never waits, fixed memory, no
+//! `firmware` is a client for a microcontroller: one loop that never blocks, fixed memory, no
 //! allocator.
 //!
 //! ```text
 //! $ cargo run --example firmware
 //! ```
 //!
-//! The program of the device is [`device`]. This file is the bench that it stands on: a modem over a
-//! socket that gives a few bytes at a time, a server that drops and keeps silent, and a count of what
-//! is allocated.
+//! The code of the device is in [`device`]. This file is its test bench: a modem over a socket that
+//! transfers a few bytes at a time, a server that drops the connection, and a check that nothing is
+//! allocated.
 
 mod device;
 
@@ -22,7 +22,7 @@ use std::{
 use device::{Client, Lost, Modem};
 use sse_proto::{Message, ReadyState, Signal};
 
-/// All the memory that an event may take. (On a chip, a `static_cell::ConstStaticCell`.)
+/// The memory for one event. (On a chip, use a `static_cell::ConstStaticCell`.)
 static MEMORY: Mutex<[u8; 512]> = Mutex::new([0; 512]);
 
 fn main() -> io::Result<()> {
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
         let mut received = seen.iter_mut();
         loop {
             let millis = start.elapsed().as_millis() as u32;
-            let random = millis.wrapping_mul(0x9E37_79B9); // a chip has better
+            let random = millis.wrapping_mul(0x9E37_79B9); // a chip has a better source
             let signal = client.poll(millis, random, |message: Message<'_>| {
                 println!("  {} {}", message.event_type, message.data);
                 if let (Some(seen), Ok(value)) = (received.next(), message.data.parse()) {
@@ -58,7 +58,7 @@ fn main() -> io::Result<()> {
                     }
                 }
             }
-            // The rest of the firmware.
+            // The rest of the firmware runs here.
             thread::sleep(Duration::from_micros(500));
         }
     });
@@ -70,7 +70,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// A modem that gives no more than seven bytes at a time.
+/// A modem that transfers at most seven bytes at a time.
 struct Socket {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -115,8 +115,8 @@ impl Modem for Socket {
     }
 }
 
-/// A thermometer's server: it drops the connection within an event, and then goes on after the last
-/// one that was complete.
+/// A thermometer's server: it drops the connection within an event, and then resumes after the last
+/// complete one.
 fn serve() -> io::Result<(String, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

@@ -1,134 +1,160 @@
-//! How a frame is spelt: the one place that knows.
+//! The syntax of a frame: field names, separators and the order of the fields.
 //!
-//! [`Pieces`] goes through a frame step by step, [`each`] in a straight line, in which names and
-//! line ends are constants. Both take them from the same table.
+//! There are two traversals over the same constants. [`Pieces`] is an iterator, and
+//! [`for_each_piece`] is straight-line code, in which the compiler sees the names and line
+//! terminators as constants. Both visit the fields in the order of [`Pieces::field`].
 
 use super::Frame;
 use crate::scanner::{self, OPTIMIZE_FOR_SIZE};
 use core::iter::FusedIterator;
 use core::num::NonZeroU64;
 
-/// What stands before the first line of a field, between two lines, and behind the last one.
+/// What is written around the lines of a field.
 ///
-/// With the space always: a decoder takes one away, and another one belongs to the value.
-type Spelling = [&'static str; 3];
+/// The prefix always ends in a space, except for comments: a decoder removes one space, so that a
+/// space at the start of the value is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Syntax {
+    /// Before the first line.
+    pub(super) prefix: &'static str,
+    /// Between two lines.
+    pub(super) separator: &'static str,
+    /// After the last line.
+    pub(super) suffix: &'static str,
+}
 
-const COMMENT: Spelling = [":", "\n:", "\n"];
-const EVENT: Spelling = ["event: ", "", "\n"];
-const ID: Spelling = ["id: ", "", "\n"];
-const RETRY: Spelling = ["retry: ", "", "\n"];
-/// The blank line is part of it, as data comes last.
-pub(super) const DATA: Spelling = ["data: ", "\ndata: ", "\n\n"];
-const BLANK_LINE: &str = "\n";
+impl Syntax {
+    const fn new(prefix: &'static str, separator: &'static str, suffix: &'static str) -> Self {
+        Self {
+            prefix,
+            separator,
+            suffix,
+        }
+    }
+}
 
-/// Hands the text of `frame` to `put`, piece by piece. `one_line` says that comment and data are
-/// known to have no line end.
-///
-/// The order is that of [`Pieces::begin`]: a decoder hands out comments and the reconnection time
-/// where they stand, and the event at the blank line.
+const COMMENT: Syntax = Syntax::new(":", "\n:", "\n");
+const EVENT: Syntax = Syntax::new("event: ", "", "\n");
+const ID: Syntax = Syntax::new("id: ", "", "\n");
+const RETRY: Syntax = Syntax::new("retry: ", "", "\n");
+/// Data comes last, so that its suffix includes the blank line.
+pub(super) const DATA: Syntax = Syntax::new("data: ", "\ndata: ", "\n\n");
+const BLANK_LINE: Syntax = Syntax::new("", "", "\n");
+
+/// Passes the text of `frame` to `put`, piece by piece; pieces may be empty. With `single_line`,
+/// the caller guarantees that neither comment nor data contains a CR or an LF.
 #[inline(always)]
-pub(super) fn each<'a>(frame: &Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
-    if OPTIMIZE_FOR_SIZE || !one_line || frame.comment.is_some() || frame.retry.is_some() {
-        each_of_any(*frame, one_line, put);
+pub(super) fn for_each_piece<'a>(
+    frame: &Frame<'a>,
+    single_line: bool,
+    mut put: impl FnMut(&'a str),
+) {
+    if OPTIMIZE_FOR_SIZE || !single_line || frame.comment.is_some() || frame.retry.is_some() {
+        for_each_piece_of_any(*frame, single_line, put);
         return;
     }
-    // Whatever `put` holds stays in registers here: nothing is called that is given it.
-    each_name(frame, &mut put);
-    each_end(frame, &mut put);
+    // Fast path. `put` is not passed to any function call here, so that what it captures stays in
+    // registers.
+    put_event_and_id(frame, &mut put);
+    put_data_line_or_end(frame, &mut put);
 }
 
-/// The frame as a value: so the caller needs it in memory only if it comes here.
+/// [`for_each_piece`] for any frame. It takes the frame by value, so that the caller has to store
+/// the frame in memory only on this path.
 #[inline(never)]
-fn each_of_any<'a>(frame: Frame<'a>, one_line: bool, mut put: impl FnMut(&'a str)) {
-    each_before_data(&frame, one_line, &mut put);
+fn for_each_piece_of_any<'a>(frame: Frame<'a>, single_line: bool, mut put: impl FnMut(&'a str)) {
+    put_fields_before_data(&frame, single_line, &mut put);
     match frame.data {
-        Some(data) if !one_line && OPTIMIZE_FOR_SIZE => {
-            each_line(Lines::Many(data), DATA, &mut put)
+        Some(data) if !single_line && OPTIMIZE_FOR_SIZE => {
+            put_lines(FieldLines::Text(data), DATA, &mut put)
         }
-        Some(data) if !one_line => each_data_line(data, &mut put),
-        _ => each_end(&frame, &mut put),
+        Some(data) if !single_line => put_data_lines(data, &mut put),
+        _ => put_data_line_or_end(&frame, &mut put),
     }
 }
 
-/// What stands before the name of the data.
 #[inline(always)]
-pub(super) fn each_before_data<'a>(
+pub(super) fn put_fields_before_data<'a>(
     frame: &Frame<'a>,
-    one_line: bool,
+    single_line: bool,
     put: &mut impl FnMut(&'a str),
 ) {
     if let Some(comment) = frame.comment {
-        each_line(Lines::new(comment, one_line), COMMENT, put);
+        put_lines(FieldLines::new(comment, single_line), COMMENT, put);
     }
-    each_name(frame, put);
+    put_event_and_id(frame, put);
     if let Some(retry) = frame.retry {
-        each_line(Lines::digits(retry), RETRY, put);
+        put_lines(FieldLines::digits(retry), RETRY, put);
     }
 }
 
 #[inline(always)]
-fn each_name<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
+fn put_event_and_id<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
     if !frame.event.is_empty() {
-        put(EVENT[0]);
+        put(EVENT.prefix);
         put(frame.event);
-        put(EVENT[2]);
+        put(EVENT.suffix);
     }
     if let Some(id) = frame.id {
-        put(ID[0]);
+        put(ID.prefix);
         put(id);
-        put(ID[2]);
+        put(ID.suffix);
     }
 }
 
-/// Data of one line, or what a frame without data ends with.
+/// Single-line data, or the end of a frame without data.
 #[inline(always)]
-fn each_end<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
+fn put_data_line_or_end<'a>(frame: &Frame<'a>, put: &mut impl FnMut(&'a str)) {
     match frame.data {
         Some(data) => {
-            put(DATA[0]);
+            put(DATA.prefix);
             put(data);
-            put(DATA[2]);
+            put(DATA.suffix);
         }
-        None if frame.needs_blank_line() => put(BLANK_LINE),
+        None if frame.needs_blank_line() => put(BLANK_LINE.suffix),
         None => {}
     }
 }
 
-/// Apart from [`each_line`], so that the names are constants here too.
+/// [`put_lines`] specialised for data, so that prefix and separator are constants here too.
 #[inline(never)]
-fn each_data_line<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
+fn put_data_lines<'a>(data: &'a str, put: &mut impl FnMut(&'a str)) {
     let mut start = 0;
-    put(DATA[0]);
+    put(DATA.prefix);
     scanner::each_line_end(data.as_bytes(), |end| {
-        // The LF of a CRLF: its CR has ended the line.
-        let is_second = end == start && end > 0 && data.get(end - 1..=end) == Some("\r\n");
-        if !is_second {
+        // The LF of a CRLF, whose CR has already ended the line.
+        let is_lf_of_crlf = end == start && end > 0 && data.get(end - 1..=end) == Some("\r\n");
+        if !is_lf_of_crlf {
             put(data.get(start..end).unwrap_or_default());
-            put(DATA[1]);
+            put(DATA.separator);
         }
         start = end + 1;
         true
     });
     put(data.get(start..).unwrap_or_default());
-    put(DATA[2]);
+    put(DATA.suffix);
 }
 
 #[cold]
 #[inline(never)]
-fn each_line<'a>(lines: Lines<'a>, spelling: Spelling, put: &mut impl FnMut(&'a str)) {
-    let [mut before, between, end] = spelling;
+fn put_lines<'a>(lines: FieldLines<'a>, syntax: Syntax, put: &mut impl FnMut(&'a str)) {
+    let Syntax {
+        prefix: mut before,
+        separator,
+        suffix,
+    } = syntax;
     for line in lines {
         put(before);
         put(line);
-        before = between;
+        before = separator;
     }
-    put(end);
+    put(suffix);
 }
 
-/// The text of a frame, piece by piece, made by [`Frame::pieces`].
+/// Iterator over the text of a frame in pieces, returned by [`Frame::pieces`].
 ///
-/// Put together, the pieces are the frame. None is empty; where one ends and the next begins is
-/// not promised.
+/// Concatenated, the pieces are the encoded frame. No piece is empty. Where one ends and the next
+/// begins is unspecified.
 ///
 /// ```
 /// let pieces = sse_proto::Frame::message("a\nb").pieces();
@@ -138,13 +164,14 @@ fn each_line<'a>(lines: Lines<'a>, spelling: Spelling, put: &mut impl FnMut(&'a 
 #[must_use = "iterators do nothing unless they are consumed"]
 pub struct Pieces<'a> {
     frame: Frame<'a>,
-    one_line: bool,
-    /// The next field to begin.
-    field: usize,
-    spelling: Spelling,
-    /// What is left of the field under way.
-    lines: Option<Lines<'a>>,
-    /// The line whose name was just handed out.
+    single_line: bool,
+    /// The index of the next field.
+    next_field: usize,
+    /// The syntax of the current field.
+    syntax: Syntax,
+    /// The remaining lines of the current field.
+    lines: Option<FieldLines<'a>>,
+    /// The line whose prefix or separator was just returned.
     line: Option<&'a str>,
 }
 
@@ -153,52 +180,54 @@ impl<'a> Pieces<'a> {
     pub(super) fn new(frame: Frame<'a>) -> Self {
         Self {
             frame,
-            one_line: frame.has_no_line_end(),
-            field: 0,
-            spelling: COMMENT,
+            single_line: frame.is_single_line(),
+            next_field: 0,
+            syntax: COMMENT,
             lines: None,
             line: None,
         }
     }
 
-    /// The field of this number, if the frame has it; the last one is the blank line that a frame
-    /// without data may need.
-    fn begin(&self, field: usize) -> Option<(Spelling, Lines<'a>)> {
+    /// The field with this index, if the frame has it.
+    ///
+    /// A decoder reports comments and the reconnection time where they occur, and the event at the
+    /// blank line. The last index is the blank line that a frame without data may need.
+    fn field(&self, index: usize) -> Option<(Syntax, FieldLines<'a>)> {
         let frame = &self.frame;
-        let (spelling, lines) = match field {
-            0 => (COMMENT, Lines::new(frame.comment?, self.one_line)),
+        let (syntax, lines) = match index {
+            0 => (COMMENT, FieldLines::new(frame.comment?, self.single_line)),
             1 if frame.event.is_empty() => return None,
-            1 => (EVENT, Lines::One(frame.event)),
-            2 => (ID, Lines::One(frame.id?)),
-            3 => (RETRY, Lines::digits(frame.retry?)),
-            4 => (DATA, Lines::new(frame.data?, self.one_line)),
+            1 => (EVENT, FieldLines::SingleLine(frame.event)),
+            2 => (ID, FieldLines::SingleLine(frame.id?)),
+            3 => (RETRY, FieldLines::digits(frame.retry?)),
+            4 => (DATA, FieldLines::new(frame.data?, self.single_line)),
             _ if frame.data.is_some() || !frame.needs_blank_line() => return None,
-            _ => (["", "", BLANK_LINE], Lines::One("")),
+            _ => (BLANK_LINE, FieldLines::SingleLine("")),
         };
-        Some((spelling, lines))
+        Some((syntax, lines))
     }
 
-    fn step(&mut self) -> Option<&'a str> {
+    /// The next piece, which may be empty.
+    fn next_piece(&mut self) -> Option<&'a str> {
         if let Some(line) = self.line.take() {
             return Some(line);
         }
         if let Some(lines) = &mut self.lines {
             self.line = lines.next();
-            let [_, between, end] = self.spelling;
             if self.line.is_some() {
-                return Some(between);
+                return Some(self.syntax.separator);
             }
             self.lines = None;
-            return Some(end);
+            return Some(self.syntax.suffix);
         }
-        while self.field <= 5 {
-            let field = self.begin(self.field);
-            self.field += 1;
-            if let Some((spelling, mut lines)) = field {
-                self.spelling = spelling;
+        while self.next_field <= 5 {
+            let field = self.field(self.next_field);
+            self.next_field += 1;
+            if let Some((syntax, mut lines)) = field {
+                self.syntax = syntax;
                 self.line = lines.next();
                 self.lines = Some(lines);
-                return Some(spelling[0]);
+                return Some(syntax.prefix);
             }
         }
         None
@@ -210,7 +239,7 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         loop {
-            let piece = self.step()?;
+            let piece = self.next_piece()?;
             if !piece.is_empty() {
                 return Some(piece);
             }
@@ -220,29 +249,30 @@ impl<'a> Iterator for Pieces<'a> {
 
 impl FusedIterator for Pieces<'_> {}
 
-/// What stands on the lines of a field: at least one line.
+/// Iterator over the lines of a field's value; there is at least one. The digits of a number count
+/// as lines here: their separator is empty.
 #[derive(Debug, Clone)]
-pub(super) enum Lines<'a> {
-    One(&'a str),
-    /// The lines of a text, or of what is left of it.
-    Many(&'a str),
-    /// A number, digit by digit, which takes no memory.
+pub(super) enum FieldLines<'a> {
+    SingleLine(&'a str),
+    /// A text, or what remains of it, to be split at CR, LF and CRLF.
+    Text(&'a str),
+    /// A number, formatted digit by digit without a buffer.
     Digits {
         number: u64,
-        /// The power of ten that the next digit stands for.
+        /// The power of ten of the next digit.
         power: NonZeroU64,
     },
-    End,
+    Done,
 }
 
-impl<'a> Lines<'a> {
-    /// The lines of `text`, cut at CR, LF and CRLF. `one_line` says that there is none of them.
+impl<'a> FieldLines<'a> {
+    /// The lines of `text`. With `single_line`, the caller guarantees that it has no CR or LF.
     #[inline]
-    pub(super) fn new(text: &'a str, one_line: bool) -> Self {
-        if one_line {
-            return Self::One(text);
+    pub(super) fn new(text: &'a str, single_line: bool) -> Self {
+        if single_line {
+            return Self::SingleLine(text);
         }
-        Self::Many(text)
+        Self::Text(text)
     }
 
     fn digits(number: u64) -> Self {
@@ -254,21 +284,21 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for FieldLines<'a> {
     type Item = &'a str;
 
     #[inline]
     fn next(&mut self) -> Option<&'a str> {
         match self {
-            Self::One(line) => {
+            Self::SingleLine(line) => {
                 let line = *line;
-                *self = Self::End;
+                *self = Self::Done;
                 Some(line)
             }
-            Self::Many(text) => {
+            Self::Text(text) => {
                 let (line, next) = match split_line(text) {
-                    Some((line, rest)) => (line, Self::Many(rest)),
-                    None => (*text, Self::End),
+                    Some((line, rest)) => (line, Self::Text(rest)),
+                    None => (*text, Self::Done),
                 };
                 *self = next;
                 Some(line)
@@ -277,17 +307,18 @@ impl<'a> Iterator for Lines<'a> {
                 let digit = *number / *power % 10;
                 match NonZeroU64::new(power.get() / 10) {
                     Some(next) => *power = next,
-                    None => *self = Self::End,
+                    None => *self = Self::Done,
                 }
                 let start = digit as usize;
                 "0123456789".get(start..=start)
             }
-            Self::End => None,
+            Self::Done => None,
         }
     }
 }
 
-/// The first line of `text` and what stands behind its CR, LF or CRLF, if it has one.
+/// Splits `text` after its first CR, LF or CRLF, and removes that terminator. `None` if there is
+/// none.
 #[inline]
 fn split_line(text: &str) -> Option<(&str, &str)> {
     let (line, end) = text.split_at_checked(scanner::find_line_end_from(text.as_bytes(), 0)?)?;

@@ -1,11 +1,11 @@
-//! Where requests go, and where the stream under way comes from.
+//! Which URL the next request goes to, and which URL the current stream comes from.
 
 use core::mem;
 
-/// Where a reconnect goes when redirects have led away from the URL that was given.
+/// Which URL a reconnect goes to after redirects.
 ///
-/// Browsers differ; [`OriginalUrl`](Self::OriginalUrl) is what WebKit does, and what lets a server
-/// move its clients again and again.
+/// Browsers differ. [`OriginalUrl`](Self::OriginalUrl) is what WebKit does, and lets a server
+/// redirect its clients anew on each connection.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -32,49 +32,52 @@ use core::mem;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum ReconnectTo {
-    /// To the URL that was given, whatever redirects said.
+    /// The original URL, regardless of redirects.
     #[default]
     OriginalUrl,
-    /// To where the first redirects led, as long as they were permanent (status 301 or 308).
+    /// The target of the leading permanent redirects (status 301 or 308).
     ///
-    /// A permanent redirect behind a temporary one moves only the temporary place, and does not
-    /// count: so RFC 9110 has it (Firefox lets it count).
+    /// A permanent redirect after a temporary one only moves the temporary location, and does not
+    /// count, in accordance with RFC 9110 (in Firefox it counts).
     ///
-    /// Takes [`handle_redirect`](crate::EventSource::handle_redirect): a driver whose HTTP library
-    /// follows redirects unseen cannot tell which were permanent.
+    /// Requires [`handle_redirect`](crate::EventSource::handle_redirect): if the driver's HTTP
+    /// library follows redirects internally, the driver cannot know which were permanent.
     PermanentUrl,
-    /// To where the last redirect led, temporary or not: the letter of the standard, and Chromium.
+    /// The target of the last redirect, temporary or not: the letter of the standard, and what
+    /// Chromium does.
     FinalUrl,
 }
 
-/// The URL that was given, and those that redirects led to.
+/// The original URL, and those that redirects led to.
 #[derive(Debug, Clone)]
 pub(super) struct Location<U> {
-    given: U,
-    /// Where permanent redirects have moved it.
-    moved: Option<U>,
-    /// Where the last redirect led, if not to `moved`.
-    last: Option<U>,
+    original: U,
+    /// The target of permanent redirects.
+    permanent: Option<U>,
+    /// The target of the last redirect, the final URL, or a replaced original URL, unless it is
+    /// stored in `permanent`.
+    latest: Option<U>,
     /// Where the next request goes.
-    target: Place,
-    /// Where the stream under way comes from, or the last one.
-    source: Place,
-    /// Of the request under way.
+    request: Slot,
+    /// Where the current stream comes from, or the last one.
+    stream: Slot,
+    /// Of the current request.
     redirects: Redirects,
     pub(super) reconnect_to: ReconnectTo,
 }
 
+/// One of the stored URLs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Given,
-    Moved,
-    Last,
+enum Slot {
+    Original,
+    Permanent,
+    Latest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Redirects {
     None,
-    /// All of them, so far.
+    /// All were permanent so far.
     Permanent,
     Mixed,
 }
@@ -82,22 +85,22 @@ enum Redirects {
 impl<U> Location<U> {
     pub(super) const fn new(url: U) -> Self {
         Self {
-            given: url,
-            moved: None,
-            last: None,
-            target: Place::Given,
-            source: Place::Given,
+            original: url,
+            permanent: None,
+            latest: None,
+            request: Slot::Original,
+            stream: Slot::Original,
             redirects: Redirects::None,
             reconnect_to: ReconnectTo::OriginalUrl,
         }
     }
 
-    /// The request under way is done with; the next one begins anew.
+    /// Forgets the redirects of the current request.
     pub(super) fn end_request(&mut self) {
         self.redirects = Redirects::None;
     }
 
-    /// The request under way was redirected.
+    /// Records a redirect of the current request.
     pub(super) fn redirect(&mut self, status: u16, url: U) {
         self.redirects = match (self.redirects, status) {
             (Redirects::None | Redirects::Permanent, 301 | 308) => Redirects::Permanent,
@@ -105,60 +108,60 @@ impl<U> Location<U> {
         };
         if self.redirects == Redirects::Permanent && self.reconnect_to == ReconnectTo::PermanentUrl
         {
-            self.moved = Some(url);
-            self.target = Place::Moved;
-            self.source = Place::Moved;
+            self.permanent = Some(url);
+            self.request = Slot::Permanent;
+            self.stream = Slot::Permanent;
         } else {
-            self.lead_to(url);
+            self.set_latest(url);
         }
     }
 
-    /// A response has opened the connection. It comes from `final_url`, or else from where the
-    /// redirects that were told led.
+    /// A response has opened the connection. The stream comes from `final_url`, or else from the
+    /// target of the recorded redirects.
     pub(super) fn accept(&mut self, final_url: Option<U>) {
         if let Some(url) = final_url {
-            self.lead_to(url);
+            self.set_latest(url);
         } else if self.redirects == Redirects::None {
-            self.source = self.target;
+            self.stream = self.request;
         }
     }
 
-    fn lead_to(&mut self, url: U) {
-        self.last = Some(url);
-        self.source = Place::Last;
+    fn set_latest(&mut self, url: U) {
+        self.latest = Some(url);
+        self.stream = Slot::Latest;
         if self.reconnect_to == ReconnectTo::FinalUrl {
-            self.target = Place::Last;
+            self.request = Slot::Latest;
         }
     }
 
-    /// Requests go to another URL from now on. The stream under way comes from where it came from.
+    /// Replaces the original URL, for later requests. The URL of the current stream is kept.
     pub(super) fn replace(&mut self, url: U) {
-        let old = mem::replace(&mut self.given, url);
-        if self.source == Place::Given {
-            self.last = Some(old);
-            self.source = Place::Last;
+        let old = mem::replace(&mut self.original, url);
+        if self.stream == Slot::Original {
+            self.latest = Some(old);
+            self.stream = Slot::Latest;
         }
-        self.target = Place::Given;
+        self.request = Slot::Original;
     }
 
-    pub(super) const fn given(&self) -> &U {
-        &self.given
+    pub(super) const fn original_url(&self) -> &U {
+        &self.original
     }
 
-    pub(super) fn target(&self) -> &U {
-        self.at(self.target)
+    pub(super) fn request_url(&self) -> &U {
+        self.get(self.request)
     }
 
-    pub(super) fn source(&self) -> &U {
-        self.at(self.source)
+    pub(super) fn stream_url(&self) -> &U {
+        self.get(self.stream)
     }
 
-    fn at(&self, place: Place) -> &U {
-        let url = match place {
-            Place::Given => None,
-            Place::Moved => self.moved.as_ref(),
-            Place::Last => self.last.as_ref(),
+    fn get(&self, slot: Slot) -> &U {
+        let url = match slot {
+            Slot::Original => None,
+            Slot::Permanent => self.permanent.as_ref(),
+            Slot::Latest => self.latest.as_ref(),
         };
-        url.unwrap_or(&self.given)
+        url.unwrap_or(&self.original)
     }
 }

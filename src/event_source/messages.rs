@@ -1,5 +1,5 @@
-//! The cursor over one chunk of an open connection: the decoder's, with the connection's state
-//! looked at before each step.
+//! The cursor over one chunk of an open connection: the decoder's cursor, plus a check of the
+//! connection's state before each step.
 
 use super::origin::Origin;
 use super::state::{Input, State, transition};
@@ -8,8 +8,8 @@ use core::time::Duration;
 
 /// A cursor over one chunk, made by [`EventSource::feed`](crate::EventSource::feed).
 ///
-/// It lends, like [`Events`]: what it hands out lives until it is asked again. Ask it until it says
-/// `Ok(None)`.
+/// Like [`Events`], it is a lending iterator: an item borrows from the cursor until the next call.
+/// Call it until it returns `Ok(None)`.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -26,27 +26,28 @@ use core::time::Duration;
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "a chunk is read only as far as its cursor is asked"]
+#[must_use = "a chunk is read only as far as its cursor is advanced"]
 pub struct Messages<'s, 'i, S> {
     pub(super) state: &'s mut State,
     pub(super) failures: &'s mut u32,
-    /// A message does, unless the policy asks for more.
-    pub(super) ends_row_of_failures: bool,
+    /// Unless the policy requires more than a message for that.
+    pub(super) message_resets_failures: bool,
+    /// Where the stream comes from.
     pub(super) url: &'s str,
     pub(super) events: Events<'s, 'i, S>,
 }
 
 impl<'i, S: Storage> Messages<'_, 'i, S> {
-    /// The next message that the chunk completes: the standard's dispatch, which drops the event if
-    /// the state is closed by then.
+    /// Returns the next message that the chunk completes: the standard's dispatch, which drops the
+    /// event if the source is closed by then.
     ///
-    /// `Ok(None)`: the whole chunk was read, or the connection is not open.
+    /// `Ok(None)` means that the whole chunk was read, or that the connection is not open.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] once for each event beyond the limit of the decoder. The stream goes on:
-    /// ask again. Who would rather give up calls [`close`](Messages::close), or, for an `error`,
-    /// tells [`Disconnect::Futile`](crate::Disconnect::Futile).
+    /// [`EventTooLarge`] once for each event that exceeds the limit of the decoder. The stream
+    /// continues: call again. To give up instead, call [`close`](Messages::close), or, to get an
+    /// `error` signal, report [`Disconnect::Futile`](crate::Disconnect::Futile).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -65,19 +66,19 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
             return Ok(None);
         }
         let event = self.events.next_event()?;
-        if event.is_some() && self.ends_row_of_failures {
+        if event.is_some() && self.message_resets_failures {
             *self.failures = 0;
         }
         Ok(event.map(|event| Message::new(event, self.url)))
     }
 
-    /// The next message, comment, or `retry` line that the chunk completes: [`next_message`] and
-    /// more, for those who forward streams or watch heartbeats.
+    /// Returns the next message, comment or `retry` line that the chunk completes: for programs
+    /// that forward streams or watch for keep-alive comments. Otherwise like [`next_message`].
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] as in [`next_message`], and for a comment that has no room beside the
-    /// event under way.
+    /// [`EventTooLarge`] as in [`next_message`], and for a comment that does not fit in memory next
+    /// to the incomplete event.
     ///
     /// [`next_message`]: Messages::next_message
     ///
@@ -86,8 +87,8 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     /// use sse_proto::StreamItem;
     /// # let mut source = sse_proto::EventSource::new("http://a.example/stream").unwrap();
     /// # let _ = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
-    /// let mut messages = source.feed(b": heartbeat\n");
-    /// assert_eq!(messages.next_item(), Ok(Some(StreamItem::Comment(" heartbeat"))));
+    /// let mut messages = source.feed(b": keep-alive\n");
+    /// assert_eq!(messages.next_item(), Ok(Some(StreamItem::Comment(" keep-alive"))));
     /// assert_eq!(messages.next_item(), Ok(None));
     /// # }
     /// ```
@@ -97,7 +98,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         }
         Ok(match self.events.next_item()? {
             Some(Item::Event(event)) => {
-                if self.ends_row_of_failures {
+                if self.message_resets_failures {
                     *self.failures = 0;
                 }
                 Some(StreamItem::Message(Message::new(event, self.url)))
@@ -108,8 +109,8 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         })
     }
 
-    /// [`EventSource::close`](crate::EventSource::close), in the middle of a chunk: the messages
-    /// that are already in it are not handed out any more.
+    /// [`EventSource::close`](crate::EventSource::close) in the middle of a chunk: the remaining
+    /// messages of the chunk are not returned.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -125,7 +126,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         (*self.state, _) = transition(*self.state, Input::Close);
     }
 
-    /// [`EventSource::expect_end`](crate::EventSource::expect_end), in the middle of a chunk.
+    /// [`EventSource::expect_end`](crate::EventSource::expect_end) in the middle of a chunk.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -143,7 +144,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         (*self.state, _) = transition(*self.state, Input::ExpectEnd);
     }
 
-    /// What of the chunk was not read: all of it, if the connection is not open.
+    /// Returns the part of the chunk that was not read: all of it if the connection is not open.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -156,11 +157,11 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     }
 }
 
-/// A message: a dispatched event, and where it comes from.
+/// A message: a dispatched event and its origin.
 ///
-/// Messages have a type of their own, so that an event that the server names `open` or `error` is
-/// never taken for a [`Signal`](crate::Signal). To keep one, make an `OwnedEvent` of its
-/// [`Event`].
+/// Messages have their own type, so that an event that the server names `open` or `error` is never
+/// mistaken for a [`Signal`](crate::Signal). To keep a message, convert it to an [`Event`] and that
+/// to an `OwnedEvent`.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -205,7 +206,7 @@ impl<'m> Message<'m> {
     }
 }
 
-/// The message without its origin.
+/// Returns the message without its origin.
 impl<'m> From<Message<'m>> for Event<'m> {
     #[inline(always)]
     fn from(message: Message<'m>) -> Self {
@@ -217,7 +218,7 @@ impl<'m> From<Message<'m>> for Event<'m> {
     }
 }
 
-/// What [`Messages::next_item`] hands out.
+/// An item returned by [`Messages::next_item`].
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -236,8 +237,8 @@ impl<'m> From<Message<'m>> for Event<'m> {
 pub enum StreamItem<'m> {
     /// A message.
     Message(Message<'m>),
-    /// The text of a comment line: all that follows its colon, a leading space included.
+    /// The text of a comment line: everything after the colon, including a leading space.
     Comment(&'m str),
-    /// A `retry` line has set the reconnection time, in milliseconds.
+    /// A `retry` line has set the reconnection time to this value (whole milliseconds).
     Retry(Duration),
 }

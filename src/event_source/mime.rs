@@ -1,34 +1,20 @@
-//! The type check of a response: Fetch's "extract a MIME type", as far as its essence goes.
+//! The content type check of a response: Fetch's "extract a MIME type", limited to the essence.
 //!
-//! Header lines come one after another and are never joined in memory. What is kept is where in an
-//! element of the list the last byte stood, and how far its essence agrees with the two that
-//! matter.
+//! Header lines are processed one at a time and never joined in memory. The state is the position
+//! within the current list element, and how much of its essence matches each of the two essences
+//! that matter.
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 const ANY: &[u8] = b"*/*";
 
-/// The `Content-Type` lines of one response, read so far.
-#[derive(Debug, Clone)]
-pub(super) struct ContentType {
-    no_line_yet: bool,
-    quoted: Quoted,
-    at: At,
-    /// Length of the essence of this element so far.
-    len: usize,
-    is_event_stream: bool,
-    is_any: bool,
-    /// What the last element that counts said.
-    accepted: bool,
-}
-
-/// Whether a response with these `Content-Type` lines is an event stream, as browsers decide: by the
-/// essence of the MIME type, whatever its parameters are.
+/// Whether a response with these `Content-Type` lines is an event stream.
 ///
-/// The algorithm is Fetch's "extract a MIME type": the last valid type of all lines counts. Without a
-/// line there is none.
+/// Like browsers, this looks only at the essence of the MIME type and ignores its parameters. The
+/// algorithm is Fetch's "extract a MIME type": the last valid type of all lines counts. Without a
+/// line the result is `false`.
 ///
-/// [`EventSource::handle_response`](crate::EventSource::handle_response) asks the same; this is for
-/// clients that do not reconnect.
+/// [`EventSource::handle_response`](crate::EventSource::handle_response) does the same check; this
+/// function is for clients that do not reconnect.
 ///
 /// ```
 /// use sse_proto::is_event_stream;
@@ -40,109 +26,132 @@ pub(super) struct ContentType {
 /// assert!(!is_event_stream([""; 0]));
 /// ```
 pub fn is_event_stream<V: AsRef<[u8]>>(content_type: impl IntoIterator<Item = V>) -> bool {
-    let mut all = ContentType::new();
+    let mut parser = ContentType::new();
     for line in content_type {
-        all.line(line.as_ref());
+        parser.push_line(line.as_ref());
     }
-    all.end()
+    parser.finish()
 }
 
-/// Inside a quoted string a comma does not end the element.
+/// Incremental parser for the `Content-Type` lines of one response.
+#[derive(Debug, Clone)]
+pub(super) struct ContentType {
+    is_first_line: bool,
+    quoting: Quoting,
+    position: Position,
+    /// The length of the current element's essence so far.
+    essence_len: usize,
+    /// The essence so far is a prefix of `text/event-stream`.
+    matches_event_stream: bool,
+    /// The essence so far is a prefix of `*/*`.
+    matches_any: bool,
+    /// The last valid element was `text/event-stream`.
+    is_event_stream: bool,
+}
+
+/// A comma inside a quoted string does not end the element.
 #[derive(Debug, Clone, Copy)]
-enum Quoted {
-    No,
-    Yes,
-    /// Behind a backslash.
+enum Quoting {
+    Unquoted,
+    Quoted,
+    /// After a backslash in a quoted string.
     Escape,
 }
 
-/// What of an element was read last.
+/// The position of the last byte within an element.
 #[derive(Debug, Clone, Copy)]
-enum At {
+enum Position {
     Start,
     Type,
     Slash,
     Subtype,
-    /// White space behind the subtype.
-    Behind,
+    /// White space after the subtype.
+    AfterSubtype,
     Parameters,
-    /// It is no MIME type.
-    Broken,
+    /// The element is not a valid MIME type.
+    Invalid,
 }
 
 impl ContentType {
     pub(super) const fn new() -> Self {
         Self {
-            no_line_yet: true,
-            quoted: Quoted::No,
-            at: At::Start,
-            len: 0,
-            is_event_stream: true,
-            is_any: true,
-            accepted: false,
+            is_first_line: true,
+            quoting: Quoting::Unquoted,
+            position: Position::Start,
+            essence_len: 0,
+            matches_event_stream: true,
+            matches_any: true,
+            is_event_stream: false,
         }
     }
 
-    /// Reads the value of the next header line.
-    pub(super) fn line(&mut self, value: &[u8]) {
-        // Lines of one name are joined by ", " before anything else, so that a quoted string that
-        // one line leaves open goes on in the next.
-        if !self.no_line_yet {
-            self.byte(b',');
-            self.byte(b' ');
+    /// Parses the value of the next header line.
+    pub(super) fn push_line(&mut self, value: &[u8]) {
+        // Lines with the same name are joined with ", " before anything else, so that a quoted
+        // string left open by one line continues in the next.
+        if !self.is_first_line {
+            self.push_byte(b',');
+            self.push_byte(b' ');
         }
-        self.no_line_yet = false;
+        self.is_first_line = false;
         for &byte in value {
-            self.byte(byte);
+            self.push_byte(byte);
         }
     }
 
-    /// There are no more lines: whether the type is `text/event-stream`.
-    pub(super) fn end(mut self) -> bool {
+    /// Ends the last line. Returns whether the type is `text/event-stream`.
+    pub(super) fn finish(mut self) -> bool {
         self.end_element();
-        self.accepted
+        self.is_event_stream
     }
 
-    fn byte(&mut self, byte: u8) {
-        match (self.quoted, byte) {
-            (Quoted::No, b',') => return self.end_element(),
-            (Quoted::No, b'"') => self.quoted = Quoted::Yes,
-            (Quoted::No, _) => {}
-            (Quoted::Yes, b'"') => self.quoted = Quoted::No,
-            (Quoted::Yes, b'\\') => self.quoted = Quoted::Escape,
-            (Quoted::Yes, _) => {}
-            (Quoted::Escape, _) => self.quoted = Quoted::Yes,
+    fn push_byte(&mut self, byte: u8) {
+        use Position::{AfterSubtype, Invalid, Parameters, Slash, Start, Subtype, Type};
+
+        match (self.quoting, byte) {
+            (Quoting::Unquoted, b',') => return self.end_element(),
+            (Quoting::Unquoted, b'"') => self.quoting = Quoting::Quoted,
+            (Quoting::Unquoted, _) => {}
+            (Quoting::Quoted, b'"') => self.quoting = Quoting::Unquoted,
+            (Quoting::Quoted, b'\\') => self.quoting = Quoting::Escape,
+            (Quoting::Quoted, _) => {}
+            (Quoting::Escape, _) => self.quoting = Quoting::Quoted,
         }
-        self.at = match (self.at, byte) {
-            (At::Start, _) if is_white_space(byte) => At::Start,
-            (At::Start | At::Type, _) if is_token(byte) => self.essence(byte, At::Type),
-            (At::Type, b'/') => self.essence(byte, At::Slash),
-            (At::Slash | At::Subtype, _) if is_token(byte) => self.essence(byte, At::Subtype),
-            (At::Subtype | At::Behind, _) if is_white_space(byte) => At::Behind,
-            (At::Subtype | At::Behind, b';') | (At::Parameters, _) => At::Parameters,
-            _ => At::Broken,
+        self.position = match (self.position, byte) {
+            (Start, _) if is_white_space(byte) => Start,
+            (Start | Type, _) if is_token(byte) => self.push_essence(byte, Type),
+            (Type, b'/') => self.push_essence(byte, Slash),
+            (Slash | Subtype, _) if is_token(byte) => self.push_essence(byte, Subtype),
+            (Subtype | AfterSubtype, _) if is_white_space(byte) => AfterSubtype,
+            (Subtype | AfterSubtype, b';') | (Parameters, _) => Parameters,
+            _ => Invalid,
         };
     }
 
-    fn essence(&mut self, byte: u8, at: At) -> At {
+    /// Compares the next byte of the essence, and returns `position`.
+    fn push_essence(&mut self, byte: u8, position: Position) -> Position {
         let byte = byte.to_ascii_lowercase();
-        self.is_event_stream &= EVENT_STREAM.get(self.len) == Some(&byte);
-        self.is_any &= ANY.get(self.len) == Some(&byte);
-        self.len += 1;
-        at
+        self.matches_event_stream &= EVENT_STREAM.get(self.essence_len) == Some(&byte);
+        self.matches_any &= ANY.get(self.essence_len) == Some(&byte);
+        self.essence_len += 1;
+        position
     }
 
     /// "If temporaryMimeType is failure or its essence is "*/*", then continue": the last of the
-    /// others counts.
+    /// other elements counts.
     fn end_element(&mut self) {
-        let is_mime_type = matches!(self.at, At::Subtype | At::Behind | At::Parameters);
-        let is_any = self.is_any && self.len == ANY.len();
+        let is_mime_type = matches!(
+            self.position,
+            Position::Subtype | Position::AfterSubtype | Position::Parameters
+        );
+        let is_any = self.matches_any && self.essence_len == ANY.len();
         if is_mime_type && !is_any {
-            self.accepted = self.is_event_stream && self.len == EVENT_STREAM.len();
+            self.is_event_stream =
+                self.matches_event_stream && self.essence_len == EVENT_STREAM.len();
         }
         *self = Self {
-            no_line_yet: false,
-            accepted: self.accepted,
+            is_first_line: false,
+            is_event_stream: self.is_event_stream,
             ..Self::new()
         };
     }
@@ -169,12 +178,12 @@ mod tests {
     fn accepts(lines: &[&[u8]]) -> bool {
         let mut content_type = ContentType::new();
         for line in lines {
-            content_type.line(line);
+            content_type.push_line(line);
         }
-        content_type.end()
+        content_type.finish()
     }
 
-    /// The standard's steps, one after another, over the joined text.
+    /// The steps of the standard, one by one, over the joined text.
     fn naive(lines: &[&[u8]]) -> bool {
         let joined = lines.join(&b", "[..]);
         let text: Vec<char> = joined.iter().map(|&byte| char::from(byte)).collect();
@@ -224,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_a_few_tokens_are_read_as_the_standard_reads_them() {
+    fn header_lines_are_parsed_as_the_standard_parses_them() {
         const TOKENS: [&[u8]; 11] = [
             b"text/event-stream",
             b"text/html",
@@ -259,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_no_type() {
+    fn without_a_value_there_is_no_type() {
         assert!(!accepts(&[]));
         assert!(!accepts(&[b""]));
         assert!(!accepts(&[b"", b""]));

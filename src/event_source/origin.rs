@@ -1,19 +1,20 @@
-//! The origin of a URL, and what a URL must look like to be asked for one.
+//! The origin of a URL, and the check that a URL is valid for an event source.
 //!
-//! No URL is parsed here as the URL standard does it: this is for texts that a URL library has
-//! serialised. Nothing is stored either; an origin is a view of its URL.
+//! This is no URL parser in the sense of the URL standard: it expects text that a URL library has
+//! serialised. Nothing is stored; an origin is a view of its URL.
 
 use core::fmt::{self, Write};
 
-/// The origin of a URL, as the standard serialises it: scheme, host, and a port that is not the
-/// scheme's own.
+/// The origin of a URL, as the standard serialises it: scheme, host, and the port unless it is the
+/// default of the scheme.
 ///
-/// It is made of parts of the URL, so it takes no memory; `Display` writes it, and it compares
-/// with text. Case is folded, default ports are dropped, user names and passwords are no part of
-/// it. A URL without one (`file:`, `data:`, anything that is none) has an opaque origin: `null`.
+/// It borrows from the URL and needs no memory of its own. `Display` writes it, and it can be
+/// compared with text. ASCII letters are lowercased; default ports, user names and passwords are
+/// removed. A URL without an origin (`file:`, `data:`, an invalid URL) has an opaque origin:
+/// `null`.
 ///
-/// Other spellings are not normalised: take a URL that a URL library has serialised, so that
-/// international and numeric hosts are in their one form.
+/// Nothing else is normalised. Pass a URL that a URL library has serialised, so that international
+/// and numeric hosts are in their canonical form.
 ///
 /// ```
 /// use sse_proto::Origin;
@@ -26,12 +27,12 @@ use core::fmt::{self, Write};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Origin<'u> {
-    /// Looked at only when the origin is: most messages are never asked where they come from.
+    /// Parsed on use: most callers never look at the origin of a message.
     url: &'u str,
 }
 
 impl<'u> Origin<'u> {
-    /// The origin of `url`.
+    /// Returns the origin of `url`.
     ///
     /// ```
     /// assert_eq!(sse_proto::Origin::of("http://a.example:80/x"), "http://a.example");
@@ -40,8 +41,8 @@ impl<'u> Origin<'u> {
         Self { url }
     }
 
-    /// Whether it is opaque, `null` when serialised. An opaque origin is never the same as
-    /// another, though their texts are equal.
+    /// Whether the origin is opaque, that is, serialised as `null`. Two opaque origins are never
+    /// the same, although their serialisations are equal.
     ///
     /// ```
     /// # use sse_proto::Origin;
@@ -52,16 +53,16 @@ impl<'u> Origin<'u> {
         self.parts().is_none()
     }
 
-    /// The parts of a tuple origin: scheme, `://`, host, `:`, port; the last two are empty if it is
-    /// the default port.
+    /// The parts of a tuple origin: scheme, `://`, host, `:`, port. The last two are empty for the
+    /// default port. `None` if the origin is opaque.
     fn parts(&self) -> Option<[&'u str; 5]> {
         match split_scheme(self.url) {
-            // A blob has the origin of the page that made it: "If scheme is not "http" and not
-            // "https", then return a new opaque origin."
+            // A blob URL has the origin of the page that created it: "If scheme is not "http" and
+            // not "https", then return a new opaque origin."
             Some((scheme, page)) if scheme.eq_ignore_ascii_case("blob") => {
-                tuple(page).filter(|_| is_http(page))
+                tuple_origin(page).filter(|_| is_http(page))
             }
-            _ => tuple(self.url),
+            _ => tuple_origin(self.url),
         }
     }
 
@@ -105,11 +106,12 @@ impl PartialEq<&str> for Origin<'_> {
     }
 }
 
-/// A text is not a URL to ask for an event stream.
+/// A URL cannot be used for an event source.
 ///
-/// A URL has a scheme, neither spaces nor control characters, and, if the scheme is `http` or
-/// `https`, a host behind `://` and a valid port if any. No more is checked: a relative URL must be
-/// resolved, and any URL serialised, by whoever makes an [`EventSource`](crate::EventSource) of it.
+/// A valid URL has a scheme, contains neither spaces nor control characters, and, if the scheme is
+/// `http` or `https`, has a host after `://` and a valid port or none. Nothing else is checked:
+/// resolve relative URLs, and serialise the URL, before you create an
+/// [`EventSource`](crate::EventSource) with it.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -121,34 +123,34 @@ impl PartialEq<&str> for Origin<'_> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidUrl {
-    why: &'static str,
+    message: &'static str,
 }
 
 impl InvalidUrl {
-    /// Whether `url` may be asked for an event stream.
+    /// Checks that `url` can be used for an event source.
     pub(super) fn check(url: &str) -> Result<(), Self> {
-        let why = if url.bytes().any(|byte| byte <= b' ' || byte == 0x7F) {
+        let message = if url.bytes().any(|byte| byte <= b' ' || byte == 0x7F) {
             "url contains a space or a control character"
         } else if split_scheme(url).is_none() {
             "url is not absolute"
         } else if is_http(url) && Origin::of(url).is_opaque() {
-            "url has no host, or a port that is none"
+            "url has no host, or its port is invalid"
         } else {
             return Ok(());
         };
-        Err(Self { why })
+        Err(Self { message })
     }
 }
 
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.why)
+        f.write_str(self.message)
     }
 }
 
 impl core::error::Error for InvalidUrl {}
 
-/// Whether it is fetched over HTTP.
+/// Whether `url` has the scheme `http` or `https`.
 pub(super) fn is_http(url: &str) -> bool {
     let scheme = split_scheme(url).map_or("", |(scheme, _)| scheme);
     ["http", "https"]
@@ -159,15 +161,15 @@ pub(super) fn is_http(url: &str) -> bool {
 /// "A URL-scheme string must be one ASCII alpha, followed by zero or more of ASCII alphanumeric,
 /// U+002B (+), U+002D (-), and U+002E (.)."
 fn split_scheme(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = split_behind(url, |byte| byte == b':')?;
+    let (scheme, rest) = split_once_byte(url, |byte| byte == b':')?;
     let mut bytes = scheme.bytes();
     let is_scheme = bytes.next()?.is_ascii_alphabetic()
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some((scheme, rest))
 }
 
-/// The parts of a tuple origin; `None`: it is opaque.
-fn tuple(url: &str) -> Option<[&str; 5]> {
+/// See [`Origin::parts`]. This does not handle `blob:`.
+fn tuple_origin(url: &str) -> Option<[&str; 5]> {
     const DEFAULT_PORTS: [(&str, &str); 5] = [
         ("http", "80"),
         ("https", "443"),
@@ -181,15 +183,15 @@ fn tuple(url: &str) -> Option<[&str; 5]> {
         .find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
 
     let rest = rest.strip_prefix("//")?;
-    let authority = up_to(rest, |byte| b"/\\?#".contains(&byte));
+    let authority = take_until(rest, |byte| b"/\\?#".contains(&byte));
     let user_end = authority.bytes().rposition(|byte| byte == b'@');
     let host_and_port = authority.get(user_end.map_or(0, |at| at + 1)..)?;
-    // The colons of an IPv6 address stand in brackets.
+    // An IPv6 address contains colons, inside brackets.
     let (host, port) = if host_and_port.starts_with('[') {
-        let (address, port) = split_behind(host_and_port, |byte| byte == b']')?;
+        let (address, port) = split_once_byte(host_and_port, |byte| byte == b']')?;
         (host_and_port.get(..address.len() + 1)?, port)
     } else {
-        let host = up_to(host_and_port, |byte| byte == b':');
+        let host = take_until(host_and_port, |byte| byte == b':');
         (host, host_and_port.get(host.len()..)?)
     };
     let port = match port {
@@ -213,17 +215,17 @@ fn tuple(url: &str) -> Option<[&str; 5]> {
     })
 }
 
-// Delimiters are ASCII, and are looked for as bytes: a search for characters may panic, as far as
-// the compiler knows.
+// Delimiters are ASCII and searched for as bytes: the compiler cannot prove that `str::find` with
+// characters does not panic.
 
-/// What stands before the first such byte, or everything.
-fn up_to(text: &str, is_end: impl Fn(u8) -> bool) -> &str {
+/// The text before the first byte that matches, or the whole text.
+fn take_until(text: &str, is_end: impl Fn(u8) -> bool) -> &str {
     let end = text.bytes().position(is_end);
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// What stands before the first such byte, and what behind it.
-fn split_behind(text: &str, is_delimiter: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
-    let at = text.bytes().position(is_delimiter)?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
+/// The text before and after the first byte that matches.
+fn split_once_byte(text: &str, is_delimiter: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    let index = text.bytes().position(is_delimiter)?;
+    Some((text.get(..index)?, text.get(index + 1..)?))
 }

@@ -1,16 +1,16 @@
-//! What the driver is to send.
+//! The request that the driver has to send.
 
 use core::time::Duration;
 
 /// A request for the event stream.
 ///
-/// It is lent by [`Action::Connect`](crate::Action::Connect) and says what the standard says. A
-/// driver sends it as a `GET`, or, where the server wants it so, with another method, a body and
-/// more headers.
+/// Borrowed from [`Action::Connect`](crate::Action::Connect), with the URL and headers that the
+/// standard prescribes. A driver sends it as a `GET`, or, if the server expects that, with another
+/// method, a body and more headers.
 ///
-/// What Fetch would add is the driver's to do, if it means anything there: mode `cors`, cache mode
-/// `no-store`. Redirects are followed by the driver, which keeps these headers and drops
-/// credentials at the first hop to another origin.
+/// The driver implements what Fetch would add, where it applies: mode `cors`, cache mode
+/// `no-store`. It follows redirects, keeps these headers, and drops credentials at the first
+/// redirect to another origin.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -30,39 +30,39 @@ use core::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request<'s> {
-    /// Where to send it.
+    /// The URL to request.
     pub url: &'s str,
-    /// Whether cookies and the like go with it to another origin.
+    /// Whether to send credentials, such as cookies, to another origin.
     pub credentials: Credentials,
-    /// The value of the header `Last-Event-ID`; `None`: there is no such header.
+    /// The value of the header `Last-Event-ID`; `None` if the header is not sent.
     ///
-    /// It is the last event ID string without blanks and tabs at its ends: HTTP takes them off on
-    /// the way, so that no server sees them of any client. If there was nothing else, it is empty.
+    /// This is the last event ID string without leading and trailing spaces and tabs: HTTP strips
+    /// them anyway, so no server receives them from any client. If nothing remains, it is empty.
     pub last_event_id: Option<&'s str>,
-    /// There is a last event id, but no header can carry it: the server will not know where to
-    /// go on.
+    /// `true` if there is a last event ID that no header can carry, so that the server will not
+    /// know where to resume.
     ///
-    /// So it is with an id that has a control character in it, or is longer than
-    /// [`max_last_event_id_len`](crate::EventSource::max_last_event_id_len). The connection does
-    /// not depend on it: a stream from its beginning is better than none.
+    /// This is the case if the ID contains a control character or is longer than
+    /// [`max_last_event_id_len`](crate::EventSource::max_last_event_id_len). The request is made
+    /// anyway: a stream from its beginning is better than none.
     pub last_event_id_omitted: bool,
-    /// After so much time without the head of a response the driver gives the request up and tells
-    /// [`Disconnect::Timeout`](crate::Disconnect::Timeout): what
-    /// [`response_timeout`](crate::EventSource::response_timeout) says.
+    /// After this time without the head of a response, drop the request and report
+    /// [`Disconnect::Timeout`](crate::Disconnect::Timeout). Set by
+    /// [`response_timeout`](crate::EventSource::response_timeout).
     pub timeout: Option<Duration>,
     /// See [`cache_control`](crate::EventSource::cache_control).
-    pub(super) has_cache_control: bool,
+    pub(super) cache_control: bool,
 }
 
 impl<'s> Request<'s> {
-    /// A request that carries `id`, if there is one and a header can carry it.
+    /// Creates a request that sends `id` if there is one and a header can carry it.
     pub(super) fn new(
         url: &'s str,
         credentials: Credentials,
         id: &'s str,
         max_id_len: usize,
     ) -> Self {
-        let value = trim_blanks(id);
+        let value = trim_white_space(id);
         let can_be_sent = value.len() <= max_id_len && is_field_value(value);
         Self {
             url,
@@ -70,14 +70,14 @@ impl<'s> Request<'s> {
             last_event_id: (!id.is_empty() && can_be_sent).then_some(value),
             last_event_id_omitted: !can_be_sent,
             timeout: None,
-            has_cache_control: true,
+            cache_control: true,
         }
     }
 
-    /// Names and values of the headers, each name once.
+    /// The names and values of the headers; each name occurs once.
     ///
-    /// Values are bytes: an id is sent as UTF-8, which some libraries refuse to take for text.
-    /// *Set* them, so that none is sent twice.
+    /// Values are bytes: an ID is sent as UTF-8, and some libraries reject non-ASCII text values.
+    /// *Set* these headers rather than adding them, so that none is sent twice.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -89,9 +89,9 @@ impl<'s> Request<'s> {
     /// # }
     /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'s [u8])> + use<'s> {
-        // "no-store" is Fetch's mode; this is the header that it means.
+        // Fetch sends this header for its cache mode "no-store".
         let cache_control = self
-            .has_cache_control
+            .cache_control
             .then_some(("Cache-Control", &b"no-cache"[..]));
         let id = self
             .last_event_id
@@ -118,20 +118,20 @@ impl<'s> Request<'s> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Only to the origin of the page: `same-origin`.
+    /// Send credentials only to the origin of the page: `same-origin`.
     #[default]
     SameOrigin,
-    /// To any origin: `include`, the standard's `withCredentials`.
+    /// Send credentials to any origin: `include`, the standard's `withCredentials`.
     Include,
 }
 
-/// Without the blanks at both ends, which HTTP takes off.
-fn trim_blanks(text: &str) -> &str {
+/// Removes leading and trailing spaces and tabs, as HTTP does.
+fn trim_white_space(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// Whether an HTTP header carries this, which has no blanks at its ends, and gives it back
-/// unchanged. RFC 9110 forbids control characters but the tab.
+/// Whether an HTTP header can carry this trimmed text unchanged. RFC 9110 forbids control
+/// characters other than the tab.
 fn is_field_value(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte == b'\t' || !byte.is_ascii_control())

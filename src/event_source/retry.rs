@@ -1,13 +1,20 @@
-//! How long to wait before the next request, and after what.
+//! The retry policy: when to reconnect, and after how long.
 
-use super::statuses::Statuses;
+mod statuses;
+mod wait;
+
 use core::ops::RangeInclusive;
 use core::time::Duration;
+use statuses::Statuses;
+
+pub use wait::Wait;
+pub(super) use wait::parse_retry_after;
 
 /// When to reconnect, and after how long.
 ///
-/// By default as the standard has it: always but for a wrong status or type, after the time that
-/// the server asked for with `retry`, or 3 seconds. All else is asked for:
+/// The default is the behaviour of the standard: reconnect after everything except a wrong status
+/// or content type, after the time that the server requested with `retry`, or 3 seconds. Everything
+/// else is opt-in:
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -34,22 +41,23 @@ use core::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RetryPolicy {
-    reconnects: bool,
+    pub(super) reconnects: bool,
     reconnection_time: Duration,
     min_delay: Duration,
     max_delay: Duration,
-    /// The longest wait that doubling comes to.
+    /// The cap of exponential backoff.
     backoff: Option<Duration>,
-    /// How long a connection has to last for a row of failures to end; `None`: a message ends it.
-    stable_after: Option<Duration>,
+    /// How long a connection must stay open to reset the failure count; `None`: a message resets
+    /// it.
+    pub(super) stable_after: Option<Duration>,
     max_failures: Option<u32>,
     jitter_percent: u32,
     statuses: Statuses,
-    retries_content_type: bool,
+    pub(super) retries_content_type: bool,
 }
 
 impl RetryPolicy {
-    /// The standard's behaviour.
+    /// Creates a policy that behaves as the standard says.
     ///
     /// ```
     /// assert_eq!(sse_proto::RetryPolicy::new(), sse_proto::RetryPolicy::default());
@@ -69,8 +77,9 @@ impl RetryPolicy {
         }
     }
 
-    /// For a stream that has no request to repeat: a file, a `ReadableStream`, the answer to a
-    /// `POST`. Its end, and any failure, is for good.
+    /// Creates a policy that never reconnects: for a stream whose request cannot be repeated, such
+    /// as a file, a `ReadableStream` or the response to a `POST`. Its end, and any failure, is
+    /// permanent.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -91,7 +100,8 @@ impl RetryPolicy {
         }
     }
 
-    /// The reconnection time before the server names one with `retry`: 3 seconds unless set here.
+    /// Sets the reconnection time that applies until the server sends one with `retry`. The default
+    /// is 3 seconds.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -111,7 +121,7 @@ impl RetryPolicy {
         self
     }
 
-    /// The shortest wait, against a server that says `retry: 0`: none unless set here.
+    /// Sets the minimum wait, to guard against a server that sends `retry: 0`. The default is zero.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -133,13 +143,13 @@ impl RetryPolicy {
         self
     }
 
-    /// The longest wait, jitter included, against a server that says `retry:
-    /// 18446744073709551615`: none unless set here.
+    /// Sets the maximum wait, including jitter, to guard against a server that sends
+    /// `retry: 18446744073709551615`. There is no maximum by default.
     ///
-    /// It has the last word, also over [`min_delay`](RetryPolicy::min_delay), `Retry-After` and the
-    /// server's `retry`: there it departs from the standard, by which a wait may be longer than the
-    /// reconnection time but not shorter. Without it a driver must not add a wait to a point in
-    /// time without a look at overflow.
+    /// It overrides everything else, including [`min_delay`](RetryPolicy::min_delay), `Retry-After`
+    /// and the server's `retry`. In that it departs from the standard, which allows a wait to be
+    /// longer than the reconnection time, but not shorter. Without a maximum, a driver that adds
+    /// the wait to an instant must check for overflow.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -161,13 +171,14 @@ impl RetryPolicy {
         self
     }
 
-    /// Doubles the wait with each failure in a row, up to `cap`. A time of 0 counts as 1 ms here.
+    /// Enables exponential backoff: doubles the wait with each consecutive failure, up to `cap`. A
+    /// reconnection time of 0 counts as 1 ms here.
     ///
-    /// A row of failures ends when a connection has brought a message, or, with
-    /// [`stable_after`](RetryPolicy::stable_after), when it has lasted; a connection that opens and
-    /// ends at once is one more failure. For another rule,
-    /// [`reset_backoff`](crate::EventSource::reset_backoff) ends it too. No wait gets shorter than
-    /// the reconnection time by this, also where that is beyond `cap`.
+    /// The failure count is reset when a connection delivers a message, or, with
+    /// [`stable_after`](RetryPolicy::stable_after), when it has been open for that time. A
+    /// connection that opens and ends at once is another failure. For other criteria, call
+    /// [`reset_backoff`](crate::EventSource::reset_backoff). The wait is never shorter than the
+    /// reconnection time, even if that exceeds `cap`.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -190,7 +201,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Lets each wait be longer by up to `percent` of itself, at random: [`Wait::with_jitter`].
+    /// Adds a random delay of up to `percent` percent of the wait: see [`Wait::with_jitter`].
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -209,12 +220,12 @@ impl RetryPolicy {
         self
     }
 
-    /// Ends a row of failures when a connection has lasted for `time`, and no longer with its first
+    /// Resets the failure count when a connection has been open for `time`, instead of at its first
     /// message.
     ///
-    /// Otherwise a server that accepts, sends one event and fails is asked again and again without any
-    /// [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells the driver to call
-    /// [`handle_stable`](crate::EventSource::handle_stable) then.
+    /// Without this, a server that accepts, sends one event and fails is retried again and again
+    /// without any [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells
+    /// the driver when to call [`handle_stable`](crate::EventSource::handle_stable).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -222,7 +233,10 @@ impl RetryPolicy {
     /// use std::time::Duration;
     ///
     /// let second = Duration::from_secs(1);
-    /// let policy = RetryPolicy::new().reconnection_time(second).backoff(60 * second).stable_after(5 * second);
+    /// let policy = RetryPolicy::new()
+    ///     .reconnection_time(second)
+    ///     .backoff(60 * second)
+    ///     .stable_after(5 * second);
     /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
     /// let mut delays = vec![];
     /// for lasts in [false, false, true, false] {
@@ -247,10 +261,10 @@ impl RetryPolicy {
         self
     }
 
-    /// Gives up after `count` failures in a row, with [`Reason::GaveUp`](crate::Reason::GaveUp);
-    /// never unless set. With 0 or 1 the first failure is the last.
+    /// Gives up after `count` consecutive failures, with [`Reason::GaveUp`](crate::Reason::GaveUp).
+    /// There is no limit by default. With 0 or 1, the first failure is final.
     ///
-    /// What ends a row: see [`backoff`](RetryPolicy::backoff).
+    /// See [`backoff`](RetryPolicy::backoff) for what resets the count.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -274,12 +288,20 @@ impl RetryPolicy {
         self
     }
 
-    /// Reconnects after a response with one of these statuses, too, although by the standard it fails
-    /// for good; no sooner than its `Retry-After` says.
+    pub(super) fn reached_max_failures(&self, failures: u32) -> bool {
+        self.max_failures.is_some_and(|max| failures >= max)
+    }
+}
+
+// Which responses are retried although the standard fails the connection.
+impl RetryPolicy {
+    /// Also reconnects after a response with one of these statuses, which is a permanent failure in
+    /// the standard. The wait is at least the response's `Retry-After`.
     ///
-    /// `Retry-After` is read as a number of seconds. As a date it would need a clock: a driver that
-    /// has one may put the number in its place. 200 has no effect here, nor has 204, which is how a
-    /// server stops its clients, nor what is no status (below 100, from 1000).
+    /// `Retry-After` is parsed as a number of seconds. A date would need a clock: a driver that has
+    /// one may replace the date by the number. Three kinds of values have no effect here: 200; 204,
+    /// with which a server stops its clients; and numbers that are no status (below 100, or 1000
+    /// and above).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -305,7 +327,7 @@ impl RetryPolicy {
         self
     }
 
-    /// The same for a range of statuses.
+    /// Like [`statuses`](RetryPolicy::statuses), for a range of statuses.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -313,10 +335,10 @@ impl RetryPolicy {
     ///
     /// const POLICY: RetryPolicy = RetryPolicy::new().statuses(&[429]).status_range(500..=599);
     ///
-    /// for (status, is_tried_again) in [(404, false), (429, true), (500, true), (599, true)] {
+    /// for (status, is_retried) in [(404, false), (429, true), (500, true), (599, true)] {
     ///     let mut source = EventSource::new("http://a.example/").unwrap().retry_policy(POLICY);
     ///     let _error = source.handle_response(status, None, [("Retry-After", "1")]);
-    ///     assert_eq!(matches!(source.action(), Action::Wait(_)), is_tried_again);
+    ///     assert_eq!(matches!(source.action(), Action::Wait(_)), is_retried);
     /// }
     /// # }
     /// ```
@@ -330,33 +352,35 @@ impl RetryPolicy {
         self
     }
 
-    /// The same for each status of which `is_tried_again` says so. It is asked now, once for each.
+    /// Like [`statuses`](RetryPolicy::statuses), for each status for which `is_retried` returns
+    /// `true`. It is called immediately, once for each status.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// use sse_proto::{Action, EventSource, RetryPolicy};
     ///
-    /// let final_ones = [400, 401, 403, 404];
-    /// let policy = RetryPolicy::new().statuses_where(|status| !final_ones.contains(&status));
+    /// let permanent = [400, 401, 403, 404];
+    /// let policy = RetryPolicy::new().statuses_where(|status| !permanent.contains(&status));
     /// let mut source = EventSource::new("http://a.example/").unwrap().retry_policy(policy);
     /// let _error = source.handle_response(520, None, [("Retry-After", "1")]);
     /// assert!(matches!(source.action(), Action::Wait(_)));
     /// # }
     /// ```
     #[must_use]
-    pub fn statuses_where(mut self, mut is_tried_again: impl FnMut(u16) -> bool) -> Self {
+    pub fn statuses_where(mut self, mut is_retried: impl FnMut(u16) -> bool) -> Self {
         for status in Statuses::MIN..=Statuses::MAX {
-            if is_tried_again(status) {
+            if is_retried(status) {
                 self.statuses = self.statuses.with(status);
             }
         }
         self
     }
 
-    /// Sets whether to reconnect after a response of another type than `text/event-stream`,
-    /// although by the standard it fails for good: for servers whose proxy answers with a page of
-    /// its own, and status 200, while they are away. `Retry-After` counts as in
-    /// [`statuses`](RetryPolicy::statuses).
+    /// Sets whether to reconnect after a response with a content type other than
+    /// `text/event-stream`, which is a permanent failure in the standard; the default is `false`.
+    ///
+    /// This is for servers behind a proxy that responds with its own page and status 200 while they
+    /// are down. `Retry-After` applies as in [`statuses`](RetryPolicy::statuses).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -374,52 +398,8 @@ impl RetryPolicy {
         self
     }
 
-    pub(super) fn reconnects(&self) -> bool {
-        self.reconnects
-    }
-
-    pub(super) fn retries(&self, status: u16) -> bool {
+    pub(super) fn retries_status(&self, status: u16) -> bool {
         !matches!(status, 200 | 204) && self.statuses.contains(status)
-    }
-
-    pub(super) fn retries_content_type(&self) -> bool {
-        self.retries_content_type
-    }
-
-    /// Whether so many failures in a row are too many.
-    pub(super) fn gives_up(&self, failures: u32) -> bool {
-        self.max_failures.is_some_and(|most| failures >= most)
-    }
-
-    /// How long a connection has to last for a row of failures to end, if not a message ends it.
-    pub(super) const fn lasting(&self) -> Option<Duration> {
-        self.stable_after
-    }
-
-    /// `server`, or what stands here for it.
-    pub(super) fn effective_reconnection_time(&self, server: Option<Duration>) -> Duration {
-        server.unwrap_or(self.reconnection_time)
-    }
-
-    /// The wait after so many failures in a row, this one included.
-    pub(super) fn wait(&self, server: Option<Duration>, failures: u32, least: Duration) -> Wait {
-        const MILLISECOND: u128 = 1_000_000;
-        // In nanoseconds, of which a duration has fewer than 2^94: nothing here overflows.
-        let time = self
-            .effective_reconnection_time(server)
-            .max(self.min_delay)
-            .as_nanos();
-        let grown = self.backoff.map_or(0, |cap| {
-            let doublings = failures.saturating_sub(1).min(31);
-            (time.max(MILLISECOND) << doublings).min(cap.as_nanos())
-        });
-        let max_delay = self.max_delay.as_nanos();
-        let delay = time.max(grown).max(least.as_nanos()).min(max_delay);
-        let jitter = delay * u128::from(self.jitter_percent) / 100;
-        Wait {
-            delay: from_nanos(delay),
-            jitter: from_nanos(jitter.min(max_delay - delay)),
-        }
     }
 }
 
@@ -427,69 +407,4 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// How long to wait before the next request: `delay`, and a random part of `jitter`.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::{Action, Disconnect, EventSource};
-///
-/// let mut source = EventSource::new("http://a.example/stream").unwrap();
-/// let _error = source.handle_disconnect(Disconnect::Network);
-/// let Action::Wait(wait) = source.action() else { panic!() };
-/// assert_eq!((wait.delay.as_secs(), wait.jitter.as_secs()), (3, 0));
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Wait {
-    /// The time that has to pass.
-    pub delay: Duration,
-    /// What may be added, so that the clients of a server that was down do not all come back at
-    /// once. Nothing unless [`RetryPolicy::jitter`] says so.
-    pub jitter: Duration,
-}
-
-impl Wait {
-    /// The whole wait, given a random number: `delay` and nothing for 0, and short of `delay` and
-    /// all of `jitter` for `u32::MAX`.
-    ///
-    /// ```
-    /// # #[cfg(feature = "alloc")] {
-    /// use sse_proto::{Action, Disconnect, EventSource, RetryPolicy};
-    ///
-    /// let policy = RetryPolicy::new().jitter(20);
-    /// let mut source = EventSource::new("http://a.example/stream").unwrap().retry_policy(policy);
-    /// let _ = source.handle_disconnect(Disconnect::Network);
-    /// let Action::Wait(wait) = source.action() else { panic!() };
-    /// assert_eq!(wait.with_jitter(0).as_millis(), 3000);
-    /// assert_eq!(wait.with_jitter(1 << 31).as_millis(), 3300);
-    /// assert_eq!(wait.with_jitter(u32::MAX).as_millis(), 3599);
-    /// # }
-    /// ```
-    pub fn with_jitter(&self, random: u32) -> Duration {
-        let part = (self.jitter.as_nanos() * u128::from(random)) >> 32;
-        from_nanos(self.delay.as_nanos() + part)
-    }
-}
-
-/// Saturates.
-fn from_nanos(nanos: u128) -> Duration {
-    const PER_SECOND: u128 = 1_000_000_000;
-    let rest = u32::try_from(nanos % PER_SECOND).unwrap_or_default();
-    u64::try_from(nanos / PER_SECOND).map_or(Duration::MAX, |seconds| Duration::new(seconds, rest))
-}
-
-/// `Retry-After` as a number of seconds; a date is none.
-pub(super) fn retry_after(value: &[u8]) -> Option<Duration> {
-    let digits = value.trim_ascii();
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let seconds = digits.iter().fold(0_u64, |seconds, digit| {
-        let digit = u64::from(digit & 0x0F);
-        seconds.saturating_mul(10).saturating_add(digit)
-    });
-    Some(Duration::from_secs(seconds))
 }

@@ -1,13 +1,13 @@
-//! What a user hears of a connection, and what the driver tells of its end.
+//! What the user learns about a connection, and how the driver reports its end.
 
 #[cfg(doc)]
 use crate::EventSource;
 use crate::Unfinished;
 use core::fmt;
 
-/// An event of the connection, as opposed to one of the stream.
+/// An event about the connection, as opposed to one from the stream.
 ///
-/// Exhaustive: the standard has these two.
+/// Exhaustive: the standard defines these two.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -25,20 +25,20 @@ use core::fmt;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Signal {
-    /// The standard's `open`: the connection is open, messages follow.
+    /// The standard's `open`: the connection is open.
     Open,
-    /// The standard's `error`: the connection is lost, or did not come about.
+    /// The standard's `error`: the connection was lost or could not be established.
     Error {
-        /// The state, set before: `Connecting` if there will be another attempt, `Closed` if not.
+        /// The new state: `Connecting` if there will be another attempt, `Closed` if not.
         ready_state: ReadyState,
-        /// Why.
+        /// Why the connection was lost.
         reason: Reason,
     },
 }
 
 /// The standard's `readyState`, with its numbers.
 ///
-/// Exhaustive: the standard has these three.
+/// Exhaustive: the standard defines these three.
 ///
 /// ```
 /// use sse_proto::ReadyState;
@@ -48,15 +48,15 @@ pub enum Signal {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ReadyState {
-    /// There is no connection yet, or not at the moment.
+    /// There is no connection at the moment.
     Connecting = 0,
-    /// There is a connection, and messages come.
+    /// There is a connection, and messages may arrive.
     Open = 1,
-    /// There is none, and there will be none.
+    /// There is no connection, and there will be none.
     Closed = 2,
 }
 
-/// What became of a request, or of the body of its response.
+/// How a request, or the body of its response, ended.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -77,22 +77,22 @@ pub enum ReadyState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disconnect {
-    /// The body is complete, as HTTP tells it.
+    /// The body is complete as far as HTTP can tell.
     EndOfBody,
-    /// No connection, no answer, a body that broke off: it may go better next time.
+    /// A network error that may be temporary: no connection, no response, or a body that broke off.
     ///
-    /// A request that never came to a response does not go better if the URL is not one for HTTP:
-    /// there it is `Futile`.
+    /// A request that got no response is not retried if its URL is not an HTTP URL. In that case
+    /// this counts as a permanent failure, like `Futile`.
     Network,
-    /// The time is over that [`Request::timeout`](crate::Request::timeout) or
-    /// [`ReadTimeouts::timeout`](crate::ReadTimeouts::timeout) has set.
+    /// The time limit of [`Request::timeout`](crate::Request::timeout) or
+    /// [`ReadTimeouts::timeout`](crate::ReadTimeouts::timeout) has expired.
     Timeout,
-    /// As `Network`, but another attempt would be futile or is not wanted: refused by policy, a
-    /// certificate that is not trusted, aborted by the user.
+    /// A failure after which another attempt would be futile or is unwanted: blocked by a policy,
+    /// an untrusted certificate, aborted by the user.
     Futile,
 }
 
-/// Why there was an `error`: what the standard keeps from the page, for logs and people.
+/// Why there was an `error`: for logs and people. The standard hides this from a page.
 ///
 /// ```
 /// use sse_proto::Reason;
@@ -104,16 +104,16 @@ pub enum Disconnect {
 pub enum Reason {
     /// The response had this status instead of 200.
     Status(u16),
-    /// The response had another type than `text/event-stream`, or none.
+    /// The response had a content type other than `text/event-stream`, or none.
     ContentType,
-    /// [`Disconnect::EndOfBody`], behind a whole event.
+    /// [`Disconnect::EndOfBody`] after a complete event.
     ///
-    /// More a client cannot know. A server that was killed looks the same where a proxy ends its
-    /// response properly, or where HTTP/1.0 has no other end than that of the connection: only a
-    /// message can say that a stream is complete.
+    /// A client cannot tell whether the stream is complete. If a server is killed, a proxy may end
+    /// the response properly, and with HTTP/1.0 every body ends with its connection. Only a message
+    /// can announce that a stream is complete.
     EndOfBody,
-    /// [`Disconnect::EndOfBody`], but amid a line or an event, of which nothing is handed out: the
-    /// server was killed, or forgot the blank line behind its last event.
+    /// [`Disconnect::EndOfBody`] within a line or an event, which is discarded: the server was
+    /// killed, or omitted the blank line after its last event.
     Truncated(Unfinished),
     /// [`Disconnect::Network`]
     Network,
@@ -121,9 +121,9 @@ pub enum Reason {
     Timeout,
     /// [`Disconnect::Futile`]
     Futile,
-    /// So many failures in a row were too many:
-    /// [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures). The last of them is what
-    /// the driver has just told.
+    /// This number of consecutive failures reached
+    /// [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures). The last of them is the one
+    /// that the driver has just reported.
     GaveUp(u32),
     /// [`EventSource::reconnect_now`]
     Reconnect,

@@ -1,28 +1,28 @@
-//! The states of a connection, what can happen to it, and what comes of that.
+//! The states of the machine, its inputs, and the transition function.
 
 use super::signal::{ReadyState, Reason, Signal};
 use core::time::Duration;
 
-/// Where the machine is between two inputs.
+/// The state of the machine between two inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// CONNECTING: a request is to be sent, or is under way.
+    /// CONNECTING: a request has to be sent, or is pending.
     Connecting,
     /// OPEN: a body is being read.
     Open {
-        /// It has lasted for as long as the policy asks.
+        /// The connection has been open for the time that the policy requires.
         is_stable: bool,
-        /// A message has announced its end.
+        /// The user expects the body to end.
         is_end_expected: bool,
     },
-    /// CONNECTING: a request is to be sent later, after `least` at any rate.
-    Waiting { least: Duration },
-    /// CLOSED, by a failure or, without a reason, by `close()` or an end that was expected.
+    /// CONNECTING: a request has to be sent after a wait of at least `retry_after`.
+    Waiting { retry_after: Duration },
+    /// CLOSED, by a failure, or (`None`) by `close()` or an expected end.
     Closed(Option<Reason>),
 }
 
 impl State {
-    /// A connection just opened.
+    /// A connection that has just opened.
     const OPEN: Self = Self::Open {
         is_stable: false,
         is_end_expected: false,
@@ -43,41 +43,41 @@ impl State {
     }
 }
 
-/// What the driver told.
+/// An input from the driver or the user.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input {
     /// A response that opens the connection.
     Accepted,
     /// A response that does not.
-    Refused(Fate),
-    /// No response, or no more of it.
-    Ended(Fate),
+    Refused(Outcome),
+    /// The request or the body has ended.
+    Ended(Outcome),
     WaitElapsed,
-    /// The connection has lasted.
+    /// The connection counts as stable.
     Stable,
-    /// The end of the body is announced.
+    /// The end of the body is expected.
     ExpectEnd,
-    /// Another connection is wanted now.
+    /// The user wants another connection now.
     Reconnect,
     Close,
 }
 
-/// What becomes of a connection that is lost.
+/// What follows the loss of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fate {
-    /// Also how long to wait at least, whatever the reconnection time is.
+pub(super) enum Outcome {
+    /// With the minimum wait, regardless of the reconnection time.
     Reestablish(Reason, Duration),
     Fail(Reason),
-    /// All is as it was announced, and there is no other request.
+    /// The end was expected, and the policy allows no further request.
     Finish,
 }
 
-/// The whole life of a connection: from a state, by an input, to a state, with a signal.
+/// Returns the next state, and the signal to emit.
 ///
-/// The state is set before the signal is seen, and each failed attempt has its own `error`.
+/// The state changes before the signal is seen, and each failed attempt emits its own `error`.
 pub(super) fn transition(state: State, input: Input) -> (State, Option<Signal>) {
-    use Fate::{Fail, Finish, Reestablish};
     use Input::{Accepted, Close, Ended, ExpectEnd, Reconnect, Refused, Stable, WaitElapsed};
+    use Outcome::{Fail, Finish, Reestablish};
     use State::{Closed, Connecting, Open, Waiting};
 
     match (state, input) {
@@ -85,9 +85,9 @@ pub(super) fn transition(state: State, input: Input) -> (State, Option<Signal>) 
         (Connecting, Accepted) => (State::OPEN, Some(Signal::Open)),
 
         // "Reestablish the connection"
-        (Connecting, Refused(Reestablish(reason, least)))
-        | (Connecting | Open { .. }, Ended(Reestablish(reason, least))) => (
-            Waiting { least },
+        (Connecting, Refused(Reestablish(reason, retry_after)))
+        | (Connecting | Open { .. }, Ended(Reestablish(reason, retry_after))) => (
+            Waiting { retry_after },
             Some(error(ReadyState::Connecting, reason)),
         ),
         (Waiting { .. }, WaitElapsed | Reconnect) => (Connecting, None),
@@ -108,7 +108,7 @@ pub(super) fn transition(state: State, input: Input) -> (State, Option<Signal>) 
         | (Connecting, Refused(Finish))
         | (Connecting | Open { .. }, Ended(Finish)) => (Closed(None), None),
 
-        // What is known of an open connection.
+        // Flags of an open connection.
         (
             Open {
                 is_end_expected, ..
@@ -135,7 +135,7 @@ pub(super) fn transition(state: State, input: Input) -> (State, Option<Signal>) 
             )
         }
 
-        // Late, early, or said twice.
+        // Late, early or repeated inputs have no effect.
         (Connecting, WaitElapsed | Stable | ExpectEnd | Reconnect)
         | (Open { .. }, Accepted | Refused(_) | WaitElapsed)
         | (Waiting { .. }, Accepted | Refused(_) | Ended(_) | Stable | ExpectEnd)

@@ -16,7 +16,7 @@ version=27.1.0
 declare -A files=(
     [encode]='src/encode.rs src/encode/*.rs src/scanner.rs src/reserve.rs src/owned.rs'
     [decode]='src/storage.rs src/decode.rs src/decode/*.rs src/decode/line/*.rs'
-    [event_source]='src/event_source.rs src/event_source/*.rs'
+    [event_source]='src/event_source.rs src/event_source/*.rs src/event_source/retry/*.rs'
 )
 declare -A tests=(
     [encode]='conformance conformance_encode cuts limits memory regressions roundtrip'

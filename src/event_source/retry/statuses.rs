@@ -1,6 +1,6 @@
-//! A set of HTTP statuses, without memory of its own.
+//! A set of HTTP statuses, as a bit set of fixed size.
 
-/// Which of the statuses from 100 to 999 are in the set: a bit for each.
+/// A set of statuses from 100 to 999, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Statuses {
     words: [u32; 29],
@@ -11,9 +11,9 @@ impl Statuses {
     pub(super) const MAX: u16 = 999;
     pub(super) const NONE: Self = Self { words: [0; 29] };
 
-    /// The set and `status`, if it is one.
+    /// Adds `status`. Has no effect if it is out of range.
     pub(super) const fn with(mut self, status: u16) -> Self {
-        if let Some((word, bit)) = place(status) {
+        if let Some((word, bit)) = position(status) {
             if let Some((_, [word, ..])) = self.words.split_at_mut_checked(word) {
                 *word |= bit;
             }
@@ -23,12 +23,12 @@ impl Statuses {
 
     pub(super) fn contains(&self, status: u16) -> bool {
         let word = |(word, bit)| Some(self.words.get::<usize>(word)? & bit != 0);
-        place(status).and_then(word).unwrap_or(false)
+        position(status).and_then(word).unwrap_or(false)
     }
 }
 
-/// The number of its word, and its bit there.
-const fn place(status: u16) -> Option<(usize, u32)> {
+/// The index of the status's word, and its bit in that word.
+const fn position(status: u16) -> Option<(usize, u32)> {
     if status < Statuses::MIN || status > Statuses::MAX {
         return None;
     }

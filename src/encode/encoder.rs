@@ -1,21 +1,23 @@
-//! Frames into one stream, and events whose data is made on the fly.
+//! [`Encoder`] writes frames to one stream; [`EventWriter`] writes an event whose data is generated
+//! incrementally.
 //!
-//! A begun event cannot be taken back: whatever follows it in the stream would become a part of it.
-//! So [`Encoder`] is `Open` from the first byte of a frame to the last, and refuses everything once
-//! a frame was left like that.
+//! An event that was begun cannot be taken back: whatever followed it in the stream would become
+//! part of it. The state is therefore `InFrame` from the first byte of a frame to the last, and
+//! the encoder refuses further output if a frame was left in that state.
 
 use super::Frame;
-use super::pieces::{self, DATA, Lines};
+use super::pieces::{self, DATA, FieldLines};
 use crate::scanner;
 use core::fmt::{self, Write};
 
-/// Writes one event stream into a [`core::fmt::Write`], frame by frame, or event by event while its
-/// data is being made.
+/// Writes one event stream to a [`core::fmt::Write`], as whole frames, or as events whose data is
+/// generated incrementally.
 ///
-/// The format has no way to take back a part of an event. So if a frame could not be written to its
-/// end, or an [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing any
-/// more, and the stream has to end, upon which clients drop the unfinished event ("any pending data
-/// must be discarded"). Were it to go on, the next event would be taken for the rest of that one.
+/// The format has no way to take back part of an event. If a frame could not be written completely,
+/// or an [`EventWriter`] was not finished, the encoder is *broken*: it writes nothing more, because
+/// a client would take the next event for the rest of the unfinished one. The stream has to end,
+/// and clients then drop the unfinished event ("any pending data must be discarded").
+///
 /// Use one encoder for the whole stream, or write each event into a buffer and send it when it is
 /// [finished](EventWriter::finish).
 ///
@@ -39,17 +41,15 @@ pub struct Encoder<W> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Between two frames.
-    Ready,
-    /// Within a frame.
-    Open,
-    /// Within a frame, and the sink has failed.
+    BetweenFrames,
+    InFrame,
+    /// The sink has failed within a frame.
     Failed,
 }
 
 impl<W> Encoder<W> {
-    /// An encoder of a stream into `sink`, which is at the start of the stream or between two
-    /// frames.
+    /// Creates an encoder that writes to `sink`. The output so far must be empty or end with a
+    /// complete frame.
     ///
     /// ```
     /// let encoder = sse_proto::Encoder::new(String::new());
@@ -58,11 +58,11 @@ impl<W> Encoder<W> {
     pub const fn new(sink: W) -> Self {
         Self {
             sink,
-            state: State::Ready,
+            state: State::BetweenFrames,
         }
     }
 
-    /// Whether a frame was left unfinished, so that the stream has to end.
+    /// Whether a frame was left unfinished, in which case the stream has to end.
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
@@ -75,10 +75,10 @@ impl<W> Encoder<W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub const fn is_broken(&self) -> bool {
-        !matches!(self.state, State::Ready)
+        !matches!(self.state, State::BetweenFrames)
     }
 
-    /// The sink, to be looked at.
+    /// Borrows the sink.
     ///
     /// ```
     /// let encoder = sse_proto::Encoder::new(String::new());
@@ -88,9 +88,10 @@ impl<W> Encoder<W> {
         &self.sink
     }
 
-    /// Gives the sink back. If the encoder [is broken](Self::is_broken), it ends within a frame.
+    /// Returns the sink. If the encoder [is broken](Self::is_broken), the output ends within a
+    /// frame.
     ///
-    /// A buffer can be cut where that frame begins, and used by another encoder:
+    /// A buffer can be truncated to where that frame begins, and passed to another encoder:
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
@@ -113,7 +114,7 @@ impl<W: Write> Encoder<W> {
     ///
     /// # Errors
     ///
-    /// Those of the sink, which break the encoder; and always, if it [is broken](Self::is_broken).
+    /// Errors of the sink, which break the encoder; and always if it [is broken](Self::is_broken).
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
@@ -124,14 +125,14 @@ impl<W: Write> Encoder<W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn write_frame(&mut self, frame: &Frame<'_>) -> fmt::Result {
-        self.open()?;
+        self.start_frame()?;
         frame.encode_to_fmt(&mut self.sink)?;
-        self.state = State::Ready;
+        self.state = State::BetweenFrames;
         Ok(())
     }
 
-    /// Begins an event: writes the fields of `head`, and leaves its data open. What is written to
-    /// the [`EventWriter`] is appended to the data that `head` has, if any.
+    /// Begins an event: writes the fields of `head` and leaves the data open. Text written to the
+    /// [`EventWriter`] is appended to the data of `head`, if any.
     ///
     /// # Errors
     ///
@@ -149,15 +150,15 @@ impl<W: Write> Encoder<W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn begin_event(&mut self, head: Frame<'_>) -> Result<EventWriter<'_, W>, fmt::Error> {
-        self.open()?;
+        self.start_frame()?;
         let mut result = Ok(());
-        pieces::each_before_data(&head, false, &mut |piece| {
+        pieces::put_fields_before_data(&head, false, &mut |piece| {
             if result.is_ok() {
-                result = self.put(piece);
+                result = self.write(piece);
             }
         });
         result?;
-        self.put(DATA[0])?;
+        self.write(DATA.prefix)?;
         let mut event = EventWriter {
             encoder: self,
             after_cr: false,
@@ -166,20 +167,20 @@ impl<W: Write> Encoder<W> {
         Ok(event)
     }
 
-    fn open(&mut self) -> fmt::Result {
+    fn start_frame(&mut self) -> fmt::Result {
         if self.is_broken() {
             return Err(fmt::Error);
         }
-        self.state = State::Open;
+        self.state = State::InFrame;
         Ok(())
     }
 
-    fn put(&mut self, text: &str) -> fmt::Result {
+    fn write(&mut self, text: &str) -> fmt::Result {
         let result = match self.state {
             State::Failed => Err(fmt::Error),
-            // A sink may take an empty write for the end.
+            // A sink may interpret an empty write as the end.
             _ if text.is_empty() => Ok(()),
-            State::Ready | State::Open => self.sink.write_str(text),
+            State::BetweenFrames | State::InFrame => self.sink.write_str(text),
         };
         if result.is_err() {
             self.state = State::Failed;
@@ -188,24 +189,24 @@ impl<W: Write> Encoder<W> {
     }
 }
 
-/// The data of an event while it is being made, for `write!` and whatever else writes text: begun
-/// by [`Encoder::begin_event`], ended by [`finish`](Self::finish).
+/// Writes the data of one event incrementally, with `write!` or anything else that writes text.
+/// Begin it with [`Encoder::begin_event`] and end it with [`finish`](Self::finish).
 ///
-/// The text goes to the sink at once, line by line; nothing is held back. As in [`Frame::message`],
-/// CR and CRLF come back as LF, also a CRLF that falls between two writes.
+/// The text goes to the sink immediately, line by line, without buffering. As in
+/// [`Frame::message`], CR and CRLF are decoded as LF, including a CRLF that spans two writes.
 ///
 /// **Only `finish` writes the blank line** that makes a client dispatch the event. If the writer is
-/// dropped without it, or forgotten, or the sink fails, the [`Encoder`] is broken and refuses what
-/// would follow. So there is never half an event that looks like a whole one, provided that nothing
+/// dropped or forgotten without it, or the sink fails, the [`Encoder`] is broken and refuses
+/// further output. So an incomplete event never looks like a complete one, provided that nothing
 /// else writes to the stream.
 ///
-/// Writers of bytes, such as `serde_json::to_writer`, need a small adapter:
+/// Byte-oriented code such as `serde_json::to_writer` needs a small adapter:
 ///
 /// ```
 /// use sse_proto::{Encoder, Frame};
 /// use std::{fmt, io, str};
 ///
-/// /// Writes text, in whole characters: serde_json never cuts one.
+/// /// Each write must be valid UTF-8: serde_json never splits a character.
 /// struct Text<W>(W);
 ///
 /// impl<W: fmt::Write> io::Write for Text<W> {
@@ -232,17 +233,17 @@ impl<W: Write> Encoder<W> {
 #[must_use = "an event that is not finished breaks its encoder"]
 pub struct EventWriter<'e, W> {
     encoder: &'e mut Encoder<W>,
-    /// CR already ended the line; remembered only to swallow an LF that may start the next write.
+    /// CR already ended the line; remembered only to ignore an LF at the start of the next write.
     after_cr: bool,
 }
 
 impl<W: Write> EventWriter<'_, W> {
-    /// Ends the event: clients dispatch it.
+    /// Ends the event, so that clients dispatch it.
     ///
     /// # Errors
     ///
-    /// Those of the sink; and if an earlier write to it failed, because a part of the data is
-    /// missing.
+    /// Errors of the sink; and always if an earlier write failed, because part of the data is
+    /// missing then.
     ///
     /// ```
     /// use sse_proto::{Encoder, Frame};
@@ -253,8 +254,8 @@ impl<W: Write> EventWriter<'_, W> {
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn finish(self) -> fmt::Result {
-        self.encoder.put(DATA[2])?;
-        self.encoder.state = State::Ready;
+        self.encoder.write(DATA.suffix)?;
+        self.encoder.state = State::BetweenFrames;
         Ok(())
     }
 }
@@ -270,13 +271,13 @@ impl<W: Write> Write for EventWriter<'_, W> {
         };
         self.after_cr = *last == b'\r';
         if scanner::has_no_line_end(rest.as_bytes()) {
-            return self.encoder.put(rest);
+            return self.encoder.write(rest);
         }
-        let mut lines = Lines::Many(rest);
-        self.encoder.put(lines.next().unwrap_or_default())?;
+        let mut lines = FieldLines::Text(rest);
+        self.encoder.write(lines.next().unwrap_or_default())?;
         lines.try_for_each(|line| {
-            self.encoder.put(DATA[1])?;
-            self.encoder.put(line)
+            self.encoder.write(DATA.separator)?;
+            self.encoder.write(line)
         })
     }
 }
