@@ -63,10 +63,10 @@ struct Run {
     /// The time limit for the first answer of a process
     #[arg(long, default_value_t = 30.0, value_parser = seconds, value_name = "SECONDS")]
     startup: f64,
-    /// How often the adapter may be restarted before the run is broken off
+    /// How often the adapter may be restarted before the run is aborted
     #[arg(long, default_value_t = 100, value_name = "TIMES")]
     restarts: u64,
-    /// The number of timeouts after which the run is broken off
+    /// The number of timeouts after which the run is aborted
     #[arg(long, default_value_t = 10, value_name = "TIMES")]
     hangs: u64,
     /// Stops at the first `must` case that fails

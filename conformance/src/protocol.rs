@@ -202,14 +202,14 @@ fn parse_decode_answer(mut object: Map<String, Value>) -> Result<Answer, String>
         Some(other) => return Err(format!("lastEventId: {other} is not a string")),
     };
     let mut chunks = Vec::with_capacity(lists.len());
-    for (piece, list) in lists.into_iter().enumerate() {
+    for (chunk, list) in lists.into_iter().enumerate() {
         let Value::Array(items) = list else {
-            return Err(format!("chunks[{piece}]: {list} is not a list"));
+            return Err(format!("chunks[{chunk}]: {list} is not a list"));
         };
         let items = items.into_iter().enumerate().map(|(index, item)| {
             let text = item.to_string();
             from_value::<Item>(item)
-                .map_err(|_| format!("chunks[{piece}][{index}]: {text} is not an item"))
+                .map_err(|_| format!("chunks[{chunk}][{index}]: {text} is not an item"))
         });
         chunks.push(items.collect::<Result<_, _>>()?);
     }

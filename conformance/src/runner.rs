@@ -48,10 +48,10 @@ pub struct Options {
     pub timeout: Duration,
     /// The time limit for the first answer of a process. Default: 30 seconds.
     pub startup: Duration,
-    /// The run is broken off when the adapter had to be restarted more often than this. Default:
+    /// The run is aborted when the adapter had to be restarted more often than this. Default:
     /// 100.
     pub restarts: u64,
-    /// The run is broken off after this many timeouts. Default: 10.
+    /// The run is aborted after this many timeouts. Default: 10.
     pub hangs: u64,
     /// Whether to stop at the first `must` case that fails.
     pub fail_fast: bool,

@@ -29,7 +29,7 @@ pub struct Report {
     pub not_asked: Vec<Capability>,
     /// The result of [`Report::passed`].
     pub passed: bool,
-    /// If the run was broken off before all cases were run, the reason.
+    /// If the run was aborted before all cases were run, the reason.
     pub broken_off: Option<String>,
     /// The results of all cases.
     pub totals: Totals,
@@ -70,7 +70,7 @@ pub struct Tally {
     pub failed: u32,
     /// Not run, because the implementation lacks a capability that the case needs.
     pub skipped: u32,
-    /// Not run, or not to the end, because the run was broken off.
+    /// Not run, or not to the end, because the run was aborted.
     pub not_run: u32,
 }
 
@@ -144,7 +144,7 @@ pub enum Outcome {
     Failed,
     /// Not run, because the implementation lacks a capability that the case needs.
     Skipped,
-    /// Not run, or not to the end, because the run was broken off.
+    /// Not run, or not to the end, because the run was aborted.
     NotRun,
 }
 
@@ -315,7 +315,7 @@ impl fmt::Display for Report {
         }
         self.write_not_asked(f)?;
         if let Some(why) = &self.broken_off {
-            writeln!(f, "broken off: {}", indented(why))?;
+            writeln!(f, "aborted: {}", indented(why))?;
         }
         let Totals { must, may } = self.totals;
         writeln!(

@@ -78,7 +78,7 @@ fn failing() -> Result<(), Failed> {
     has(&out, "  rule      P4, P16, HTML 9.2.5\n")?;
     has(
         &out,
-        "  why       An LF that opens a chunk after a CR belongs to that CR",
+        "  why       An LF at the start of a chunk belongs to the CR before it",
     )?;
     has(&out, "  way       as written\n")?;
     has(

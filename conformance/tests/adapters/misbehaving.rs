@@ -41,7 +41,7 @@ struct Expected {
     victim: Option<&'static str>,
     /// The keywords of the troubles.
     troubles: &'static [&'static str],
-    /// The beginning of the reason for which the run is broken off.
+    /// The beginning of the reason for which the run is aborted.
     broken_off: Option<&'static str>,
     /// The number of notes.
     notes: usize,
@@ -219,10 +219,10 @@ fn is_reported(how: &'static str, expected: &Expected) -> Result<(), Failed> {
     let troubles: Vec<&str> = report.troubles.iter().map(|trouble| trouble.what).collect();
     check(troubles == expected.troubles, "troubles")?;
     match (expected.broken_off, &report.broken_off) {
-        (Some(start), Some(why)) => check(why.starts_with(start), "why it was broken off")?,
+        (Some(start), Some(why)) => check(why.starts_with(start), "why it was aborted")?,
         (start, why) => check(
             start.is_none() && why.is_none(),
-            "whether it was broken off",
+            "whether it was aborted",
         )?,
     }
     if expected.broken_off.is_none() {

@@ -87,7 +87,7 @@ impl Run<'_> {
                 self.add_trouble("bad-end", message);
             }
         }
-        // A case that was only begun when the run was broken off has not passed.
+        // A case that was only begun when the run was aborted has not passed.
         if self.broken_off.is_some() {
             let begun = self.in_flight.iter().map(|sent| sent.case);
             let begun = begun.chain(self.resend.iter().map(|(case, _)| *case));

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// The run is broken off after this many starts without any answer.
+/// The run is aborted after this many starts without any answer.
 const MAX_STARTS_WITHOUT_ANSWER: u64 = 3;
 
 impl Run<'_> {
@@ -68,7 +68,7 @@ impl Run<'_> {
         protocol::parse_adapter_info(object).map_err(nonsense)
     }
 
-    /// Restarts the adapter after an error, or breaks the run off. The requests in flight are sent
+    /// Restarts the adapter after an error, or aborts the run. The requests in flight are sent
     /// again, except one that is to blame.
     pub(super) fn recover(&mut self, error: AdapterError) -> Result<(), StartError> {
         self.adapter = None;

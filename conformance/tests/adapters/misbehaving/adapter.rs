@@ -36,7 +36,7 @@ pub(crate) fn serve(how: &str) {
         panic!("{}", std::os::unix::process::CommandExt::exec(&mut shell));
     }
     let mut output = io::stdout().lock();
-    let mut held: Option<Vec<u8>> = None;
+    let mut buffered: Option<Vec<u8>> = None;
     let mut served = 0;
     let mut line = Vec::new();
     loop {
@@ -104,15 +104,15 @@ pub(crate) fn serve(how: &str) {
                 thread::sleep(TIMEOUT / 4);
                 write(&correct);
             }
-            "swaps-answers" if !asks_capabilities => match held.take() {
+            "swaps-answers" if !asks_capabilities => match buffered.take() {
                 Some(earlier) => write(&[correct, earlier].concat()),
-                None if input.buffer().contains(&b'\n') => held = Some(correct),
+                None if input.buffer().contains(&b'\n') => buffered = Some(correct),
                 None => write(&correct),
             },
             "exits-now-and-then" if served == 200 => process::exit(0),
             "answers-twice" if !asks_capabilities => write(&correct.repeat(2)),
             "never-answers" => {}
-            "never-flushes" => held.get_or_insert_default().extend(correct),
+            "never-flushes" => buffered.get_or_insert_default().extend(correct),
             "miscounts" => write(b"{\"case\":123456789,\"chunks\":[],\"lastEventId\":\"\"}\n"),
             "writes-a-banner" => write(&[b"starting up\n", &correct[..]].concat()),
             "writes-in-pieces" => {
