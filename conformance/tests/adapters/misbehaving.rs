@@ -220,10 +220,7 @@ fn is_reported(how: &'static str, expected: &Expected) -> Result<(), Failed> {
     check(troubles == expected.troubles, "troubles")?;
     match (expected.broken_off, &report.broken_off) {
         (Some(start), Some(why)) => check(why.starts_with(start), "why it was aborted")?,
-        (start, why) => check(
-            start.is_none() && why.is_none(),
-            "whether it was aborted",
-        )?,
+        (start, why) => check(start.is_none() && why.is_none(), "whether it was aborted")?,
     }
     if expected.broken_off.is_none() {
         for case in &report.cases {
