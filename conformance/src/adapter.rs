@@ -74,7 +74,8 @@ pub fn serve(
 /// use sse_conformance::{Answer, Capabilities, adapter};
 ///
 /// let line = br#"{"case": 7, "kind": "unknown"}"#;
-/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut |_| Answer::Unsupported);
+/// let mut answer = |_| Answer::Unsupported;
+/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut answer);
 /// assert_eq!(answer, b"{\"case\":7,\"unsupported\":true}\n");
 /// ```
 pub fn answer_to(
