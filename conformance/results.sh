@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Holds the implementations in adapters/, and sse-proto itself, against the corpus, and writes RESULTS.md and results.html:
+# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html:
 #
 #   conformance/results.sh [NAME...]
 #
-# With names only these are run again; what was found out of the others is taken as it was. Installs what it needs below the target
-# folder, and the browsers with apt. Takes about half an hour on two cores. Ends with 0 if every failure is explained in
-# adapters/faults.json, and every fault there was seen.
+# With names, only these are run again, and the earlier reports of the others are used. Installs what it needs below the target
+# folder, and the browsers with apt. Takes about half an hour on two cores. The exit status is 0 if every failure is explained in
+# adapters/faults.json, and every bug there was seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -14,7 +14,7 @@ target=$(target_folder)
 work=$target/field
 adapters=conformance/adapters
 asked=("$@")
-# All of what is written comes from one run.
+# Without names, all results come from one run.
 [[ ${#asked[@]} -gt 0 ]] || rm -rf "$work/reports"
 mkdir -p "$work/reports"
 
@@ -26,7 +26,7 @@ cat $adapters/{python,browsers}/requirements.txt >"$work/requirements.txt"
 python_env "$work/requirements.txt" "$work/venv"
 node_env $adapters/javascript/package.json "$work/node" "$work/venv"
 
-# report FILE OPTION... -- COMMAND...: that some cases fail is in the report; that none can be asked is an error.
+# report FILE OPTION... -- COMMAND...: writes the report of a run. Failed cases are part of it; a run that cannot start is an error.
 report() {
     local file=$1 status=0
     shift
@@ -38,7 +38,7 @@ report() {
     mv "$file.new" "$file"
 }
 
-# run FAMILY NAME OPTION... -- COMMAND...: the report of an implementation, while at most one other is being made.
+# run FAMILY NAME OPTION... -- COMMAND...: makes the reports of an implementation, at most two at a time.
 run() {
     local family=$1 name=$2
     shift 2
@@ -56,8 +56,8 @@ run() {
     fi
 }
 
-# by_pipe FILE -- COMMAND...: the very long inputs by themselves. Whose time grows with the square of the length takes for ever with most of them,
-# and is not waited for so long: who is linear needs a tenth of this, on two busy cores, in any of these languages.
+# by_pipe FILE -- COMMAND...: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not
+# finish most of them. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages.
 by_pipe() {
     local file=$1
     shift
@@ -65,8 +65,8 @@ by_pipe() {
     report "$file-long.json" --timeout 3 --hangs 1000 "${long[@]}" "$@"
 }
 
-# in_browser NAME -- COMMAND...: an input of many thousand pieces would take hours, so the long ones come in one piece. What is late may
-# be so because the machine is busy: it is asked again, and counts only if it is late each time.
+# in_browser NAME -- COMMAND...: sends the long inputs in one chunk, as many thousand chunks would take hours. An item may be late because
+# the machine is busy: such cases are run again, and count only if the item is late each time.
 in_browser() {
     local file=$work/reports/browser-$1 again late
     shift
@@ -84,7 +84,7 @@ in_browser() {
     done
 }
 
-# only CONDITION FILE: options that choose the cases in FILE for which CONDITION, in Python, holds.
+# only CONDITION FILE: options that select the cases in FILE for which CONDITION, in Python, is true.
 only() {
     python3 -c '
 import json, sys

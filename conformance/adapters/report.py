@@ -1,8 +1,8 @@
 """Writes RESULTS.md and results.html from the reports of a run: `python report.py REPORTS OUT`.
 
-Each failure belongs to a fault of faults.json: the first one with a `when` that fits it, by the implementation, the id of the case
-(shell patterns), a regular expression for what the runner says (see `signs`), and one that fits all the ways in which it fails. What is wrong with a browser is told of that browser by name. A
-failure that no fault explains, and a fault that nobody has, are complained of, and the status is 1.
+Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it. A `when` has the implementations (browsers
+must be named), the ids of cases (shell patterns), a regular expression for the message (see `signs`), and one that must match all the
+ways in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1.
 """
 
 import collections
@@ -20,12 +20,12 @@ HOMES = {
     "Python": "https://pypi.org/project/{}/",
 }
 BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox"}
-# Longer texts are shown by their beginning.
+# Longer texts are truncated to this length.
 SHOWN = 240
 
 
 class Implementation:
-    """What the reports of one implementation say."""
+    """The reports of one implementation."""
 
     def __init__(self, family, name, reports):
         self.family = family
@@ -34,7 +34,7 @@ class Implementation:
         self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
         self.key = f"{family}: {name}"
         self.not_asked = reports[0]["notAsked"]
-        # The cases are asked in several runs where one takes some in fewer ways, or again. Of limits few have the kind of the corpus.
+        # Some implementations have several runs: for cases that are run in fewer ways, or again. Few have the kind of limit that the corpus has.
         cases = {case["id"]: case for report in reports for case in report["cases"]}
         self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
         limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
@@ -50,7 +50,7 @@ class Implementation:
         )
 
     def as_written(self):
-        """How many `must` cases come out right in their own pieces and with their own line ends."""
+        """How many `must` cases pass as written or whole, with their own line terminators."""
         wrong = ("as written", "whole")
         return sum(
             case["verdict"] == "must"
@@ -104,7 +104,7 @@ def read_corpus():
 
 
 class Faults:
-    """What is known to be wrong, and whom it was seen with."""
+    """The known bugs, and the implementations that have them."""
 
     def __init__(self, path):
         self.all = json.loads(path.read_text())["faults"]
@@ -133,14 +133,14 @@ class Faults:
     def complaints(self):
         for implementation, case in self.unexplained:
             failure = case["failure"]
-            yield f"{implementation.key} fails {case['id']}, and no fault explains it: {failure['message'][:200]}"
+            yield f"{implementation.key} fails {case['id']}, and no bug explains it: {failure['message'][:200]}"
         for fault, seen in self.seen.items():
             if not seen:
-                yield f"nobody has this fault any more: {fault}"
+                yield f"no implementation has this bug any more: {fault}"
 
 
 def signs(failure):
-    """What an adapter said instead of an answer, or words for how what came is other than what was due."""
+    """The error of the adapter, or keywords for how the answer differs from what was expected."""
     due, got = failure["expected"], failure["got"]
     if isinstance(got, dict):
         yield got.get("error", "")
@@ -157,21 +157,21 @@ def signs(failure):
 def markdown(implementations, groups, cases, faults):
     must = sum(case["verdict"] == "must" for case in cases.values())
     requests = sum(one.requests for one in implementations)
-    yield "# The field, held against the corpus\n"
-    yield "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has every failure with its input, what was due and what came.\n"
+    yield "# Results of published implementations\n"
+    yield "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has every failure with its input, the expected and the actual result.\n"
     yield (
-        f"{len(implementations)} implementations of `text/event-stream`, as published, through the {len(cases)} cases for decoders "
-        f"without a limit ({must} of them `must`), each as written, whole, cut in two at every place, byte by byte, with empty pieces, and with CR and CRLF for "
-        f"LF, by sse-conformance {implementations[0].suite}: {requests:,} streams in all. A case is passed if the outcome is right in every way that it is asked. The adapters are in "
-        "[adapters/](adapters): the first error ends a stream, and ids that are handed out are remembered for the implementation.\n"
+        f"{len(implementations)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
+        f"without a limit ({must} of them `must`) by sse-conformance {implementations[0].suite}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
+        f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every way. The adapters are in "
+        "[adapters/](adapters): the first error ends a stream, and the adapter remembers the last id where that is left to the user.\n"
     )
     yield "## By group\n"
     yield (
-        "`must` cases that passed, of those that the implementation can be asked. *As written* is in the pieces and with the line ends of the case, or in "
-        "one piece; all else is *in every way*, where one fault, such as a CR that is not understood, tells in most cases. A bare number is "
-        "all that were asked.\n"
+        "The number of `must` cases that passed, of those that were run. *As written* is in the chunks and with the line terminators of the case, or in "
+        "one chunk. All other columns are *in every way*, where one bug, such as a CR that is not recognised, affects most cases. A single number "
+        "means that all cases passed.\n"
     )
-    yield "| implementation | version | as written | in every way | " + " | ".join(groups) + " | differs (`may`) | not asked |"
+    yield "| implementation | version | as written | in every way | " + " | ".join(groups) + " | differs (`may`) | not run |"
     yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|"
     for one in implementations:
         cells = [of(one, group) for group in groups]
@@ -185,10 +185,10 @@ def markdown(implementations, groups, cases, faults):
     for one in implementations:
         passed, asked = one.limits
         if asked:
-            yield f"{label(one, implementations)} was asked the {asked} cases about limits as well, and passed {passed}.\n"
-    yield "## What is wrong\n"
-    yield "Each failure is counted for one fault, so an implementation that ends early may have more faults than are seen.\n"
-    yield "| fault | why it matters | seen in (cases) |"
+            yield f"{label(one, implementations)} was also tested with the {asked} cases about limits, and passed {passed}.\n"
+    yield "## Bugs\n"
+    yield "Each failure is attributed to one bug. An implementation that stops early may have more bugs than are listed.\n"
+    yield "| bug | why it matters | seen in (cases) |"
     yield "|---|---|---|"
     names = {one.key: one for one in implementations}
     for fault in faults.all:
@@ -201,13 +201,13 @@ def markdown(implementations, groups, cases, faults):
         failed = one.failures()
         yield f"### {label(one, implementations)} {one.version}\n"
         if one.not_asked:
-            yield f"Not asked for: {', '.join(f'`{it}`' for it in one.not_asked if it not in HIDDEN)}.\n"
+            yield f"Not tested: {', '.join(f'`{it}`' for it in one.not_asked if it not in HIDDEN)}.\n"
         if len(one.cases) < len(cases):
             yield f"{len(cases) - len(one.cases)} cases were not run, all of them very long inputs.\n"
         for why in one.broken_off:
-            yield f"The run was broken off: {why}.\n"
+            yield f"The run was aborted: {why}.\n"
         if not failed:
-            yield "Nothing is wrong."
+            yield "No failures."
         for fault in faults.all:
             ids = faults.seen[fault["fault"]].get(one.key)
             if ids:
@@ -216,8 +216,8 @@ def markdown(implementations, groups, cases, faults):
                 yield f"- {fault['fault']}: {', '.join(must[:4])}{more}"
         yield ""
     browsers = [one for one in implementations if one.family == "browser"]
-    yield "## Where browsers disagree with a case\n"
-    yield "The corpus follows the standard; these are the cases that a browser fails, and why.\n"
+    yield "## Cases that browsers fail\n"
+    yield "The corpus follows the standard. These are the cases that a browser fails, and why.\n"
     yield "| case | browser | what it does |"
     yield "|---|---|---|"
     for one in browsers:
@@ -225,15 +225,15 @@ def markdown(implementations, groups, cases, faults):
             for case in faults.seen[fault["fault"]].get(one.key, []):
                 yield f"| `{case}` | {one.name} {one.version} | {fault['fault']} |"
     yield ""
-    yield "A page cannot see comments, reconnection times or the id that stays after a stream, so these are not compared. Inputs of many thousand bytes come to the browsers in one piece."
+    yield "A page cannot see comments, reconnection times or the last event ID after a stream, so these are not compared. Inputs of many thousand bytes are sent to browsers in one chunk."
 
 
-# What no decoder is asked for here.
+# Capabilities that are not tested here.
 HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay", "options"}
 
 
 def label(one, implementations):
-    """The name, with the family where two have the same, and the version where two of the family have."""
+    """The name, with the family if another implementation has the same name, and the version if one of the same family has."""
     same = [it for it in implementations if it.name == one.name and it is not one]
     if any(it.family == one.family for it in same):
         return f"{one.name} {'.'.join(one.version.split('.')[:2])}"
@@ -274,7 +274,7 @@ def page(implementations, groups, cases, explained):
             for one in implementations
         ],
     }
-    # Inside a script element no tag may begin.
+    # A script element must not contain a tag.
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
 
@@ -324,7 +324,7 @@ def main(reports, out):
     complaints = list(faults.complaints())
     for one in implementations:
         if len(one.cases) < len(cases) or one.broken_off:
-            complaints.append(f"{one.key} was not asked all: {len(one.cases)} of {len(cases)} cases {one.broken_off}")
+            complaints.append(f"{one.key} was not run completely: {len(one.cases)} of {len(cases)} cases {one.broken_off}")
     for complaint in complaints:
         print(complaint, file=sys.stderr)
     return 1 if complaints else 0

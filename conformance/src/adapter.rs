@@ -1,4 +1,4 @@
-//! Makes a program of a closure: an adapter, for implementations in Rust.
+//! Turns a closure into an adapter, for implementations in Rust.
 //!
 //! ```no_run
 //! use sse_conformance::{Answer, Capabilities, DecodeAnswer, Item, Request, adapter};
@@ -31,15 +31,16 @@ use std::{
 
 use crate::{
     Answer, Capabilities, Request,
-    wire::{self, Asked},
+    protocol::{self, AdapterRequest},
 };
 
-/// Answers the requests on standard input on standard output, until there are no more. A closure that panics has not
-/// served its request, and that is all: the next one is asked as well.
+/// Reads requests from standard input and writes their answers to standard output until the input
+/// ends. A panic in the closure becomes the answer `{"error": …}` to its request; the next request
+/// is served as usual.
 ///
 /// # Errors
 ///
-/// If one of the two cannot be read or written.
+/// If standard input cannot be read or standard output cannot be written.
 pub fn serve(
     name: &str,
     version: &str,
@@ -50,7 +51,8 @@ pub fn serve(
     let mut output = BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
     loop {
-        // Without a whole line at hand the next read may wait, perhaps for somebody who waits for the answers.
+        // The next read may block, and the runner may be waiting for these answers before it writes
+        // more.
         if !input.buffer().contains(&b'\n') {
             output.flush()?;
         }
@@ -65,13 +67,15 @@ pub fn serve(
     }
 }
 
-/// The line that answers a line, both with their line ends: for adapters that do their own reading and writing.
+/// Returns the line that answers a request line, with its LF, for adapters that do their own
+/// reading and writing.
 ///
 /// ```
 /// use sse_conformance::{Answer, Capabilities, adapter};
 ///
-/// let line = br#"{"case": 7, "kind": "a new one"}"#;
-/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut |_| Answer::Unsupported);
+/// let line = br#"{"case": 7, "kind": "unknown"}"#;
+/// let mut answer = |_| Answer::Unsupported;
+/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut answer);
 /// assert_eq!(answer, b"{\"case\":7,\"unsupported\":true}\n");
 /// ```
 pub fn answer_to(
@@ -81,18 +85,21 @@ pub fn answer_to(
     capabilities: &Capabilities,
     answer: &mut impl FnMut(Request) -> Answer,
 ) -> Vec<u8> {
-    let (case, asked) = wire::request(line);
-    let answer = match asked {
-        Ok(Asked::Case(request)) => caught(|| answer(*request)),
-        Ok(Asked::Capabilities) => return wire::greeting_line(&case, name, version, capabilities),
-        Ok(Asked::Unknown) => Answer::Unsupported,
+    let (case, request) = protocol::parse_request(line);
+    let answer = match request {
+        Ok(AdapterRequest::Case(request)) => catch_panic(|| answer(*request)),
+        Ok(AdapterRequest::Capabilities) => {
+            return protocol::capabilities_line(&case, name, version, capabilities);
+        }
+        Ok(AdapterRequest::Unknown) => Answer::Unsupported,
         Err(why) => Answer::Failed(why),
     };
-    wire::answer_line(case, answer)
+    protocol::answer_line(case, answer)
 }
 
-fn caught(answer: impl FnOnce() -> Answer) -> Answer {
-    // What a panic leaves behind is the caller's, and no worse than what a thread that panics leaves.
+fn catch_panic(answer: impl FnOnce() -> Answer) -> Answer {
+    // State that the closure left inconsistent is the caller's responsibility, as after a panic in
+    // a thread.
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(|text| &**text));

@@ -1,5 +1,5 @@
-//! What an implementation can be asked for. Nobody is failed for what an implementation does not offer: the
-//! cases that need it are skipped, or it is left out of the comparison, and the report says so.
+//! Capabilities: what an implementation can do. A missing capability is not a failure: the cases
+//! that need it are skipped, or parts of the answers are not compared, and the report lists which.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -7,48 +7,48 @@ use serde::{Serialize, Serializer};
 
 use crate::corpus::{Body, Case, Kind};
 
-/// One thing that an implementation can be asked for.
+/// Something that an implementation may or may not be able to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// `decode`: it reads streams.
+    /// `decode`: decodes streams.
     Decode,
-    /// `encode`: it writes streams.
+    /// `encode`: encodes streams.
     Encode,
-    /// `connect`: it is a client.
+    /// `connect`: is a client.
     Connect,
-    /// `comments`: it hands out comments, and writes them.
+    /// `comments`: reports comments, and writes them.
     Comments,
-    /// `retry`: it hands out reconnection times, and writes them.
+    /// `retry`: reports reconnection times, and writes them.
     Retry,
-    /// `limit`: what one event may hold can be limited, as the README has it.
+    /// `limit`: the size of one event can be limited, counted as in the README.
     Limit,
-    /// `fixed-storage`: it can work in memory of a fixed length.
+    /// `fixed-storage`: works in memory of a fixed size.
     FixedStorage,
-    /// `id-seed`: it can be given the last event id of an earlier connection.
+    /// `id-seed`: can start with the last event ID of an earlier connection.
     IdSeed,
-    /// `final-id`: it tells the last event id that stays after the input.
+    /// `final-id`: reports the last event ID after the input.
     FinalId,
-    /// `chunks`: it reads a stream piece by piece, and tells what came out of each piece.
+    /// `chunks`: reads a stream chunk by chunk, and reports the items of each chunk.
     Chunks,
-    /// `empty-chunks`: a piece may be empty.
+    /// `empty-chunks`: accepts empty chunks.
     EmptyChunks,
-    /// `large`: an event may hold more than 64 KiB.
+    /// `large`: accepts events of more than 64 KiB.
     Large,
-    /// `big-number`: it has 64 bits for a reconnection time, exactly.
+    /// `big-number`: holds reconnection times of 64 bits exactly.
     BigNumber,
     /// `abort`: a client can be told that a request was aborted.
     Abort,
-    /// `close`: a client can be closed in the handler of an event.
+    /// `close`: a client can be closed in an event handler.
     Close,
-    /// `delay`: a client waits for the reconnection time, and nothing else is added to it.
+    /// `delay`: a client waits for exactly the reconnection time.
     Delay,
-    /// `options`: a client can be told to do what the standard does not have, as ADAPTER.md has it.
+    /// `options`: a client has the options of ADAPTER.md, which the standard does not have.
     Options,
 }
 
 impl Capability {
-    /// All there are.
+    /// All capabilities.
     pub const ALL: [Self; 17] = [
         Self::Decode,
         Self::Encode,
@@ -69,7 +69,7 @@ impl Capability {
         Self::Options,
     ];
 
-    /// Its name, as options, adapters and reports have it.
+    /// Returns the name that options, adapters and reports use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",
@@ -92,34 +92,32 @@ impl Capability {
         }
     }
 
-    /// What it means, in a line.
+    /// Returns a one-line description.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Decode => "it reads streams",
-            Self::Encode => "it writes streams",
-            Self::Connect => "it is a client",
-            Self::Comments => "it hands out comments, and writes them",
-            Self::Retry => "it hands out reconnection times, and writes them",
-            Self::Limit => "what one event may hold can be limited, as the README has it",
-            Self::FixedStorage => "it can work in memory of a fixed length",
-            Self::IdSeed => "it can be given the last event id of an earlier connection",
-            Self::FinalId => "it tells the last event id that stays after the input",
-            Self::Chunks => {
-                "it reads a stream piece by piece, and tells what came out of each piece"
-            }
-            Self::EmptyChunks => "a piece may be empty",
-            Self::Large => "an event may hold more than 64 KiB",
-            Self::BigNumber => "it has 64 bits for a reconnection time, exactly",
+            Self::Decode => "decodes streams",
+            Self::Encode => "encodes streams",
+            Self::Connect => "is a client",
+            Self::Comments => "reports comments, and writes them",
+            Self::Retry => "reports reconnection times, and writes them",
+            Self::Limit => "the size of one event can be limited, counted as in the README",
+            Self::FixedStorage => "works in memory of a fixed size",
+            Self::IdSeed => "can start with the last event ID of an earlier connection",
+            Self::FinalId => "reports the last event ID after the input",
+            Self::Chunks => "reads a stream chunk by chunk, and reports the items of each chunk",
+            Self::EmptyChunks => "accepts empty chunks",
+            Self::Large => "accepts events of more than 64 KiB",
+            Self::BigNumber => "holds reconnection times of 64 bits exactly",
             Self::Abort => "a client can be told that a request was aborted",
-            Self::Close => "a client can be closed in the handler of an event",
-            Self::Delay => {
-                "a client waits for the reconnection time, and nothing else is added to it"
+            Self::Close => "a client can be closed in an event handler",
+            Self::Delay => "a client waits for exactly the reconnection time",
+            Self::Options => {
+                "a client has the options of ADAPTER.md, which the standard does not have"
             }
-            Self::Options => "a client can be told to do what the standard does not have",
         }
     }
 
-    /// What there is to be able to for this kind of cases.
+    /// Returns the capability that all cases of this kind need.
     pub fn of_kind(kind: Kind) -> Self {
         match kind {
             Kind::Decode => Self::Decode,
@@ -141,7 +139,7 @@ impl Serialize for Capability {
     }
 }
 
-/// A name that no capability has.
+/// The error for a name that no capability has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownCapability {
@@ -154,7 +152,7 @@ impl fmt::Display for UnknownCapability {
         let known = Capability::ALL.map(Capability::as_str).join(", ");
         write!(
             f,
-            "no capability is named {:?}; there are {known}",
+            "no capability is named {:?}; the names are {known}",
             self.name
         )
     }
@@ -165,7 +163,7 @@ impl std::error::Error for UnknownCapability {}
 impl FromStr for Capability {
     type Err = UnknownCapability;
 
-    /// Takes the singular of `comments` too, which is the name of the flag.
+    /// Accepts `comment`, the name of the flag, for `comments`.
     fn from_str(name: &str) -> Result<Self, UnknownCapability> {
         let found = Self::ALL
             .into_iter()
@@ -180,7 +178,7 @@ impl FromStr for Capability {
     }
 }
 
-/// All that an implementation can be asked for.
+/// A set of capabilities.
 ///
 /// ```
 /// use sse_conformance::{Capabilities, Capability};
@@ -198,13 +196,13 @@ impl FromStr for Capability {
 pub struct Capabilities(BTreeSet<Capability>);
 
 impl Capabilities {
-    /// Everything.
+    /// Returns all capabilities.
     pub fn all() -> Self {
         Capability::ALL.into_iter().collect()
     }
 
-    /// What is asked of an adapter that does not say what it offers: everything but [`Capability::Options`], which the
-    /// standard does not have.
+    /// Returns the capabilities that are assumed of an adapter that names none: all but
+    /// [`Capability::Options`].
     ///
     /// ```
     /// use sse_conformance::{Capabilities, Capability};
@@ -216,57 +214,58 @@ impl Capabilities {
         Self::all().without(Capability::Options)
     }
 
-    /// The same without one.
+    /// Removes a capability.
     #[must_use]
     pub fn without(mut self, capability: Capability) -> Self {
         self.0.remove(&capability);
         self
     }
 
-    /// Whether it is there.
+    /// Returns whether the set contains a capability.
     pub fn has(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }
 
-    /// Those that are not there.
+    /// Returns the capabilities that are not in the set.
     pub fn absent(&self) -> impl Iterator<Item = Capability> + '_ {
         Capability::ALL
             .into_iter()
             .filter(|capability| !self.has(*capability))
     }
 
-    /// The first that is not there but that the case cannot be asked without.
+    /// Returns the first capability that the case needs and that is not in the set, if any.
     pub fn missing_for(&self, case: &Case) -> Option<Capability> {
         needs(case)
             .into_iter()
             .find(|capability| !self.has(*capability))
     }
 
-    /// Those that are not there and because of which something of the case is not compared.
+    /// Returns the capabilities whose absence from the set leaves parts of the case's answers
+    /// uncompared.
     pub fn left_out_of(&self, case: &Case) -> Vec<Capability> {
-        let mut concerned = Vec::new();
+        let mut affected = Vec::new();
         match &case.body {
             Body::Decode(decode) => {
-                concerned.push(Capability::FinalId);
+                affected.push(Capability::FinalId);
                 if decode.steps.len() > 1 {
-                    concerned.push(Capability::Chunks);
+                    affected.push(Capability::Chunks);
                 }
                 if case.has_flag("comment") {
-                    concerned.push(Capability::Comments);
+                    affected.push(Capability::Comments);
                 }
                 if case.has_flag("retry") {
-                    concerned.push(Capability::Retry);
+                    affected.push(Capability::Retry);
                 }
             }
             Body::Encode(_) => {}
             Body::Connect(_) => {
                 if case.has_flag("delay") {
-                    concerned.push(Capability::Delay);
+                    affected.push(Capability::Delay);
                 }
             }
         }
-        concerned.retain(|capability| !self.has(*capability));
-        concerned
+        affected.retain(|capability| !self.has(*capability));
+        affected
     }
 }
 
@@ -276,10 +275,10 @@ impl FromIterator<Capability> for Capabilities {
     }
 }
 
-/// What a case cannot be asked without.
+/// The capabilities that a case needs.
 fn needs(case: &Case) -> Vec<Capability> {
     let mut needs = vec![Capability::of_kind(case.kind)];
-    // Of a fixed-storage case more is said by that than by its limit.
+    // First the more specific of two: a fixed-storage case also has a limit.
     for (flag, capability) in [
         ("fixed-storage", Capability::FixedStorage),
         ("limit", Capability::Limit),
@@ -295,7 +294,8 @@ fn needs(case: &Case) -> Vec<Capability> {
         }
     }
     match &case.body {
-        // Comments that are not handed out take no part in a limit: the outcome is another one.
+        // A decoder that does not report comments does not count them towards its limit: the
+        // outcome differs.
         Body::Decode(_) if case.has_flag("limit") && case.has_flag("comment") => {
             needs.push(Capability::Comments);
         }

@@ -1,4 +1,4 @@
-//! The corpus as data.
+//! The types of the corpus, and access to its files, which are built in.
 
 mod options;
 mod read;
@@ -16,7 +16,7 @@ macro_rules! files {
     };
 }
 
-/// Each file by its kind and its name. A test compares this with the directories.
+/// The files of each kind, by name. A test compares this list with the directories.
 const FILES: [(Kind, &[(&str, &str)]); 3] = [
     (
         Kind::Decode,
@@ -51,7 +51,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
         .collect()
 });
 
-/// All cases: those for decoders, then those for encoders, then those for clients.
+/// Returns all cases: for decoders, then for encoders, then for clients.
 ///
 /// ```
 /// let cases = sse_conformance::cases();
@@ -61,7 +61,7 @@ pub fn cases() -> &'static [Case] {
     &CASES
 }
 
-/// All files of cases, in the same order.
+/// Returns all groups, in the same order as the cases.
 ///
 /// ```
 /// let names: Vec<&str> = sse_conformance::groups().iter().map(|group| &*group.name).collect();
@@ -71,7 +71,7 @@ pub fn groups() -> &'static [Group] {
     &CORPUS
 }
 
-/// What each flag means: the dictionary `flags.json`.
+/// Returns the flags and their meanings, from `flags.json`.
 ///
 /// ```
 /// assert!(sse_conformance::flags()["nul"].starts_with("Has a NUL"));
@@ -80,15 +80,15 @@ pub fn flags() -> BTreeMap<String, String> {
     serde_json::from_str(include_str!("../flags.json")).expect("flags.json is an object of strings")
 }
 
-/// A file of cases.
+/// A group of cases: one file.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Group {
-    /// Whom the cases are for.
+    /// What the cases are for.
     pub kind: Kind,
     /// The name of the file without its extension.
     pub name: String,
-    /// What the cases have in common, in a sentence or two.
+    /// A description of the group in one or two sentences.
     pub about: String,
     /// The cases, in the order of the file.
     pub cases: Vec<Case>,
@@ -97,18 +97,18 @@ pub struct Group {
 /// What a case is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: a fourth kind would be another protocol.
+// Exhaustive: a fourth kind would need another protocol.
 pub enum Kind {
     /// Decoders: bytes to events.
     Decode,
     /// Encoders: events to bytes.
     Encode,
-    /// Clients: what they do from request to request.
+    /// Clients: connecting, reconnecting and delivering events.
     Connect,
 }
 
 impl Kind {
-    /// The word that files, requests and reports use.
+    /// Returns the name that files, requests and reports use.
     pub fn as_str(self) -> &'static str {
         match self {
             Kind::Decode => "decode",
@@ -128,39 +128,40 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Case {
-    /// The name of the case, for ever: never reused, and what it checks never changes.
+    /// The permanent name of the case. It is never reused, and what it checks never changes.
     pub id: String,
-    /// Whom it is for.
+    /// What it is for.
     pub kind: Kind,
-    /// The file it stands in, without the extension.
+    /// The name of its group.
     pub group: String,
-    /// The rules of RULES.md that it checks, then the sections of the standards.
+    /// The rules of RULES.md that it checks, followed by the sections of the standards.
     pub rules: Vec<String>,
-    /// The faulty reading that it catches.
+    /// The mistake that it catches.
     pub why: String,
-    /// What is special about it; see [`flags`].
+    /// Its flags; see [`flags`].
     pub flags: Vec<String>,
-    /// Whether another outcome is a violation.
+    /// Whether a difference is a violation.
     pub verdict: Verdict,
-    /// Input and expectation.
+    /// The input and what is expected.
     pub body: Body,
 }
 
 impl Case {
-    /// Whether the case has this flag.
+    /// Returns whether the case has this flag.
     pub fn has_flag(&self, flag: &str) -> bool {
         self.flags.iter().any(|own| own == flag)
     }
 }
 
-/// How a difference counts.
+/// Whether a difference from what is expected is a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: there is no third way.
+// Exhaustive: there is no third verdict.
 pub enum Verdict {
-    /// The standard decides: a difference is a violation.
+    /// The standard requires this outcome: a difference is a violation.
     Must,
-    /// The standard is open or only recommends: a difference is worth knowing.
+    /// The standard is open, or only recommends this outcome: a difference is reported, but is not
+    /// a violation.
     May,
 }
 
@@ -173,9 +174,9 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is put in, and what has to come out.
+/// The input of a case and what is expected.
 #[derive(Debug, Clone)]
-// Exhaustive: as many as there are kinds.
+// Exhaustive: one for each kind.
 pub enum Body {
     /// For decoders.
     Decode(Decode),
@@ -185,26 +186,27 @@ pub enum Body {
     Connect(Connect),
 }
 
-/// A stream, in pieces, and what comes out of each.
+/// A stream, in steps, and the items that are expected after each step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Decode {
-    /// The last event id that the decoder starts with, as after a reconnect.
+    /// The last event ID that the decoder starts with, as after a reconnect.
     pub last_event_id: Option<String>,
-    /// How many bytes of decoded text one event may hold.
+    /// The limit on one event, in bytes of decoded text.
     pub limit: Option<usize>,
-    /// What the limit is a limit of. `None`: the heap if there is a limit, else either.
+    /// The kind of memory that the limit applies to. `None` means the heap if there is a limit, and
+    /// otherwise either.
     pub storage: Option<Storage>,
     rewrite_line_endings: Option<bool>,
-    /// The input, piece by piece.
+    /// The input, step by step.
     pub steps: Vec<Step>,
-    /// What stays after the input.
+    /// The state after the input.
     pub r#final: Final,
 }
 
 impl Decode {
-    /// All pieces of the input in one.
+    /// Returns the whole input.
     pub fn input(&self) -> Vec<u8> {
         self.steps
             .iter()
@@ -213,43 +215,44 @@ impl Decode {
             .collect()
     }
 
-    /// Whether the input has a CR anywhere.
+    /// Returns whether the input contains a CR.
     pub fn has_cr(&self) -> bool {
         self.steps.iter().any(|step| step.bytes.contains(&b'\r'))
     }
 
-    /// Whether each LF of the input may become a CR, or a CRLF, with the same items.
+    /// Returns whether the expected items stay the same if each LF of the input is replaced by CR,
+    /// or by CRLF.
     pub fn may_rewrite_line_endings(&self) -> bool {
         self.rewrite_line_endings.unwrap_or(!self.has_cr())
     }
 }
 
-/// Where a decoder keeps what it holds.
+/// Where a decoder stores the current event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum Storage {
-    /// Memory that grows.
+    /// Memory that grows as needed.
     Heap,
-    /// Regions of memory of a fixed length.
+    /// Regions of memory of a fixed size.
     Fixed,
 }
 
-/// A piece of the input.
+/// A chunk of the input, and the items that are expected after it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "read::RawStep")]
 #[non_exhaustive]
 pub struct Step {
-    /// The bytes; there may be none.
+    /// The bytes. May be empty.
     pub bytes: Vec<u8>,
-    /// What is to come out when they were fed and before the next ones are.
+    /// The items to be reported after these bytes are fed and before the next ones are.
     pub items: Vec<Item>,
 }
 
-/// What comes out of a decoder.
+/// An item that a decoder reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum Item {
     /// An event.
     Event {
@@ -257,23 +260,23 @@ pub enum Item {
         event: String,
         /// Its data.
         data: String,
-        /// The last event id string when it was dispatched.
+        /// The last event ID at the time of its dispatch.
         #[serde(rename = "lastEventId")]
         last_event_id: String,
     },
-    /// A valid `retry` line, in milliseconds.
+    /// A valid `retry` line.
     Retry {
-        /// The reconnection time that it sets.
+        /// The reconnection time in milliseconds.
         retry: u64,
     },
     /// A comment line.
     Comment {
-        /// The text behind the colon, as it stands.
+        /// The text after the colon, unchanged.
         comment: String,
     },
-    /// An event or a comment that went over the limit.
+    /// An event or a comment that exceeded the limit.
     Error {
-        /// Which error it is: there is one.
+        /// The kind of error. There is only one.
         error: TooLarge,
     },
 }
@@ -282,35 +285,35 @@ pub enum Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 // Exhaustive: every sequence of bytes is a valid stream.
 pub enum TooLarge {
-    /// Something went over the limit.
+    /// An event or a comment exceeded the limit.
     #[serde(rename = "event-too-large")]
     EventTooLarge,
 }
 
-/// What stays when a stream has ended.
+/// The state after the end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Final {
-    /// The last event id for the next request.
+    /// The last event ID for the next request.
     pub last_event_id: String,
-    /// The reconnection time in milliseconds, if the stream set one.
+    /// The reconnection time in milliseconds, if the stream has set one.
     #[serde(deserialize_with = "Option::deserialize")] // null must be written out
     pub reconnection_time: Option<u64>,
 }
 
-/// Frames to write, and what has to become of them.
+/// Frames to encode, and the expected result.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "read::RawEncode")]
 #[non_exhaustive]
 pub struct Encode {
-    /// The frames, written into one stream.
+    /// The frames, encoded into one stream.
     pub frames: Vec<Frame>,
-    /// What has to become of them.
+    /// The expected result.
     pub due: Encoded,
 }
 
-/// One frame. A field that is `None` is not written at all.
+/// A frame. A field that is `None` is not written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -332,60 +335,61 @@ pub struct Frame {
     pub comment: Option<String>,
 }
 
-/// What has to become of frames.
+/// The expected result of encoding frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 // Exhaustive: written or refused.
 pub enum Encoded {
     /// Bytes that decode to these items.
     Items {
-        /// What a decoder makes of all the bytes together.
+        /// The items that a decoder reports for the whole output.
         items: Vec<Item>,
-        /// The bytes, where there is one spelling only.
+        /// The exact output, if only one is correct.
         bytes: Option<String>,
     },
-    /// A refusal.
+    /// A frame is refused.
     Refused(Refusal),
 }
 
-/// The first frame that cannot be written.
+/// The first frame that an encoder must refuse to write, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-// Exhaustive: adapters make it.
+// Exhaustive: adapters construct it.
 pub struct Refusal {
-    /// Which frame it is, counted from 0.
+    /// The index of the frame, counted from 0.
     pub frame: usize,
-    /// The field that is to blame.
+    /// The name of the invalid field.
     pub field: String,
 }
 
-/// A script of what a client meets, and what has to come of it.
+/// A script of responses for a client, and what the client is expected to do.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Connect {
-    /// What the event source is made with.
+    /// The URL that the event source is created with.
     pub url: String,
-    /// Whether credentials go along to other origins.
+    /// Whether requests to other origins carry credentials.
     #[serde(default)]
     pub with_credentials: bool,
-    /// The last event id of an earlier life.
+    /// The last event ID of an earlier event source.
     pub last_event_id: Option<String>,
-    /// What the client is told to do beyond the standard. Without options it is not told anything.
+    /// Settings of the client that the standard does not have. `None` for a client as the standard
+    /// has it.
     pub options: Option<ClientOptions>,
-    /// What the requests meet, in order.
+    /// The outcome of each request, in order.
     pub responses: Vec<Response>,
-    /// When `close()` is to be called.
+    /// The event whose handler calls `close()`.
     pub close_on: Option<CloseOn>,
-    /// The requests that have to be made.
+    /// The requests that the client must make.
     pub requests: Vec<Sent>,
-    /// What the user has to hear.
+    /// The events that the user must receive.
     pub log: Vec<Entry>,
-    /// The state in the end.
+    /// The final `readyState`.
     pub ready_state: u8,
 }
 
 impl Connect {
-    /// Whether any body has a CR.
+    /// Returns whether any body contains a CR.
     pub fn has_cr(&self) -> bool {
         self.responses.iter().any(|response| match response {
             Response::Response { chunks, .. } => chunks.iter().any(|chunk| chunk.contains(&b'\r')),
@@ -394,98 +398,99 @@ impl Connect {
     }
 }
 
-/// What a request meets.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "read::RawResponse")]
-// Exhaustive: a response or none.
+// Exhaustive: there is a response or none.
 pub enum Response {
-    /// None.
+    /// No response.
     Failure {
-        /// Why there is none.
+        /// The reason.
         failure: Failure,
     },
-    /// A response, redirects already followed.
+    /// A response, with redirects already followed.
     Response {
         /// Its status.
         status: u16,
         /// Its headers.
         headers: Vec<(String, String)>,
-        /// The redirects that led to it, each with its status and where it led. Only in cases with options.
+        /// The redirects that led to it: the status and target of each. Only in cases with options.
         redirects: Vec<(u16, String)>,
-        /// The final URL, if it is not that of the request or of the last redirect.
+        /// The final URL, unless that is the URL of the request or of the last redirect.
         url: Option<String>,
-        /// The body, as it arrives.
+        /// The chunks of the body.
         chunks: Vec<Vec<u8>>,
-        /// Whether the connection has lasted for [`ClientOptions::stable_after_ms`] before the body ends.
+        /// Whether the connection lasts for [`ClientOptions::stable_after_ms`] before the body
+        /// ends.
         lasts: bool,
         /// How the body ends.
         end: End,
     },
 }
 
-/// Why there is no response.
+/// The reason for which there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum Failure {
-    /// It may go better next time.
+    /// A network error that may not happen next time.
     Network,
-    /// It was meant, or will not.
+    /// The request was aborted, or another attempt is futile.
     Abort,
-    /// The client's time for a response was over. Only in cases with options.
+    /// The client gave up waiting for a response. Only in cases with options.
     Timeout,
 }
 
 /// How a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum End {
-    /// It is complete.
+    /// The body is complete.
     Eof,
-    /// It breaks off.
+    /// The body breaks off.
     Error,
-    /// The client's time for another byte was over. Only in cases with options.
+    /// The client gave up waiting for more bytes. Only in cases with options.
     Timeout,
-    /// No more comes, and the script ends there.
+    /// The body stays open without more bytes, and the script ends.
     Open,
 }
 
-/// When `close()` is to be called: in the handler of the first such event.
+/// The event whose handler calls `close()`: the first one that matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CloseOn {
-    /// The type of the event; `open` and `error` are the signals of the connection.
+    /// The type of the event. `open` and `error` mean the lifecycle events of the connection.
     pub event: String,
-    /// The data of the event, if it matters.
+    /// The data of the event, if it must match too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
 }
 
-/// A request that a client has to make.
+/// A request that a client must make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Sent {
-    /// The header `Last-Event-ID`, if it is to be there.
+    /// The value of the `Last-Event-ID` header, which must be absent if this is `None`.
     #[serde(deserialize_with = "Option::deserialize")]
     pub last_event_id: Option<String>,
-    /// The wait before it in milliseconds, if it is not the client's own.
+    /// The delay before the request in milliseconds, if the case prescribes one.
     #[serde(deserialize_with = "Option::deserialize")]
     pub after_ms: Option<u64>,
-    /// Headers that have to be among those of the request.
+    /// Headers that the request must have among others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    /// Names of headers that must not be among them. Only in cases with options.
+    /// Names of headers that it must not have. Only in cases with options.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_headers: Vec<String>,
-    /// Where it has to go, if it matters. Only in cases with options.
+    /// The URL of the request, if the case prescribes one. Only in cases with options.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// What the user of a client hears.
+/// An event that the user of a client receives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
@@ -493,16 +498,16 @@ pub struct Sent {
     rename_all = "lowercase",
     rename_all_fields = "camelCase"
 )]
-// Exhaustive: the standard knows no other.
+// Exhaustive: the standard has no others.
 pub enum Entry {
-    /// The connection is open.
+    /// `open`: the connection is open.
     Open {
-        /// The state that a handler sees.
+        /// The `readyState` that a handler sees.
         ready_state: u8,
     },
-    /// The connection is lost, for now or for good.
+    /// `error`: the connection is lost, or has failed.
     Error {
-        /// The state that a handler sees.
+        /// The `readyState` that a handler sees.
         ready_state: u8,
     },
     /// An event of the stream.
@@ -511,11 +516,11 @@ pub enum Entry {
         event: String,
         /// Its data.
         data: String,
-        /// The last event id string when it was dispatched.
+        /// The last event ID at the time of its dispatch.
         last_event_id: String,
         /// The origin of the final URL.
         origin: String,
-        /// The state that a handler sees.
+        /// The `readyState` that a handler sees.
         ready_state: u8,
     },
 }

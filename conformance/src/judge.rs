@@ -1,4 +1,4 @@
-//! The judge: whether an answer is what is due from a way of asking, and if not, what is wrong with it.
+//! Answers, and their comparison with what is expected.
 
 use std::fmt;
 
@@ -7,81 +7,82 @@ use serde_json::{Value, json};
 
 use crate::{
     corpus::{Connect, Encoded, Entry, Item, Refusal},
-    reading,
-    ways::{Due, Way, is_due},
+    reference,
+    ways::{Expected, Way, is_compared},
 };
 
-/// What an implementation answers to a [`Request`](crate::Request).
+/// An implementation's answer to a [`Request`](crate::Request).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// What came out of a decoder.
+    /// The items that a decoder reported.
     Decode(DecodeAnswer),
     /// The bytes that an encoder wrote.
     Encode(Vec<u8>),
-    /// What an encoder refused to write.
+    /// The frame that an encoder refused to write.
     Refused(Refusal),
     /// What a client did.
     Connect(ConnectAnswer),
-    /// Nothing, for this reason.
+    /// The request could not be served, for this reason.
     Failed(String),
-    /// That it knows no such requests.
+    /// Requests of this kind are not supported.
     Unsupported,
 }
 
-/// What came out of a decoder.
+/// The items that a decoder reported.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-// Exhaustive: implementations make it.
+// Exhaustive: implementations construct it.
 pub struct DecodeAnswer {
-    /// For each piece of the request the items that came out when it was fed and before the next was. What comes out at the
-    /// end of the stream belongs to the last piece.
+    /// For each chunk of the request, the items reported after it was fed and before the next one
+    /// was. Items that are reported at the end of the stream belong to the last chunk.
     pub chunks: Vec<Vec<Item>>,
-    /// The last event id string after the whole input; `None` if it cannot be told.
+    /// The last event ID after the whole input; `None` if the implementation does not report it.
     pub last_event_id: Option<String>,
 }
 
 /// What a client did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-// Exhaustive: implementations make it.
+// Exhaustive: implementations construct it.
 pub struct ConnectAnswer {
-    /// The requests that it made.
+    /// The requests, in order.
     pub requests: Vec<Made>,
-    /// What the user heard.
+    /// The events that the user received, in order.
     pub log: Vec<Entry>,
-    /// The state in the end.
+    /// The final `readyState`.
     pub ready_state: u8,
 }
 
 /// A request that a client made.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-// Exhaustive: implementations make it.
+// Exhaustive: implementations construct it.
 pub struct Made {
     /// The headers, in order.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
-    /// The value of `Last-Event-ID` as text, if it was sent.
+    /// The value of the `Last-Event-ID` header as text, if it was sent.
     #[serde(deserialize_with = "Option::deserialize")] // null must be written out
     pub last_event_id: Option<String>,
-    /// The wait before it in milliseconds, without jitter.
+    /// The delay before the request in milliseconds, without jitter.
     pub after_ms: u64,
-    /// Where it went. Only cases with options ask for it.
+    /// Its URL. Only compared in cases with options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// What is wrong with an answer.
+/// How an answer differs from what is expected.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Mismatch {
-    /// A word for it: `items`, `late`, `early`, `last-event-id`, `bytes`, `refusal`, `requests`, `log`, `ready-state`, `answer`.
+    /// A keyword: `items`, `late`, `early`, `last-event-id`, `bytes`, `refusal`, `requests`, `log`,
+    /// `ready-state`, `answer`.
     pub what: &'static str,
-    /// The same in a sentence.
+    /// A sentence that describes the difference.
     pub message: String,
-    /// What was due.
+    /// What was expected.
     pub expected: Value,
-    /// What came.
+    /// What the answer has instead.
     pub got: Value,
 }
 
@@ -100,52 +101,55 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl Way {
-    /// Judges an answer to the request of this way.
+    /// Compares the answer to this way's request with what is expected.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, if anything is.
+    /// The first difference.
     ///
     /// ```
     /// use sse_conformance::{Answer, Capabilities, DecodeAnswer};
     ///
     /// let case = &sse_conformance::cases()[0];
     /// let way = case.ways(&Capabilities::all()).next().unwrap();
-    /// let nothing_at_all = Answer::Decode(DecodeAnswer::default());
-    /// let mismatch = way.judge(&nothing_at_all).unwrap_err();
-    /// assert_eq!(mismatch.what, "answer"); // not even a list for each piece
+    /// let empty = Answer::Decode(DecodeAnswer::default());
+    /// let mismatch = way.judge(&empty).unwrap_err();
+    /// assert_eq!(mismatch.what, "answer"); // it lacks the lists of items, one for each chunk
     /// ```
     pub fn judge(&self, answer: &Answer) -> Result<(), Mismatch> {
-        match (&self.due, answer) {
-            (Due::Decode { .. }, Answer::Decode(answer)) => self.judge_decode(answer),
-            (Due::Encode { due, may_refuse }, Answer::Encode(bytes)) => match due {
-                Encoded::Items { items, bytes: due } => judge_bytes(items, due.as_deref(), bytes),
+        match (&self.expected, answer) {
+            (Expected::Decode { .. }, Answer::Decode(answer)) => self.judge_decode(answer),
+            (Expected::Encode { output, may_refuse }, Answer::Encode(bytes)) => match output {
+                Encoded::Items {
+                    items,
+                    bytes: spelling,
+                } => judge_bytes(items, spelling.as_deref(), bytes),
                 Encoded::Refused(_) if *may_refuse => Ok(()),
                 Encoded::Refused(refusal) => Err(wrong(
                     "refusal",
-                    "a frame was written that had to be refused",
+                    "a frame was written that must be refused",
                     json!({ "refused": refusal }),
-                    json!(shown(bytes)),
+                    json!(escaped(bytes)),
                 )),
             },
-            (Due::Encode { due, may_refuse }, Answer::Refused(refusal)) => match due {
-                Encoded::Refused(due) if due == refusal => Ok(()),
-                Encoded::Refused(due) => Err(wrong(
+            (Expected::Encode { output, may_refuse }, Answer::Refused(refusal)) => match output {
+                Encoded::Refused(expected) if expected == refusal => Ok(()),
+                Encoded::Refused(expected) => Err(wrong(
                     "refusal",
-                    "another frame was refused, or for another field",
-                    json!({ "refused": due }),
+                    "the refusal names the wrong frame or field",
+                    json!({ "refused": expected }),
                     json!({ "refused": refusal }),
                 )),
                 Encoded::Items { .. } if *may_refuse => Ok(()),
                 Encoded::Items { items, .. } => Err(wrong(
                     "refusal",
-                    "a frame was refused that had to be written",
+                    "a frame was refused that must be written",
                     json!(items),
                     json!({ "refused": refusal }),
                 )),
             },
-            (Due::Connect { due, delay }, Answer::Connect(answer)) => {
-                judge_connect(due, *delay, answer)
+            (Expected::Connect { case, delay }, Answer::Connect(answer)) => {
+                judge_connect(case, *delay, answer)
             }
             (_, Answer::Failed(why)) => Err(wrong(
                 "answer",
@@ -155,13 +159,13 @@ impl Way {
             )),
             (_, Answer::Unsupported) => Err(wrong(
                 "answer",
-                "requests of this kind are not served",
+                "requests of this kind are not supported",
                 json!("an answer"),
                 json!({ "unsupported": true }),
             )),
             (_, other) => Err(wrong(
                 "answer",
-                "the answer belongs to another kind of request",
+                "the answer is of another kind than the request",
                 json!("an answer"),
                 json!(format!("{other:?}")),
             )),
@@ -169,22 +173,22 @@ impl Way {
     }
 
     fn judge_decode(&self, answer: &DecodeAnswer) -> Result<(), Mismatch> {
-        let Due::Decode {
-            items: due,
-            out,
+        let Expected::Decode {
+            items: expected,
+            item_counts,
             last_event_id,
             comments,
             exact_comments,
             retry,
-        } = &self.due
+        } = &self.expected
         else {
-            unreachable!("only called for these");
+            unreachable!("only called for decoder cases");
         };
-        if answer.chunks.len() != out.len() {
+        if answer.chunks.len() != item_counts.len() {
             return Err(wrong(
                 "answer",
-                "there is to be one list of items for each piece",
-                json!(format!("{} lists", out.len())),
+                "the answer must have one list of items for each chunk",
+                json!(format!("{} lists", item_counts.len())),
                 json!(format!("{} lists", answer.chunks.len())),
             ));
         }
@@ -194,44 +198,48 @@ impl Way {
             .map(|items| {
                 items
                     .iter()
-                    .filter(|item| is_due(item, *comments, *retry))
+                    .filter(|item| is_compared(item, *comments, *retry))
                     .collect()
             })
             .collect();
         let all: Vec<&Item> = got.iter().flatten().copied().collect();
-        let same = |due: &Item, got: &Item| {
-            due == got || !exact_comments && without_a_space(due).as_ref() == Some(got)
+        let is_equal = |expected: &Item, got: &Item| {
+            expected == got || !exact_comments && without_space(expected).as_ref() == Some(got)
         };
-        if all.len() != due.len() || !due.iter().zip(&all).all(|(due, got)| same(due, got)) {
+        let mut pairs = expected.iter().zip(&all);
+        if all.len() != expected.len() || !pairs.all(|(expected, got)| is_equal(expected, got)) {
             return Err(wrong(
                 "items",
-                "other items came out",
-                json!(due),
+                "the items differ",
+                json!(expected),
                 json!(all),
             ));
         }
-        let mut came = 0;
-        for (index, (items, (least, most))) in got.iter().zip(out).enumerate() {
-            came += items.len();
-            let (what, how) = if came < *least {
-                ("late", "late: not all was out that was complete")
-            } else if came > *most {
-                ("early", "early: something was out that was not complete")
+        let mut count = 0;
+        for (index, (items, (least, most))) in got.iter().zip(item_counts).enumerate() {
+            count += items.len();
+            let (what, message) = if count < *least {
+                ("late", "late: a complete item was not reported yet")
+            } else if count > *most {
+                (
+                    "early",
+                    "early: an item was reported before it was complete",
+                )
             } else {
                 continue;
             };
-            let after = if least == most {
-                json!(format!("{least} items after piece {}", index + 1))
+            let expected = if least == most {
+                json!(format!("{least} items after chunk {}", index + 1))
             } else {
-                json!(format!("{least} to {most} items after piece {}", index + 1))
+                json!(format!("{least} to {most} items after chunk {}", index + 1))
             };
-            return Err(wrong(what, how, after, json!(non_empty(&got))));
+            return Err(wrong(what, message, expected, json!(non_empty(&got))));
         }
         match (last_event_id, &answer.last_event_id) {
-            (Some(due), got) if got.as_ref() != Some(due) => Err(wrong(
+            (Some(expected), got) if got.as_ref() != Some(expected) => Err(wrong(
                 "last-event-id",
-                "another last event id stays after the input",
-                json!(due),
+                "the last event ID after the input differs",
+                json!(expected),
                 json!(got),
             )),
             _ => Ok(()),
@@ -239,8 +247,8 @@ impl Way {
     }
 }
 
-/// The comment without the one space that it begins with.
-fn without_a_space(item: &Item) -> Option<Item> {
+/// A comment that begins with a space, without that space.
+fn without_space(item: &Item) -> Option<Item> {
     let Item::Comment { comment } = item else {
         return None;
     };
@@ -248,99 +256,117 @@ fn without_a_space(item: &Item) -> Option<Item> {
     Some(Item::Comment { comment })
 }
 
-/// Lists of items by the number of their piece, since most pieces of many have none.
+/// The items of each chunk. Of many chunks, most have none, and only the others are listed, with
+/// their numbers.
 fn non_empty(chunks: &[Vec<&Item>]) -> Value {
     if chunks.len() <= 8 {
         return json!(chunks);
     }
-    let of_pieces = chunks.iter().enumerate();
-    let of_pieces = of_pieces
+    let chunks = chunks.iter().enumerate();
+    let chunks = chunks
         .filter(|(_, items)| !items.is_empty())
-        .map(|(index, items)| json!({ "piece": index + 1, "items": items }));
-    of_pieces.collect()
+        .map(|(index, items)| json!({ "chunk": index + 1, "items": items }));
+    chunks.collect()
 }
 
-fn judge_bytes(due: &[Item], spelling: Option<&str>, bytes: &[u8]) -> Result<(), Mismatch> {
+fn judge_bytes(expected: &[Item], spelling: Option<&str>, bytes: &[u8]) -> Result<(), Mismatch> {
     if std::str::from_utf8(bytes).is_err() || bytes.starts_with(b"\xEF\xBB\xBF") {
-        let message = "what is written is UTF-8, without a byte order mark";
-        return Err(wrong("bytes", message, json!(due), json!(shown(bytes))));
+        let message = "the output must be UTF-8 without a byte order mark";
+        return Err(wrong(
+            "bytes",
+            message,
+            json!(expected),
+            json!(escaped(bytes)),
+        ));
     }
     if spelling.is_some_and(|spelling| spelling.as_bytes() != bytes) {
-        let message = "there is one right spelling, and this is another";
+        let message = "only one byte sequence is correct here, and the output differs";
         return Err(wrong(
             "bytes",
             message,
             json!(spelling),
-            json!(shown(bytes)),
+            json!(escaped(bytes)),
         ));
     }
-    let got = reading::read(bytes);
-    if !same_but_for_a_space(due, &got) {
+    let got = reference::decode(bytes);
+    if !equal_but_for_comment_space(expected, &got) {
         let message = "the bytes decode to other items";
-        let got = json!({ "bytes": shown(bytes), "items": got });
-        return Err(wrong("items", message, json!(due), got));
+        let got = json!({ "bytes": escaped(bytes), "items": got });
+        return Err(wrong("items", message, json!(expected), got));
     }
-    // Nothing is left open: what follows is an event of its own.
-    let mut more = reading::read(&[bytes, b"id\ndata: next\n\n"].concat());
+    // The output leaves nothing open: whatever follows is an event by itself.
+    let mut more = reference::decode(&[bytes, b"id\ndata: next\n\n"].concat());
     let next = Item::Event {
         event: "message".to_owned(),
         data: "next".to_owned(),
         last_event_id: String::new(),
     };
-    if more.pop().as_ref() != Some(&next) || !same_but_for_a_space(due, &more) {
-        let message = "something is left open: it leaks into the event that follows";
-        let bytes = json!(shown(bytes));
-        return Err(wrong("bytes", message, json!(due), bytes));
+    if more.pop().as_ref() != Some(&next) || !equal_but_for_comment_space(expected, &more) {
+        let message = "the output is unfinished and leaks into the next event";
+        let bytes = json!(escaped(bytes));
+        return Err(wrong("bytes", message, json!(expected), bytes));
     }
     Ok(())
 }
 
-/// Whether the items are the same, but for one space that an encoder may write after the colon of a comment.
-fn same_but_for_a_space(due: &[Item], got: &[Item]) -> bool {
-    let same =
-        |(due, got): (&Item, &Item)| due == got || without_a_space(got).as_ref() == Some(due);
-    due.len() == got.len() && due.iter().zip(got).all(same)
+/// Whether the items are equal, but for one space that an encoder may write after the colon of a
+/// comment.
+fn equal_but_for_comment_space(expected: &[Item], got: &[Item]) -> bool {
+    let is_equal = |(expected, got): (&Item, &Item)| {
+        expected == got || without_space(got).as_ref() == Some(expected)
+    };
+    expected.len() == got.len() && expected.iter().zip(got).all(is_equal)
 }
 
-fn judge_connect(due: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(), Mismatch> {
-    if answer.log != due.log {
-        let message = "the user heard something else";
-        return Err(wrong("log", message, json!(due.log), json!(answer.log)));
+fn judge_connect(expected: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(), Mismatch> {
+    if answer.log != expected.log {
+        let message = "the user received other events";
+        return Err(wrong(
+            "log",
+            message,
+            json!(expected.log),
+            json!(answer.log),
+        ));
     }
-    if answer.ready_state != due.ready_state {
-        let (due, got) = (json!(due.ready_state), json!(answer.ready_state));
+    if answer.ready_state != expected.ready_state {
+        let (expected, got) = (json!(expected.ready_state), json!(answer.ready_state));
         return Err(wrong(
             "ready-state",
-            "the state in the end is another",
-            due,
+            "the final readyState differs",
+            expected,
             got,
         ));
     }
     let requests = |message: String| {
-        let (due, got) = (json!(due.requests), json!(answer.requests));
-        Err(wrong("requests", message, due, got))
+        let (expected, got) = (json!(expected.requests), json!(answer.requests));
+        Err(wrong("requests", message, expected, got))
     };
-    if answer.requests.len() != due.requests.len() {
+    if answer.requests.len() != expected.requests.len() {
         return requests(format!(
-            "{} requests were to be made, and {} were",
-            due.requests.len(),
+            "{} requests expected, but {} were made",
+            expected.requests.len(),
             answer.requests.len()
         ));
     }
-    for (index, (due, made)) in due.requests.iter().zip(&answer.requests).enumerate() {
+    let pairs = expected.requests.iter().zip(&answer.requests);
+    for (index, (expected, made)) in pairs.enumerate() {
         let number = index + 1;
         let ids = made.headers.iter();
         let ids = ids.filter(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
-        if made.last_event_id != due.last_event_id {
-            return requests(format!("request {number} has another Last-Event-ID"));
+        if made.last_event_id != expected.last_event_id {
+            return requests(format!("the Last-Event-ID of request {number} differs"));
         }
         if ids.count() > 1 {
             return requests(format!("request {number} has more than one Last-Event-ID"));
         }
-        if delay && due.after_ms.is_some_and(|after| after != made.after_ms) {
-            return requests(format!("request {number} came after another wait"));
+        if delay
+            && expected
+                .after_ms
+                .is_some_and(|after| after != made.after_ms)
+        {
+            return requests(format!("the delay before request {number} differs"));
         }
-        for (name, value) in &due.headers {
+        for (name, value) in &expected.headers {
             let is_there = made
                 .headers
                 .iter()
@@ -349,14 +375,14 @@ fn judge_connect(due: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(
                 return requests(format!("request {number} lacks the header {name}: {value}"));
             }
         }
-        for name in &due.without_headers {
+        for name in &expected.without_headers {
             let is_there = |(own, _): &(String, String)| own.eq_ignore_ascii_case(name);
             if made.headers.iter().any(is_there) {
-                return requests(format!("request {number} has the header {name}"));
+                return requests(format!("request {number} must not have the header {name}"));
             }
         }
-        if due.url.is_some() && due.url != made.url {
-            return requests(format!("request {number} went to another URL"));
+        if expected.url.is_some() && expected.url != made.url {
+            return requests(format!("the URL of request {number} differs"));
         }
     }
     Ok(())
@@ -371,8 +397,8 @@ fn wrong(what: &'static str, message: impl Into<String>, expected: Value, got: V
     }
 }
 
-/// Bytes as text with escapes.
-pub(crate) fn shown(bytes: &[u8]) -> String {
+/// Bytes as text, with escapes for control characters and invalid UTF-8.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {

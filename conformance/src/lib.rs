@@ -3,15 +3,16 @@
 mod capabilities;
 mod corpus;
 mod judge;
-mod reading;
+mod reference;
+mod request;
 mod ways;
 
 #[cfg(feature = "protocol")]
 pub mod adapter;
+#[cfg(feature = "protocol")]
+mod protocol;
 #[cfg(feature = "runner")]
 pub mod runner;
-#[cfg(feature = "protocol")]
-mod wire;
 
 pub use capabilities::{Capabilities, Capability, UnknownCapability};
 pub use corpus::{
@@ -20,4 +21,5 @@ pub use corpus::{
     TooLarge, Verdict, cases, flags, groups,
 };
 pub use judge::{Answer, ConnectAnswer, DecodeAnswer, Made, Mismatch};
-pub use ways::{ConnectRequest, DecodeRequest, EncodeRequest, Feeding, LineEnds, Request, Way};
+pub use request::{ConnectRequest, DecodeRequest, EncodeRequest, Request};
+pub use ways::{Feeding, LineEnds, Way};

@@ -1,4 +1,4 @@
-//! The program: runs the corpus against an adapter, and lists it.
+//! The command-line program: runs the corpus against an adapter, and lists its cases.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use sse_conformance::{
     runner::{self, Options, Progress},
 };
 
-/// Holds an implementation of text/event-stream (Server-Sent Events) against the conformance corpus.
+/// Tests an implementation of text/event-stream (Server-Sent Events) with the conformance corpus
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -23,21 +23,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Drives an adapter, a program that speaks the protocol of ADAPTER.md, through the corpus.
+    /// Runs the cases against an adapter, a program that speaks the protocol of ADAPTER.md
     ///
-    /// Ends with 0 if every `must` case passed that the implementation can be asked and the conversation went well, with 1 if
-    /// not, and with 2 if nothing could be run.
+    /// The exit status is 0 if every `must` case passed, apart from those skipped for a missing
+    /// capability, and the adapter made no protocol errors; 1 if not; and 2 if nothing could be
+    /// run.
     Run(Run),
-    /// Lists the cases, one a line: verdict, kind and group, id, rules, flags.
-    List(Choice),
-    /// Lists the capabilities that a run can ask for.
+    /// Lists the cases, one per line: verdict, kind and group, id, rules, flags
+    List(Selection),
+    /// Lists the capabilities that an implementation can have
     Capabilities,
 }
 
 #[derive(Args)]
-struct Choice {
-    /// Only these cases: an id, a flag, a group (`bom`, `decode/bom`), a kind (`decode`) or a rule (`P4`); may be repeated
-    #[arg(long, value_name = "FLAG|GROUP|ID")]
+struct Selection {
+    /// Selects cases by id, flag, group (`bom`, `decode/bom`), kind (`decode`) or rule (`P4`); may
+    /// be repeated
+    #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Writes JSON to standard output
     #[arg(long)]
@@ -47,69 +49,72 @@ struct Choice {
 #[derive(Args)]
 struct Run {
     #[command(flatten)]
-    choice: Choice,
-    /// What the implementation offers, and nothing else: names with commas between. Without it what the adapter
-    /// says, and if it says nothing, everything but `options`
+    selection: Selection,
+    /// The capabilities of the implementation, separated by commas. Default: those that the adapter
+    /// names, or all but `options` if it names none
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     capabilities: Option<Vec<Capability>>,
-    /// What the implementation does not offer: names with commas between
+    /// Capabilities that the implementation lacks, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     without: Vec<Capability>,
-    /// How many seconds an answer may take, and as many again for each MiB of its request
+    /// The time limit for an answer, which applies once more for each MiB of the request
     #[arg(long, default_value_t = 10.0, value_parser = seconds, value_name = "SECONDS")]
     timeout: f64,
-    /// How many seconds the first answer of a process may take
+    /// The time limit for the first answer of a process
     #[arg(long, default_value_t = 30.0, value_parser = seconds, value_name = "SECONDS")]
     startup: f64,
-    /// How often the adapter is started again before the run is broken off
+    /// How often the adapter may be restarted before the run is aborted
     #[arg(long, default_value_t = 100, value_name = "TIMES")]
     restarts: u64,
-    /// How many answers may fail to come in time before the run is broken off
+    /// The number of timeouts after which the run is aborted
     #[arg(long, default_value_t = 10, value_name = "TIMES")]
     hangs: u64,
     /// Stops at the first `must` case that fails
     #[arg(long)]
     fail_fast: bool,
-    /// The program to drive, and its arguments
+    /// The adapter: a program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let status = match Cli::parse().command {
         Command::Run(options) => run(options),
-        Command::List(choice) => list(&choice),
+        Command::List(selection) => list(&selection),
         Command::Capabilities => capabilities(),
     };
-    done.unwrap_or_else(|why| {
+    status.unwrap_or_else(|why| {
         eprintln!("sse-conformance: {why}");
         ExitCode::from(2)
     })
 }
 
 fn run(options: Run) -> Result<ExitCode, String> {
-    let cases = chosen(&options.choice.only)?;
-    let mut how = Options::new(options.command);
-    how.capabilities = options.capabilities.map(Capabilities::from_iter);
-    how.without = options.without;
-    how.timeout = Duration::from_secs_f64(options.timeout);
-    how.startup = Duration::from_secs_f64(options.startup);
-    how.restarts = options.restarts;
-    how.hangs = options.hangs;
-    how.fail_fast = options.fail_fast;
+    let cases = select(&options.selection.only)?;
+    let mut run_options = Options::new(options.command);
+    run_options.capabilities = options.capabilities.map(Capabilities::from_iter);
+    run_options.without = options.without;
+    run_options.timeout = Duration::from_secs_f64(options.timeout);
+    run_options.startup = Duration::from_secs_f64(options.startup);
+    run_options.restarts = options.restarts;
+    run_options.hangs = options.hangs;
+    run_options.fail_fast = options.fail_fast;
 
-    // The adapters are in process groups of their own: what interrupts this program does not reach them.
+    // The adapters run in their own process groups, so an interrupt from the terminal does not
+    // reach them.
     let interrupted = || {
         runner::stop_all();
         std::process::exit(130);
     };
     ctrlc::set_handler(interrupted).map_err(|why| why.to_string())?;
 
-    let mut meter = Meter::new();
-    let report = runner::run(&how, &cases, &mut |progress| meter.show(progress));
-    meter.clear();
+    let mut progress_line = ProgressLine::new();
+    let report = runner::run(&run_options, &cases, &mut |progress| {
+        progress_line.show(progress)
+    });
+    progress_line.clear();
     let report = report.map_err(|why| why.to_string())?;
-    print(&if options.choice.json {
+    print(&if options.selection.json {
         serde_json::to_string_pretty(&report).map_err(|why| why.to_string())?
     } else {
         report.to_string()
@@ -121,17 +126,17 @@ fn run(options: Run) -> Result<ExitCode, String> {
     })
 }
 
-fn list(choice: &Choice) -> Result<ExitCode, String> {
-    let cases = chosen(&choice.only)?;
-    let lines: Vec<String> = if choice.json {
-        let about = cases.iter().map(|case| {
+fn list(selection: &Selection) -> Result<ExitCode, String> {
+    let cases = select(&selection.only)?;
+    let lines: Vec<String> = if selection.json {
+        let entries = cases.iter().map(|case| {
             serde_json::json!({
                 "id": case.id, "kind": case.kind, "group": case.group, "verdict": case.verdict,
                 "rules": case.rules, "flags": case.flags, "why": case.why,
             })
         });
-        let about: Vec<_> = about.collect();
-        vec![serde_json::to_string_pretty(&about).map_err(|why| why.to_string())?]
+        let entries: Vec<_> = entries.collect();
+        vec![serde_json::to_string_pretty(&entries).map_err(|why| why.to_string())?]
     } else {
         let line = |case: &&Case| {
             format!(
@@ -157,23 +162,23 @@ fn capabilities() -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The cases that `only` names, in the order of the corpus; all if it names none.
-fn chosen(only: &[String]) -> Result<Vec<&'static Case>, String> {
+/// The cases that `only` selects, in the order of the corpus; all if it is empty.
+fn select(only: &[String]) -> Result<Vec<&'static Case>, String> {
     for name in only {
-        if !cases().iter().any(|case| is_named(case, name)) {
-            let known = if flags().contains_key(name) {
+        if !cases().iter().any(|case| matches(case, name)) {
+            let hint = if flags().contains_key(name) {
                 ", but it is a flag"
             } else {
                 ""
             };
-            return Err(format!("no case is named by {name:?}{known}"));
+            return Err(format!("{name:?} selects no case{hint}"));
         }
     }
-    let is_chosen = |case: &&Case| only.is_empty() || only.iter().any(|name| is_named(case, name));
-    Ok(cases().iter().filter(is_chosen).collect())
+    let is_selected = |case: &&Case| only.is_empty() || only.iter().any(|name| matches(case, name));
+    Ok(cases().iter().filter(is_selected).collect())
 }
 
-fn is_named(case: &Case, name: &str) -> bool {
+fn matches(case: &Case, name: &str) -> bool {
     case.id == name
         || case.kind.as_str() == name
         || case.group == name
@@ -187,11 +192,11 @@ fn seconds(text: &str) -> Result<f64, String> {
     if Duration::try_from_secs_f64(seconds).is_ok() && seconds > 0.0 {
         Ok(seconds)
     } else {
-        Err("more than none, and not for ever".to_owned())
+        Err("must be greater than zero, and finite".to_owned())
     }
 }
 
-/// Writes to standard output; a reader that goes away is no error.
+/// Writes to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(why.to_string()),
@@ -199,18 +204,19 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-/// Shows on standard error how far the run is: on a terminal in one line, else a line for each group.
-struct Meter {
+/// Shows the progress of the run on standard error: one line that is updated on a terminal, one
+/// line per group elsewhere.
+struct ProgressLine {
     terminal: bool,
-    shown: Instant,
+    last_update: Instant,
     group: String,
 }
 
-impl Meter {
+impl ProgressLine {
     fn new() -> Self {
         Self {
             terminal: io::stderr().is_terminal(),
-            shown: Instant::now(),
+            last_update: Instant::now(),
             group: String::new(),
         }
     }
@@ -231,9 +237,9 @@ impl Meter {
             "{done} of {cases} cases, {failed} failed, {requests} requests, {}",
             self.group
         );
-        if self.terminal && (new_group || self.shown.elapsed() > Duration::from_millis(100)) {
-            self.shown = Instant::now();
-            // Back to the start of the line, and clear to its end.
+        if self.terminal && (new_group || self.last_update.elapsed() > Duration::from_millis(100)) {
+            self.last_update = Instant::now();
+            // Returns to the start of the line, and clears it to its end.
             let _ = write!(io::stderr(), "\r{text}\x1B[K");
         } else if !self.terminal && new_group {
             let _ = writeln!(io::stderr(), "{text}");

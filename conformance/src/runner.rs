@@ -1,4 +1,4 @@
-//! Holds a program that speaks the protocol of ADAPTER.md against the corpus.
+//! Runs the corpus against an adapter, a program that speaks the protocol of ADAPTER.md.
 //!
 //! ```no_run
 //! use sse_conformance::{cases, runner::{self, Options}};
@@ -11,9 +11,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod child;
-mod drive;
+mod process;
 mod report;
+mod run;
 
 use std::{
     error::Error,
@@ -26,37 +26,39 @@ use crate::{
     capabilities::{Capabilities, Capability},
     corpus::Case,
 };
-use drive::Run;
+use run::Run;
 
 pub use report::{
     CaseReport, Failed, GroupReport, Outcome, Report, Tally, Totals, Trouble, WayReport,
 };
 
-/// How to run.
+/// How to run an adapter.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// The program and its arguments.
     pub command: Vec<OsString>,
-    /// What the implementation offers. `None`: what the adapter says, and if it says nothing,
-    /// [`Capabilities::unless_stated`].
+    /// The capabilities of the implementation. `None` takes those that the adapter names, or
+    /// [`Capabilities::unless_stated`] if it names none.
     pub capabilities: Option<Capabilities>,
-    /// What it does not offer, whatever else is said.
+    /// Capabilities to remove from these.
     pub without: Vec<Capability>,
-    /// How long an answer may take, and as long again for each MiB of its request.
+    /// The time limit for an answer; it applies once more for each MiB of the request. Default: 10
+    /// seconds.
     pub timeout: Duration,
-    /// How long the first answer of a process may take.
+    /// The time limit for the first answer of a process. Default: 30 seconds.
     pub startup: Duration,
-    /// How often the adapter is started again before the run is broken off.
+    /// The run is aborted when the adapter had to be restarted more often than this. Default:
+    /// 100.
     pub restarts: u64,
-    /// How many answers may fail to come in time before the run is broken off.
+    /// The run is aborted after this many timeouts. Default: 10.
     pub hangs: u64,
     /// Whether to stop at the first `must` case that fails.
     pub fail_fast: bool,
 }
 
 impl Options {
-    /// The usual options for this command.
+    /// The default options for this command.
     pub fn new(command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         Self {
             command: command.into_iter().map(Into::into).collect(),
@@ -71,47 +73,47 @@ impl Options {
     }
 }
 
-/// The adapter could not be started at all.
+/// The adapter could not be started.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StartError {
-    /// What was to be started.
+    /// The program.
     pub program: String,
-    /// Why it could not be.
+    /// The reason.
     pub why: io::Error,
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cannot be started: {}", self.program, self.why)
+        write!(f, "cannot start {}: {}", self.program, self.why)
     }
 }
 
 impl Error for StartError {}
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Progress<'r> {
-    /// How many cases are done.
+    /// The number of cases that are done.
     pub done: usize,
-    /// How many cases there are, those left out included.
+    /// The number of all cases, including those that are skipped.
     pub cases: usize,
-    /// How many `must` cases failed.
+    /// The number of `must` cases that failed.
     pub failed: usize,
-    /// How many requests were answered.
+    /// The number of requests that were answered.
     pub requests: u64,
-    /// The case under way.
+    /// The case that begins.
     pub case: &'r Case,
 }
 
-/// Asks an adapter these cases in every way, and reports.
+/// Runs the cases against an adapter, each in every way, and returns the report.
 ///
-/// `progress` hears of each case that is begun.
+/// `progress` is called at the beginning of each case.
 ///
 /// # Errors
 ///
-/// If the program cannot be started. Whatever it does once it runs is in the report.
+/// If the program cannot be started. Everything that goes wrong later is part of the report.
 pub fn run(
     options: &Options,
     cases: &[&Case],
@@ -119,12 +121,12 @@ pub fn run(
 ) -> Result<Report, StartError> {
     let started = Instant::now();
     let mut run = Run::new(options, cases)?;
-    run.skip();
-    run.ask_everything(progress)?;
-    Ok(run.report(started.elapsed()))
+    run.skip_cases();
+    run.run_cases(progress)?;
+    Ok(run.into_report(started.elapsed()))
 }
 
-/// Stops every adapter that runs, for whoever ends the program early.
+/// Kills all running adapters, for a program that is interrupted.
 pub fn stop_all() {
-    child::stop_running();
+    process::stop_running();
 }

@@ -1,5 +1,6 @@
-//! The form of the corpus: what must hold for its files beyond what their types and their schemas say. And `RULES.md`, whose
-//! second half lists the cases of each rule: `WRITE=1 cargo test -p sse-conformance --test corpus` writes it.
+//! The form of the corpus: what its types and schemas do not check. Also `RULES.md`, whose second
+//! half lists the cases of each rule and is written by
+//! `WRITE=1 cargo test -p sse-conformance --test corpus`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,18 +14,17 @@ use sse_conformance::{
     cases, flags, groups,
 };
 
-/// Between what people write in RULES.md and what this test writes.
-const MARK: &str =
-    "<!-- What follows is written by `WRITE=1 cargo test -p sse-conformance --test corpus`. -->\n";
+/// Separates the text of RULES.md from the list that this test writes.
+const MARK: &str = "<!-- Everything below is written by `WRITE=1 cargo test -p sse-conformance --test corpus`. -->\n";
 
-/// Rules of which the standard leaves open what would be a violation, or knows nothing: their cases are all `may`.
-const OPEN: [&str; 19] = [
+/// Rules that the standard leaves open or does not have: all of their cases are `may`.
+const OPEN_RULES: [&str; 19] = [
     "A3", "A6", "A14", "A16", "A23", "H2", "H3", "S5", "O1", "O2", "O3", "O4", "O5", "O6", "O7",
     "O8", "O9", "O10", "O11",
 ];
 
-/// Rules that need cases for clients, whatever cases for decoders they have.
-const OF_CLIENTS: [&str; 43] = [
+/// Rules that need a `must` case for clients, whatever other cases they have.
+const CLIENT_RULES: [&str; 43] = [
     "C1", "C3", "C4", "C5", "C6", "C7", "C8", "C9", "C10", "R1", "R2", "R3", "R4", "R5", "R6",
     "R7", "R8", "R9", "H4", "H5", "H6", "H7", "S4", "S7", "S8", "S9", "S10", "I13", "I15", "I16",
     "I21", "U1", "U2", "A1", "A2", "A5", "A7", "A8", "A9", "A10", "A13", "A20", "A22",
@@ -46,14 +46,14 @@ fn every_file_is_built_in() {
 }
 
 #[test]
-fn every_case_keeps_to_the_form() {
+fn every_case_is_well_formed() {
     let (flags, rules) = (flags(), rules());
     let mut ids = BTreeSet::new();
     for group in groups() {
         assert!(!group.about.is_empty(), "{}", group.name);
         for case in &group.cases {
             let id = &case.id;
-            assert!(ids.insert(id), "{id} is there twice");
+            assert!(ids.insert(id), "{id} is used twice");
             assert!(is_kebab_case(id), "{id}");
             let prefix = match case.kind {
                 Kind::Decode => "",
@@ -61,9 +61,9 @@ fn every_case_keeps_to_the_form() {
                 Kind::Connect => "connect-",
             };
             assert!(id.starts_with(prefix), "{id}");
-            assert!(case.why.ends_with('.'), "{id}: the reason is a sentence");
-            let of_ours = case.rules.iter().filter(|rule| !rule.contains([' ', '-']));
-            assert!(of_ours.count() > 0, "{id} cites a rule");
+            assert!(case.why.ends_with('.'), "{id}: `why` must be a sentence");
+            let own_rules = case.rules.iter().filter(|rule| !rule.contains([' ', '-']));
+            assert!(own_rules.count() > 0, "{id} must cite a rule");
             for rule in &case.rules {
                 assert!(rules.contains(rule), "{id}: RULES.md lacks {rule}");
             }
@@ -96,12 +96,15 @@ fn check_decode(case: &Case, decode: &Decode) {
     let id = &case.id;
     assert!(
         case.has_flag("comment") || !comments,
-        "{id} expects comments"
+        "{id} lacks the flag comment"
     );
-    assert!(case.has_flag("retry") || !retries, "{id} expects retries");
+    assert!(
+        case.has_flag("retry") || !retries,
+        "{id} lacks the flag retry"
+    );
     assert!(
         !decode.has_cr() || !decode.may_rewrite_line_endings(),
-        "{id} is rewritten, though it has a CR"
+        "{id} allows rewriting, but has a CR"
     );
 }
 
@@ -112,12 +115,15 @@ fn check_encode(case: &Case, encode: &Encode) {
     let retries = has(|frame| frame.retry.is_some());
     assert!(
         case.has_flag("comment") || !comments,
-        "{id} writes comments"
+        "{id} lacks the flag comment"
     );
-    assert!(case.has_flag("retry") || !retries, "{id} writes retries");
+    assert!(
+        case.has_flag("retry") || !retries,
+        "{id} lacks the flag retry"
+    );
     assert!(
         case.rules.iter().any(|rule| rule.starts_with(['E', 'S'])),
-        "{id} cites a rule for encoders"
+        "{id} must cite a rule for encoders"
     );
 }
 
@@ -148,10 +154,10 @@ fn check_connect(case: &Case, connect: &Connect) {
     check_options(case, connect);
 }
 
-/// Clients without options are asked nothing that only those with options have to know.
+/// Only cases with options use the keys that belong to options.
 fn check_options(case: &Case, connect: &Connect) {
     let id = &case.id;
-    let goes_beyond = connect.responses.iter().any(|response| match response {
+    let uses_options = connect.responses.iter().any(|response| match response {
         Response::Failure { failure } => *failure == Failure::Timeout,
         Response::Response {
             redirects,
@@ -161,16 +167,16 @@ fn check_options(case: &Case, connect: &Connect) {
         } => !redirects.is_empty() || *lasts || *end == End::Timeout,
     });
     let mut requests = connect.requests.iter();
-    let asks_more =
+    let checks_options =
         requests.any(|request| request.url.is_some() || !request.without_headers.is_empty());
     let Some(options) = &connect.options else {
-        assert!(!goes_beyond && !asks_more, "{id} has no options");
+        assert!(!uses_options && !checks_options, "{id} needs options");
         return;
     };
     assert_eq!(
         case.verdict,
         Verdict::May,
-        "{id}: the standard has no options"
+        "{id}: options are not in the standard"
     );
     assert_eq!(case.group, "options", "{id}");
     for response in &connect.responses {
@@ -183,23 +189,26 @@ fn check_options(case: &Case, connect: &Connect) {
         {
             assert!(
                 url.is_none() || redirects.is_empty(),
-                "{id}: two final URLs"
+                "{id} has two final URLs"
             );
             assert!(!lasts || options.stable_after_ms.is_some(), "{id}: lasts");
         }
     }
 }
 
-fn check_flags(case: &Case, due: &[(&str, bool)]) {
-    for (flag, due) in due {
-        assert_eq!(case.has_flag(flag), *due, "{}: flag {flag}", case.id);
+fn check_flags(case: &Case, expected: &[(&str, bool)]) {
+    for (flag, expected) in expected {
+        assert_eq!(case.has_flag(flag), *expected, "{}: flag {flag}", case.id);
     }
 }
 
 #[test]
 fn every_flag_is_used() {
     let used: BTreeSet<&String> = cases().iter().flat_map(|case| &case.flags).collect();
-    assert!(flags().keys().eq(used), "a flag that no case has");
+    assert!(
+        flags().keys().eq(used),
+        "flags.json has a flag that no case uses"
+    );
 }
 
 #[test]
@@ -207,37 +216,37 @@ fn every_rule_has_a_case_that_must_pass() {
     let by_rule = cases_by_rule();
     assert!(
         by_rule.keys().copied().eq(rules().iter()),
-        "a rule that no case cites"
+        "RULES.md has a rule that no case cites"
     );
     for (rule, cases) in &by_rule {
         let is_checked = cases.iter().any(|case| case.verdict == Verdict::Must);
-        assert_eq!(is_checked, !OPEN.contains(&&***rule), "{rule}");
+        assert_eq!(is_checked, !OPEN_RULES.contains(&&***rule), "{rule}");
     }
-    for rule in OF_CLIENTS {
+    for rule in CLIENT_RULES {
         let of_clients = |case: &&Case| case.kind == Kind::Connect && case.verdict == Verdict::Must;
         assert!(by_rule[&rule.to_owned()].iter().any(of_clients), "{rule}");
     }
 }
 
 #[test]
-fn the_list_of_cases_by_rule_is_current() {
+fn the_list_of_cases_by_rule_is_up_to_date() {
     let path = root().join("RULES.md");
     let text = fs::read_to_string(&path).unwrap();
-    let by_hand = text.split(MARK).next().unwrap_or_default();
-    let mut due = format!(
-        "{by_hand}{MARK}\n## The cases of each rule\n\n| rule | must | may | cases |\n|---|---|---|---|\n"
+    let text_part = text.split(MARK).next().unwrap_or_default();
+    let mut expected = format!(
+        "{text_part}{MARK}\n## The cases of each rule\n\n| rule | must | may | cases |\n|---|---|---|---|\n"
     );
     for (rule, cases) in cases_by_rule() {
         let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
         let ids: Vec<String> = cases.iter().map(|case| format!("`{}`", case.id)).collect();
         let (must, may) = (count(Verdict::Must), count(Verdict::May));
-        writeln!(due, "| {rule} | {must} | {may} | {} |", ids.join(" ")).unwrap();
+        writeln!(expected, "| {rule} | {must} | {may} | {} |", ids.join(" ")).unwrap();
     }
     if std::env::var_os("WRITE").is_some() {
-        fs::write(path, due).unwrap();
+        fs::write(path, expected).unwrap();
     } else {
         assert!(
-            text == due,
+            text == expected,
             "WRITE=1 cargo test -p sse-conformance --test corpus writes it"
         );
     }
@@ -253,11 +262,11 @@ fn cases_by_rule() -> BTreeMap<&'static String, Vec<&'static Case>> {
     by_rule
 }
 
-/// What stands in the first column of the tables that people write in RULES.md.
+/// The first column of the tables in the text of RULES.md.
 fn rules() -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("RULES.md")).unwrap();
-    let by_hand = text.split(MARK).next().unwrap_or_default();
-    by_hand
+    let text_part = text.split(MARK).next().unwrap_or_default();
+    text_part
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
         .filter(|cell| !matches!(*cell, "rule" | "section"))

@@ -1,12 +1,12 @@
 """An adapter for the EventSource of a browser: `python adapter.py chromium|firefox-esr` speaks the protocol of ADAPTER.md.
 
-A page in the browser, headless and with a fresh profile, opens an event source for each request, and tells over a WebSocket
-what it hears. The server behind it sends each piece by itself and then waits for some round trips on the WebSocket, which
-pass through the same processes of the browser: so the piece before has been read when the next one comes, and what came out
-of it has been told. How many round trips that takes is tried out first, with a body whose pieces the page counts.
+A page in the browser, headless and with a fresh profile, opens an event source for each request and reports its events over
+a WebSocket. The server sends each chunk by itself and then waits for some round trips on the WebSocket, which pass through
+the same processes of the browser: when the next chunk is sent, the previous one has been read and its events have been
+reported. The number of round trips is determined at the start, with a body whose chunks the page counts.
 
-A page has no way to see comments, reconnection times and the last event id that stays. The id to start with is that of a first
-stream, after which the browser reconnects.
+A page cannot see comments, reconnection times and the last event ID after a stream. To start with an id, the server first
+sends a stream that sets it, after which the browser reconnects.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from aiohttp import WSMsgType, web
 
-# Nothing is fetched that the page did not ask for, and no timer is slowed down.
+# No background requests, and no timer throttling.
 CHROMIUM = """--headless --no-sandbox --disable-gpu --no-first-run --no-default-browser-check --disable-extensions --disable-sync
 --disable-background-networking --disable-component-update --disable-default-apps --disable-domain-reliability
 --disable-background-timer-throttling --disable-renderer-backgrounding --disable-dev-shm-usage""".split()
@@ -52,12 +52,12 @@ FIREFOX = {
     "toolkit.telemetry.unified": False,
 }
 
-# Event sources at a time; a browser has at most six connections to a server.
+# Event sources at a time; browsers open at most six connections to a server.
 LANES = 4
 
 
 class Browser:
-    """The page, and what is under way in it."""
+    """The page, and its requests in progress."""
 
     def __init__(self):
         self.socket = asyncio.get_running_loop().create_future()
@@ -71,7 +71,7 @@ class Browser:
         await (await self.socket).send_json({"order": order, **arguments})
 
     async def settle(self):
-        """Gives the browser the time to read what it was sent, and hears what came out of it."""
+        """Waits until the browser has read what it was sent and has reported its events."""
         for _ in range(self.rounds):
             number = next(self.numbers)
             self.pings[number] = pong = asyncio.get_running_loop().create_future()
@@ -99,11 +99,11 @@ class Browser:
                 stream.ended.set()
 
     async def calibrate(self):
-        """Finds the number of round trips that keep all pieces of a body apart."""
+        """Determines the number of round trips that keep all chunks of a body apart."""
         while True:
             await self.order("count")
             if await self.pieces.get() == PIECES:
-                # Once more, since the machine may become busier than it is now.
+                # One more, since the machine may become busier.
                 self.rounds += 1
                 return
             self.rounds += 1
@@ -118,7 +118,7 @@ class Browser:
     async def send_stream(self, request):
         stream = self.streams.get(int(request.match_info["source"]))
         if stream is None or stream.begun:
-            # It reconnects after the end, before it is closed.
+            # The event source reconnects after the end, before it is closed.
             return web.Response(status=204)
         response = await begin(request, "text/event-stream")
         if stream.seed is not None:
@@ -150,7 +150,7 @@ PIECES = 200
 
 
 class Stream:
-    """A request of kind decode, and its answer so far."""
+    """A `decode` request, and its answer so far."""
 
     def __init__(self, request):
         self.chunks = [base64.b64decode(chunk) for chunk in request["chunks"]]
@@ -158,11 +158,11 @@ class Stream:
         self.begun = self.sent = False
         self.ended = asyncio.Event()
         self.answer = []
-        # Whatever is heard before the first piece is of the first stream.
+        # Events before the first chunk belong to the first stream.
         self.items = []
 
     def types(self):
-        """Every type that some reading of the input could find: a page must name what it listens to."""
+        """Every type that any interpretation of the input could give: a page must listen to each type by name."""
         types = set()
         for line in re.split("[\r\n]", b"".join(self.chunks).decode(errors="replace")):
             _, found, rest = line.partition("event")
@@ -215,7 +215,7 @@ async def serve(program):
         try:
             await browser.socket
             await browser.calibrate()
-            print(f"pieces are kept apart by {browser.rounds} round trips", file=sys.stderr)
+            print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
             await talk(browser, program)
         finally:
             process.terminate()
@@ -223,7 +223,7 @@ async def serve(program):
 
 
 async def talk(browser, program):
-    """Answers in the order of the requests, though several are served at a time."""
+    """Answers in the order of the requests, though several are served concurrently."""
     about = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"[\d.]+(esr)?", about)[0]
     lanes = asyncio.Semaphore(LANES)

@@ -1,9 +1,8 @@
 // Adapters for the decoders on npm: `node adapter.mjs NODE_MODULES NAME` speaks the protocol of ADAPTER.md for one of
 // them, a package in the folder NODE_MODULES.
 //
-// Each is used the way its documentation shows, or, where the decoder of a client is not documented, by the module that it
-// is in. The first error ends the stream. Where a decoder hands out ids and leaves it to the user to remember them, the
-// adapter remembers them.
+// Each is used as its documentation shows or, if the decoder of a client is not documented, by its module. The first error
+// ends the stream. Where a decoder returns ids and leaves it to the user to remember them, the adapter remembers them.
 //
 // Not here: the package `eventsource`. Its parser is eventsource-parser.
 
@@ -15,11 +14,11 @@ import { pathToFileURL } from "node:url";
 
 const [modules, name] = process.argv.slice(2);
 const require = createRequire(join(resolve(modules), "here.js"));
-// By its path: some packages do not export the module that their decoder is in.
+// By path, as some packages do not export the module of their decoder.
 const load = (path) => import(pathToFileURL(join(resolve(modules), path)));
 
-// Each has `offers`, besides `decode`, `chunks` and `empty-chunks`, and `start`, which gets `push` for items and the id to start with
-// and gives `feed` for pieces, and perhaps `settle`, `end` and `lastEventId`.
+// Each has `offers`, its capabilities besides `decode`, `chunks` and `empty-chunks`, and `start`, which gets `push` for items and the
+// initial id, and returns `feed` for chunks and optionally `settle`, `end` and `lastEventId`.
 const implementations = {
   "eventsource-parser": async () => {
     const { createParser } = await import(pathToFileURL(require.resolve("eventsource-parser")));
@@ -41,7 +40,7 @@ const implementations = {
     };
   },
 
-  // The parser below its EventSource, which is not exported but can be required.
+  // The parser of its EventSource, which is not exported but can be required.
   undici: async () => {
     const { EventSourceStream } = require("undici/lib/web/eventsource/eventsource-stream.js");
     return {
@@ -64,7 +63,7 @@ const implementations = {
     };
   },
 
-  // Its three stages, which are a module of their own.
+  // Its three stages, which are a separate module.
   "@microsoft/fetch-event-source": async () => {
     const { getLines, getMessages } = require("@microsoft/fetch-event-source/lib/cjs/parse.js");
     return {
@@ -96,7 +95,7 @@ const implementations = {
     return { offers: ["large"], start: (push) => reading(push, events) };
   },
 
-  // These two are the decoders below the streams of JSON that the SDKs hand out.
+  // These two are the decoders under the streams of JSON that the SDKs return.
   openai: async () => {
     const { _iterSSEMessages } = await load("openai/core/streaming.mjs");
     const events = (body) => _iterSSEMessages(new Response(body), new AbortController());
@@ -110,13 +109,13 @@ const implementations = {
   },
 };
 
-// For decoders that read a body themselves: they get a piece, and time to do with it all that they can do without another.
+// For decoders that read a body themselves: they get a chunk, and time to process it completely before the next one.
 function reading(push, events) {
   let pieces;
   let lastEventId = "";
   let failure;
   let over = false;
-  // A piece is put in when one is asked for: in a queue of very many, Node.js would take more time than any decoder.
+  // A chunk is added when one is requested: with a long queue, Node.js would take more time than any decoder.
   let asked;
   let wanted = new Promise((resolve) => (asked = resolve));
   const pull = (controller) => {
@@ -126,7 +125,7 @@ function reading(push, events) {
   const body = new ReadableStream({ pull }, { highWaterMark: 0 });
   const done = (async () => {
     for await (const { event, data, id } of events(body)) {
-      // fetch-event-stream makes numbers of some.
+      // fetch-event-stream converts some ids to numbers.
       lastEventId = String(id ?? lastEventId);
       push({ event: event || "message", data: data ?? "", lastEventId });
     }
@@ -137,7 +136,7 @@ function reading(push, events) {
       asked();
     });
   const settle = async () => {
-    // All that is resolved already runs before the next turn of the event loop.
+    // Promises that are resolved already run before the next turn of the event loop.
     for (let turn = 0; turn < 2; turn += 1) await new Promise(setImmediate);
     if (failure) throw failure;
   };
@@ -171,7 +170,7 @@ async function decode({ chunks, lastEventId = "" }) {
     answer.push((items = []));
     const bytes = new Uint8Array(Buffer.from(chunk, "base64"));
     await decoder.feed(bytes);
-    // Of very many pieces only those are waited for that may complete something: it is what takes the time.
+    // With very many chunks, only those that may complete an item are waited for, as waiting takes the time.
     if (chunks.length < 10_000 || bytes.includes(10) || bytes.includes(13)) await decoder.settle?.();
   }
   items ??= [];

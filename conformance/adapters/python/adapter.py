@@ -1,8 +1,8 @@
 """Adapters for the decoders on PyPI: `python adapter.py NAME` speaks the protocol of ADAPTER.md for one of them.
 
-Each is used the way its documentation shows, or, where the decoder of a client is not documented, by the class that it is. Each
-reads the body itself: what it yields before it asks for the next piece belongs to the last one. The first error ends the
-stream. Where a decoder hands out ids and leaves it to the user to remember them, the adapter remembers them.
+Each is used as its documentation shows or, if the decoder of a client is not documented, by its class. Each reads the body
+itself: what it yields before it reads the next chunk belongs to the last one. The first error ends the stream. Where a
+decoder returns ids and leaves it to the user to remember them, the adapter remembers them.
 """
 
 import base64
@@ -45,7 +45,7 @@ def launchdarkly(body, last_event_id):
     client = SSEClient(
         Connect(),
         last_event_id=last_event_id,
-        # So that the end of the body is not hidden behind another attempt.
+        # Reports the end of the body instead of retrying.
         error_strategy=ErrorStrategy.always_continue(),
     )
     for action in client.all:
@@ -77,7 +77,7 @@ def events_of(decoder, body, last_event_id):
         yield event.event or "message", event.data, last_event_id
 
 
-# By the name of the package: the decoder, its module, and what it offers besides `decode`, `chunks`, `empty-chunks` and `large`.
+# For each package: the decoder, its module, and its capabilities besides `decode`, `chunks`, `empty-chunks` and `large`.
 IMPLEMENTATIONS = {
     "anthropic": (anthropic, "anthropic._streaming", []),
     "httpx-sse": (httpx_sse, "httpx_sse", []),
@@ -88,7 +88,7 @@ IMPLEMENTATIONS = {
 
 NAME = sys.argv[1]
 DECODER, MODULE, OFFERS = IMPLEMENTATIONS[NAME]
-# Some take seconds to load, which is not to count as time to decode.
+# Some take seconds to load, which must not count as decoding time.
 importlib.import_module(MODULE)
 
 
@@ -106,7 +106,7 @@ def decode(request):
         else:
             event, data, last_event_id = item
             chunks[-1].append({"event": event, "data": data, "lastEventId": last_event_id or ""})
-    # A decoder that reads no further has nothing to say about the rest.
+    # A decoder that has stopped reading reports nothing for the rest.
     chunks += [[] for _ in request["chunks"][len(chunks) :]]
     return {"chunks": chunks}
 

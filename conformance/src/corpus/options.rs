@@ -1,8 +1,8 @@
-//! What a client can be told to do beyond the standard.
+//! Options of clients that the standard does not have.
 
 use serde::{Deserialize, Serialize};
 
-/// The options of a client. Each one that is missing leaves the client to the standard.
+/// The options of a client. Where one is not set, the client does what the standard says.
 ///
 /// ```
 /// use sse_conformance::{Body, cases};
@@ -15,58 +15,60 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ClientOptions {
-    /// Whether it reconnects at all.
+    /// Whether the client reconnects at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnects: Option<bool>,
     /// The reconnection time in milliseconds before the server sets one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnection_time_ms: Option<u64>,
-    /// Each failure in a row doubles the wait, up to so many milliseconds.
+    /// The greatest delay in milliseconds for exponential backoff: each consecutive failure doubles
+    /// the delay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff_ms: Option<u64>,
-    /// A row of failures ends when a connection has lasted for so many milliseconds, and not with a message.
+    /// The count of consecutive failures is reset once a connection has lasted for this many
+    /// milliseconds, instead of by a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_after_ms: Option<u64>,
-    /// After so many failures in a row the connection fails.
+    /// The number of consecutive failures after which the connection fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<u32>,
-    /// Responses with these statuses reestablish the connection.
+    /// The client reconnects after responses with these statuses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<Statuses>,
-    /// Whether a response of another type reestablishes the connection.
+    /// Whether the client reconnects after a response of another content type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_content_type: Option<bool>,
-    /// Where a reconnect goes after redirects.
+    /// The URL to reconnect to after redirects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnect_to: Option<ReconnectTo>,
-    /// Whether requests have the header `Cache-Control`.
+    /// Whether requests have a `Cache-Control` header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<bool>,
-    /// A message with this data announces the end of its body.
+    /// The data of a message that announces the end of the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_marker: Option<String>,
 }
 
-/// A status, or all from one to another.
+/// A status, or a range of statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum Statuses {
-    /// This one.
+    /// One status.
     One(u16),
-    /// All from the first to the second, both included.
+    /// All statuses from the first to the second, both included.
     Range(u16, u16),
 }
 
-/// Where a reconnect goes after redirects.
+/// The URL to reconnect to after redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-// Exhaustive: the protocol knows no other.
+// Exhaustive: the protocol has no others.
 pub enum ReconnectTo {
-    /// To the URL that was given.
+    /// The URL that the event source was created with.
     Original,
-    /// To where the first redirects led, as long as they were permanent (status 301 or 308).
+    /// The target of the leading permanent redirects (status 301 or 308).
     Permanent,
-    /// To where the last redirect led.
+    /// The target of the last redirect.
     Final,
 }

@@ -1,4 +1,4 @@
-//! The files of the corpus, read: refuses whatever their format does not know.
+//! Reads the files of the corpus. Unknown keys are errors.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -12,10 +12,10 @@ impl Group {
     pub(super) fn read(kind: Kind, name: &str, text: &str) -> Result<Self, String> {
         let raw: RawGroup = parsed(serde_json::from_str(text))?;
         if raw.group != name {
-            return Err(format!("calls itself {:?}", raw.group));
+            return Err(format!("its group is {:?}", raw.group));
         }
         if raw.schema != format!("../schema/{kind}.schema.json") {
-            return Err(format!("names the schema {:?}", raw.schema));
+            return Err(format!("its schema is {:?}", raw.schema));
         }
         let cases = raw.cases.into_iter().enumerate().map(|(index, case)| {
             Case::read(kind, name, case).map_err(|why| format!("cases[{index}]: {why}"))
@@ -31,10 +31,10 @@ impl Group {
 
 impl Case {
     fn read(kind: Kind, group: &str, mut body: Map<String, Value>) -> Result<Self, String> {
-        let of_head = ["id", "rule", "why", "flags", "verdict"]
+        let head = ["id", "rule", "why", "flags", "verdict"]
             .into_iter()
             .filter_map(|key| body.remove_entry(key));
-        let head: Head = from_object(of_head.collect())?;
+        let head: Head = from_object(head.collect())?;
         Ok(Self {
             id: head.id,
             kind,
@@ -70,7 +70,7 @@ struct RawGroup {
     cases: Vec<Map<String, Value>>,
 }
 
-/// What cases of every kind have.
+/// The keys that cases of every kind have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -100,7 +100,7 @@ struct RawRepeat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawPiece {
+struct RawChunk {
     text: Option<String>,
     hex: Option<String>,
 }
@@ -110,9 +110,9 @@ impl TryFrom<RawStep> for Step {
 
     fn try_from(raw: RawStep) -> Result<Self, String> {
         let bytes = match (raw.text, raw.hex, raw.repeat) {
-            (text, hex, None) => piece(text, hex)?,
-            (None, None, Some(repeat)) => piece(repeat.text, repeat.hex)?.repeat(repeat.times),
-            _ => return Err("a step has exactly one of text, hex and repeat".to_owned()),
+            (text, hex, None) => bytes_of(text, hex)?,
+            (None, None, Some(repeat)) => bytes_of(repeat.text, repeat.hex)?.repeat(repeat.times),
+            _ => return Err("a step must have exactly one of text, hex and repeat".to_owned()),
         };
         Ok(Self {
             bytes,
@@ -121,14 +121,14 @@ impl TryFrom<RawStep> for Step {
     }
 }
 
-fn piece(text: Option<String>, hex: Option<String>) -> Result<Vec<u8>, String> {
+fn bytes_of(text: Option<String>, hex: Option<String>) -> Result<Vec<u8>, String> {
     match (text, hex) {
         (Some(text), None) => Ok(text.into_bytes()),
         (None, Some(hex)) => hex
             .split(' ')
             .map(|byte| u8::from_str_radix(byte, 16).map_err(|why| format!("hex {byte:?}: {why}")))
             .collect(),
-        _ => Err("a piece has exactly one of text and hex".to_owned()),
+        _ => Err("a chunk must have exactly one of text and hex".to_owned()),
     }
 }
 
@@ -148,7 +148,7 @@ impl TryFrom<RawEncode> for Encode {
         let due = match (raw.items, raw.bytes, raw.refused) {
             (Some(items), bytes, None) => Encoded::Items { items, bytes },
             (None, None, Some(refusal)) => Encoded::Refused(refusal),
-            _ => return Err("a case has either items, perhaps with bytes, or a refusal"),
+            _ => return Err("a case must have either items (and optionally bytes) or refused"),
         };
         Ok(Self {
             frames: raw.frames,
@@ -165,7 +165,7 @@ pub(super) struct RawResponse {
     headers: Option<Vec<(String, String)>>,
     redirects: Option<Vec<(u16, String)>>,
     url: Option<String>,
-    chunks: Option<Vec<RawPiece>>,
+    chunks: Option<Vec<RawChunk>>,
     lasts: Option<bool>,
     end: Option<End>,
 }
@@ -185,7 +185,9 @@ impl TryFrom<RawResponse> for Response {
                 lasts,
                 end: Some(end),
             } => {
-                let chunks = chunks.into_iter().map(|chunk| piece(chunk.text, chunk.hex));
+                let chunks = chunks
+                    .into_iter()
+                    .map(|chunk| bytes_of(chunk.text, chunk.hex));
                 let chunks = chunks.collect::<Result<_, _>>()?;
                 Ok(Self::Response {
                     status,
@@ -208,7 +210,8 @@ impl TryFrom<RawResponse> for Response {
                 end: None,
             } => Ok(Self::Failure { failure }),
             _ => Err(
-                "a response is either a failure, or has status, headers, chunks and end".to_owned(),
+                "a response must have either failure, or status, headers, chunks and end"
+                    .to_owned(),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! What a run found out: for people, and as JSON for programs.
+//! The report of a run: as text for people, as JSON for programs.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,179 +10,180 @@ use crate::{
     corpus::{Case, Kind, Verdict},
 };
 
-/// What a run found out. Its JSON is what `sse-conformance run --json` prints.
+/// The report of a run. Its JSON is what `sse-conformance run --json` prints.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Report {
-    /// The version of this package, and so of the corpus.
+    /// The version of this package, which is the version of the corpus.
     pub suite: &'static str,
-    /// The command that was started.
+    /// The command that started the adapter.
     pub command: Vec<String>,
-    /// What the adapter calls the implementation, if it says so.
+    /// The name of the implementation, if the adapter gives one.
     pub name: Option<String>,
-    /// The version of the implementation, if the adapter says so.
+    /// The version of the implementation, if the adapter gives one.
     pub version: Option<String>,
-    /// What it was asked for.
+    /// The capabilities that were tested.
     pub capabilities: Capabilities,
-    /// What it was not asked for.
+    /// The capabilities that were not tested.
     pub not_asked: Vec<Capability>,
-    /// Whether it passed: see [`Report::passed`].
+    /// The result of [`Report::passed`].
     pub passed: bool,
-    /// Whether the run was broken off before every case was asked.
+    /// If the run was aborted before all cases were run, the reason.
     pub broken_off: Option<String>,
-    /// How the cases went.
+    /// The results of all cases.
     pub totals: Totals,
-    /// How the cases of each group went.
+    /// The results of each group.
     pub groups: Vec<GroupReport>,
-    /// What was wrong with the conversation, apart from any case.
+    /// Protocol errors of the adapter that belong to no single case.
     pub troubles: Vec<Trouble>,
-    /// What is worth knowing, but no reason to fail.
+    /// Remarks that are no reason to fail.
     pub notes: Vec<String>,
-    /// Each case.
+    /// The result of each case.
     pub cases: Vec<CaseReport>,
-    /// How many requests were answered.
+    /// The number of requests that were answered.
     pub requests: u64,
-    /// How often the adapter had to be started again.
+    /// How often the adapter had to be restarted.
     pub restarts: u64,
-    /// How long it took.
+    /// The duration of the run in seconds.
     pub seconds: f64,
 }
 
-/// How cases went, by verdict.
+/// The results of cases, by verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Those in which a difference is a violation.
+    /// Cases in which a difference is a violation.
     pub must: Tally,
-    /// Those in which it is none.
+    /// Cases in which a difference is not a violation.
     pub may: Tally,
 }
 
-/// How many cases went how.
+/// The number of cases by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Tally {
-    /// Asked in every way, and right each time.
+    /// Correct in every way.
     pub passed: u32,
-    /// Wrong in some way.
+    /// Incorrect in at least one way.
     pub failed: u32,
-    /// Not asked, since the implementation lacks what the case needs.
+    /// Not run, because the implementation lacks a capability that the case needs.
     pub skipped: u32,
-    /// Not asked, since the run was broken off.
+    /// Not run, or not to the end, because the run was aborted.
     pub not_run: u32,
 }
 
-/// How the cases of a group went.
+/// The results of a group.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct GroupReport {
-    /// Whom its cases are for.
+    /// What its cases are for.
     pub kind: Kind,
-    /// Its name.
+    /// The name of the group.
     pub group: String,
-    /// How they went.
+    /// The results of its cases.
     #[serde(flatten)]
     pub totals: Totals,
 }
 
-/// Something wrong with the conversation.
+/// A protocol error of the adapter that belongs to no single case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Trouble {
-    /// A word for it: `hang`, `exit`, `closed-output`, `nonsense`, `out-of-order`, `bad-end`.
+    /// A keyword: `hang`, `exit`, `closed-output`, `nonsense`, `out-of-order`, `bad-end`.
     pub what: &'static str,
-    /// The same in a sentence, as it was the first time.
+    /// A description of the first occurrence.
     pub message: String,
-    /// How often it happened.
+    /// The number of occurrences.
     pub times: u32,
 }
 
-/// How a case went.
+/// The result of a case.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CaseReport {
-    /// The case.
+    /// The id of the case.
     pub id: String,
-    /// Whom it is for.
+    /// What the case is for.
     pub kind: Kind,
-    /// Where it stands.
+    /// The group it belongs to.
     pub group: String,
-    /// What it checks.
+    /// The rules that it checks.
     pub rules: Vec<String>,
-    /// What is special about it.
+    /// Its flags; see [`flags`](crate::flags).
     pub flags: Vec<String>,
     /// Whether a difference is a violation.
     pub verdict: Verdict,
-    /// The faulty reading that it catches.
+    /// The mistake that it catches.
     pub why: String,
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What it was skipped for.
+    /// The missing capability for which it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_for: Option<Capability>,
-    /// What was left out of the comparison.
+    /// The missing capabilities because of which parts of the answer were not compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<Capability>,
-    /// How the ways to ask it went: as many as were tried.
+    /// The results of the ways that were tried.
     pub ways: Vec<WayReport>,
-    /// The first failure: of those under cuts, the one with the smallest cut.
+    /// The first failure. Among cuts in two, that is the one with the smallest cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failed>,
 }
 
-/// How a case went.
+/// The outcome of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Asked in every way, and right each time.
+    /// Correct in every way.
     Passed,
-    /// Wrong in some way.
+    /// Incorrect in at least one way.
     Failed,
-    /// Not asked, since the implementation lacks what the case needs.
+    /// Not run, because the implementation lacks a capability that the case needs.
     Skipped,
-    /// Not asked, since the run was broken off.
+    /// Not run, or not to the end, because the run was aborted.
     NotRun,
 }
 
-/// How the ways of one sort went.
+/// The results of one way, or of all cuts in two together.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct WayReport {
-    /// The sort: `as written`, `whole`, `byte by byte` or `cut in two`, with what was changed besides.
+    /// `as written`, `whole`, `byte by byte` or `cut in two`, followed by other changes to the
+    /// input.
     pub way: String,
-    /// How many requests that were.
+    /// The number of requests.
     pub requests: u32,
-    /// How many were answered wrongly.
+    /// The number of incorrect answers.
     pub failed: u32,
-    /// The smallest cut that was.
+    /// The smallest cut with an incorrect answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smallest_cut: Option<usize>,
 }
 
-/// A failure.
+/// An incorrect answer.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Failed {
-    /// How it was asked.
+    /// The way in which the case was run.
     pub way: String,
-    /// Where the input was cut in two, if it was.
+    /// The offset at which the input was cut in two, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
-    /// What was put in, as text with escapes: pieces, frames, or the script. Long ones are shortened.
+    /// The input as text with escapes: chunks, frames, or the script. Long ones are shortened.
     pub input: Vec<String>,
-    /// A word for what is wrong: see [`Mismatch::what`](crate::Mismatch::what) and [`Trouble::what`].
+    /// A keyword: see [`Mismatch::what`](crate::Mismatch::what) and [`Trouble::what`].
     pub what: &'static str,
-    /// The same in a sentence.
+    /// A sentence that describes the failure.
     pub message: String,
-    /// What was due.
+    /// What was expected.
     pub expected: Value,
-    /// What came.
+    /// What the answer has instead.
     pub got: Value,
 }
 
@@ -206,8 +207,9 @@ impl CaseReport {
 }
 
 impl Report {
-    /// Whether every `must` case that could be asked was right, none was left unasked because the run was broken
-    /// off, there was one at least, and nothing was wrong with the conversation.
+    /// Whether the implementation passed: all `must` cases were run and passed, except those that
+    /// were skipped for a missing capability; at least one was run; and the adapter made no
+    /// protocol errors.
     pub fn passed(&self) -> bool {
         let Tally {
             passed,
@@ -259,7 +261,7 @@ impl Totals {
 }
 
 impl Tally {
-    fn asked(self) -> u32 {
+    fn run(self) -> u32 {
         self.passed + self.failed
     }
 }
@@ -292,9 +294,9 @@ impl fmt::Display for Report {
         } in &self.groups
         {
             let (must, may) = (totals.must, totals.may);
-            let of = |tally: Tally| match tally.asked() {
+            let of = |tally: Tally| match tally.run() {
                 0 => "-".to_owned(),
-                asked => format!("{} of {asked}", tally.passed),
+                run => format!("{} of {run}", tally.passed),
             };
             let skipped = match must.skipped + may.skipped {
                 0 => String::new(),
@@ -313,7 +315,7 @@ impl fmt::Display for Report {
         }
         self.write_not_asked(f)?;
         if let Some(why) = &self.broken_off {
-            writeln!(f, "broken off: {}", indented(why))?;
+            writeln!(f, "aborted: {}", indented(why))?;
         }
         let Totals { must, may } = self.totals;
         writeln!(
@@ -343,31 +345,31 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// What an implementation does not offer, and how many cases that concerns.
+    /// Writes the missing capabilities, and how many cases each of them affects.
     fn write_not_asked(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut concerned: BTreeMap<Capability, (u32, u32)> = BTreeMap::new();
+        let mut affected: BTreeMap<Capability, (u32, u32)> = BTreeMap::new();
         for case in &self.cases {
             if let Some(capability) = case.skipped_for {
-                concerned.entry(capability).or_default().0 += 1;
+                affected.entry(capability).or_default().0 += 1;
             }
             for capability in &case.left_out {
-                concerned.entry(*capability).or_default().1 += 1;
+                affected.entry(*capability).or_default().1 += 1;
             }
         }
         for capability in &self.not_asked {
-            let mut what = Vec::new();
-            match concerned.get(capability) {
+            let mut effects = Vec::new();
+            match affected.get(capability) {
                 None => continue,
                 Some((skipped, left_out)) => {
                     if *skipped > 0 {
-                        what.push(format!("{skipped} cases skipped"));
+                        effects.push(format!("{skipped} cases skipped"));
                     }
                     if *left_out > 0 {
-                        what.push(format!("left out of the comparison in {left_out}"));
+                        effects.push(format!("not compared in {left_out}"));
                     }
                 }
             }
-            writeln!(f, "not asked: {capability} ({})", what.join(", "))?;
+            writeln!(f, "not tested: {capability} ({})", effects.join(", "))?;
         }
         Ok(())
     }
@@ -381,11 +383,11 @@ fn write_failure(f: &mut fmt::Formatter<'_>, case: &CaseReport, failure: &Failed
     writeln!(f, "{word} {}/{} {}", case.kind, case.group, case.id)?;
     writeln!(f, "  rule      {}", case.rules.join(", "))?;
     writeln!(f, "  why       {}", case.why)?;
-    writeln!(f, "  asked     {}", failure.way)?;
+    writeln!(f, "  way       {}", failure.way)?;
     let input = failure.input.iter().map(|piece| format!("\"{piece}\""));
     let input: Vec<String> = input.collect();
     writeln!(f, "  input     {}", shortened(&input.join(" | ")))?;
-    writeln!(f, "  wrong     {}", indented(&failure.message))?;
+    writeln!(f, "  failure   {}", indented(&failure.message))?;
     if !failure.expected.is_null() || !failure.got.is_null() {
         writeln!(
             f,
@@ -404,17 +406,17 @@ fn write_failure(f: &mut fmt::Formatter<'_>, case: &CaseReport, failure: &Failed
         })
         .collect();
     if failed.len() > 1 || failed.iter().any(|way| *way != failure.way) {
-        writeln!(f, "  wrong in  {}", failed.join("; "))?;
+        writeln!(f, "  fails in  {}", failed.join("; "))?;
     }
     writeln!(f)
 }
 
-/// What is long is shown by its beginning.
-pub(super) fn shortened(text: &str) -> String {
+/// The beginning of a long text.
+fn shortened(text: &str) -> String {
     const LEN: usize = 1000;
     match text.char_indices().nth(LEN) {
         None => text.to_owned(),
-        Some((at, _)) => format!("{} … {} bytes more", &text[..at], text.len() - at),
+        Some((at, _)) => format!("{} … {} more bytes", &text[..at], text.len() - at),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, where, and with which status it ends.
+//! The command-line program: its output and its exit status.
 
 use std::process::{Command, Output};
 
@@ -9,13 +9,13 @@ type Test = fn() -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let trials: [(&str, Test); 8] = [
-        ("a_right_adapter_ends_with_0", right),
-        ("a_failing_must_case_ends_with_1_and_a_report", failing),
-        ("a_failing_may_case_ends_with_0", may),
-        ("json_says_the_same", json),
-        ("what_is_not_offered_is_not_asked", not_offered),
-        ("only_chooses_by_id_flag_group_kind_and_rule", only),
-        ("what_cannot_be_run_ends_with_2", cannot_be_run),
+        ("a_correct_adapter_exits_with_0", correct),
+        ("a_failing_must_case_exits_with_1_and_is_reported", failing),
+        ("a_failing_may_case_exits_with_0", may),
+        ("the_report_is_available_as_json", json),
+        ("missing_capabilities_are_not_tested", missing_capabilities),
+        ("only_selects_by_id_flag_group_kind_and_rule", only),
+        ("a_run_that_cannot_start_exits_with_2", cannot_start),
         ("list_and_capabilities_need_no_adapter", lists),
     ];
     trials
@@ -30,10 +30,13 @@ fn sse_conformance(arguments: &[&str]) -> Result<Output, Failed> {
         .output()?)
 }
 
-/// Runs the adapter with these arguments, and ends with that status.
+/// Runs the cases against this program with these arguments, and checks the exit status. Returns
+/// both outputs.
 fn run(options: &[&str], adapter: &[&str], status: i32) -> Result<(String, String), Failed> {
     let program = std::env::current_exe()?;
-    let program = program.to_str().ok_or("the path of this program is text")?;
+    let program = program
+        .to_str()
+        .ok_or("the path of this program is not UTF-8")?;
     let output = sse_conformance(&[&["run"], options, &["--", program], adapter].concat())?;
     let (out, err) = (
         String::from_utf8(output.stdout)?,
@@ -51,11 +54,11 @@ fn has(text: &str, part: &str) -> Result<(), Failed> {
     if text.contains(part) {
         Ok(())
     } else {
-        Err(format!("no {part:?} in\n{text}").into())
+        Err(format!("{part:?} is missing in\n{text}").into())
     }
 }
 
-fn right() -> Result<(), Failed> {
+fn correct() -> Result<(), Failed> {
     let (out, err) = run(&["--only", "bom"], &["adapter"], 0)?;
     has(&out, "reference 0 passed: ")?;
     has(&out, "must: 34 passed, 0 failed, 0 skipped, 0 not run.")?;
@@ -75,14 +78,14 @@ fn failing() -> Result<(), Failed> {
     has(&out, "  rule      P4, P16, HTML 9.2.5\n")?;
     has(
         &out,
-        "  why       An LF that opens a chunk after a CR belongs to that CR",
+        "  why       An LF at the start of a chunk belongs to the CR before it",
     )?;
-    has(&out, "  asked     as written\n")?;
+    has(&out, "  way       as written\n")?;
     has(
         &out,
         "  input     \"data:a\\r\" | \"\\n\" | \"data:b\\r\" | \"\\n\\r\\n\"\n",
     )?;
-    has(&out, "  wrong     other items came out\n")?;
+    has(&out, "  failure   the items differ\n")?;
     has(
         &out,
         r#"  expected  [{"data":"a\nb","event":"message","lastEventId":""}]"#,
@@ -92,8 +95,8 @@ fn failing() -> Result<(), Failed> {
         r#"  got       [{"data":"a","event":"message","lastEventId":""}"#,
     )?;
     has(&out, "; cut in two")?;
-    // What fails only when it is cut is shown with its smallest cut: that of the CRLF.
-    has(&out, "  asked     cut after 7 bytes")?;
+    // A case that fails only when it is cut is shown with the smallest cut, here inside the CRLF.
+    has(&out, "  way       cut after 7 bytes")?;
     has(&out, "reference 0 FAILED: ")
 }
 
@@ -114,7 +117,7 @@ fn json() -> Result<(), Failed> {
         1,
     )?;
     let report: Value = serde_json::from_str(&out)?;
-    for (pointer, due) in [
+    for (pointer, expected) in [
         ("/passed", Value::from(false)),
         ("/name", "reference".into()),
         ("/totals/must/failed", 1.into()),
@@ -125,14 +128,14 @@ fn json() -> Result<(), Failed> {
         ("/cases/0/failure/input/1", "\\n".into()),
         ("/cases/0/failure/expected/0/data", "a\nb".into()),
     ] {
-        if report.pointer(pointer) != Some(&due) {
-            return Err(format!("{pointer} is not {due} in\n{out}").into());
+        if report.pointer(pointer) != Some(&expected) {
+            return Err(format!("{pointer} is not {expected} in\n{out}").into());
         }
     }
     Ok(())
 }
 
-fn not_offered() -> Result<(), Failed> {
+fn missing_capabilities() -> Result<(), Failed> {
     let options = [
         "--only",
         "comments",
@@ -141,28 +144,28 @@ fn not_offered() -> Result<(), Failed> {
         "--without",
         "comments",
     ];
-    let (out, _) = run(&options, &["adapter", "decode/comments-not-handed-out"], 0)?;
+    let (out, _) = run(&options, &["adapter", "decode/comments-not-reported"], 0)?;
     has(
         &out,
-        "not asked: comments (9 cases skipped, left out of the comparison in 17)",
+        "not tested: comments (9 cases skipped, not compared in 17)",
     )?;
     let (out, _) = run(
         &["--only", "bom", "--capabilities", "encode,connect"],
         &["adapter"],
         1,
     )?;
-    has(&out, "not asked: decode (34 cases skipped")?;
-    // What the standard does not have is asked of those only who name it.
-    let silent = ["wicked", "refuses-unknown-kinds"];
+    has(&out, "not tested: decode (34 cases skipped")?;
+    // `options` is tested only if the adapter names it.
+    let silent = ["misbehaving", "refuses-unknown-kinds"];
     let (out, _) = run(&["--only", "connect/options"], &silent, 1)?;
-    has(&out, "not asked: options (27 cases skipped)")?;
-    // One who reads a stream in one piece only is asked that way only.
+    has(&out, "not tested: options (27 cases skipped)")?;
+    // Without `chunks`, each stream is sent in one chunk.
     let (out, _) = run(
         &["--only", "line-endings", "--without", "chunks"],
         &["adapter", "decode/late-by-a-chunk"],
         0,
     )?;
-    has(&out, "not asked: chunks")
+    has(&out, "not tested: chunks")
 }
 
 fn only() -> Result<(), Failed> {
@@ -179,32 +182,35 @@ fn only() -> Result<(), Failed> {
         let output = sse_conformance(&[&["list"], &options[..]].concat())?;
         let lines = String::from_utf8(output.stdout)?.lines().count();
         if lines != count {
-            return Err(format!("{names:?} chooses {lines} cases, not {count}").into());
+            return Err(format!("{names:?} selects {lines} cases, not {count}").into());
         }
     }
     Ok(())
 }
 
-fn cannot_be_run() -> Result<(), Failed> {
-    for (arguments, says) in [
+fn cannot_start() -> Result<(), Failed> {
+    for (arguments, message) in [
         (
             &["run", "--", "/nowhere/at/all"][..],
-            "/nowhere/at/all cannot be started",
+            "cannot start /nowhere/at/all",
         ),
         (
-            &["run", "--only", "telepathy", "--", "true"],
-            "no case is named by \"telepathy\"",
+            &["run", "--only", "new-name", "--", "true"],
+            "\"new-name\" selects no case",
         ),
         (
-            &["run", "--without", "telepathy", "--", "true"],
-            "no capability is named \"telepathy\"",
+            &["run", "--without", "new-name", "--", "true"],
+            "no capability is named \"new-name\"",
         ),
-        (&["run", "--timeout", "0", "--", "true"], "more than none"),
+        (
+            &["run", "--timeout", "0", "--", "true"],
+            "greater than zero",
+        ),
         (&["run"], "required"),
     ] {
         let output = sse_conformance(arguments)?;
         let err = String::from_utf8(output.stderr)?;
-        has(&err, says)?;
+        has(&err, message)?;
         if output.status.code() != Some(2) || !output.stdout.is_empty() {
             return Err(format!("{arguments:?}: {}", output.status).into());
         }
@@ -222,11 +228,8 @@ fn lists() -> Result<(), Failed> {
     if cases.len() != sse_conformance::cases().len()
         || cases[0]["id"] != sse_conformance::cases()[0].id
     {
-        return Err("not all cases".into());
+        return Err("the list is incomplete".into());
     }
     let out = String::from_utf8(sse_conformance(&["capabilities"])?.stdout)?;
-    has(
-        &out,
-        "fixed-storage  it can work in memory of a fixed length\n",
-    )
+    has(&out, "fixed-storage  works in memory of a fixed size\n")
 }

@@ -1,24 +1,24 @@
-//! An encoder that is slow and obviously right, with a switch for each way to get it wrong.
+//! The reference encoder, with a switch for each mutation.
 
 use sse_conformance::{Answer, Frame, Refusal};
 
-use super::faults::Fault;
+use super::mutations::Mutation;
 
-pub(crate) fn encode(frames: &[Frame], fault: Fault) -> Answer {
+pub(crate) fn encode(frames: &[Frame], mutation: Mutation) -> Answer {
     let mut stream = String::new();
-    if fault.is("byte-order-mark-written") {
+    if mutation.is("byte-order-mark-written") {
         stream.push('\u{FEFF}');
     }
     for (index, frame) in frames.iter().enumerate() {
-        match write(frame, fault) {
+        match write(frame, mutation) {
             Ok(text) => stream += &text,
             Err(field) => {
-                let field = match fault.name() {
-                    "another-field-is-blamed" => "data",
+                let field = match mutation.name() {
+                    "refusal-names-another-field" => "data",
                     _ => field,
                 };
                 return Answer::Refused(Refusal {
-                    frame: if fault.is("frames-counted-from-one") {
+                    frame: if mutation.is("frames-numbered-from-one") {
                         index + 1
                     } else {
                         index
@@ -28,12 +28,12 @@ pub(crate) fn encode(frames: &[Frame], fault: Fault) -> Answer {
             }
         }
     }
-    match fault.name() {
+    match mutation.name() {
         "blank-line-at-the-end-only" => stream.push('\n'),
-        "nul-behind-the-last-frame" => stream.push('\0'),
+        "nul-after-the-last-frame" => stream.push('\0'),
         _ => {}
     }
-    if fault.is("latin-1-written") {
+    if mutation.is("latin-1-written") {
         let bytes = stream
             .chars()
             .map(|char| u8::try_from(char).unwrap_or(b'?'));
@@ -42,11 +42,11 @@ pub(crate) fn encode(frames: &[Frame], fault: Fault) -> Answer {
     Answer::Encode(stream.into_bytes())
 }
 
-fn write(frame: &Frame, fault: Fault) -> Result<String, &'static str> {
+fn write(frame: &Frame, mutation: Mutation) -> Result<String, &'static str> {
     let mut text = String::new();
     if let Some(comment) = &frame.comment {
-        match fault.name() {
-            "comment-as-it-is" => text += &format!(":{comment}\n"),
+        match mutation.name() {
+            "comment-not-split" => text += &format!(":{comment}\n"),
             "comment-split-at-lf-only" => {
                 for line in comment.split('\n') {
                     text += &format!(":{line}\n");
@@ -67,7 +67,7 @@ fn write(frame: &Frame, fault: Fault) -> Result<String, &'static str> {
         }
     }
     if let Some(retry) = frame.retry {
-        let retry = match fault.name() {
+        let retry = match mutation.name() {
             "retry-in-seconds" => (retry / 1000).to_string(),
             "retry-with-fraction" => format!("{retry}.0"),
             "retry-with-separators" => separated(retry),
@@ -81,68 +81,71 @@ fn write(frame: &Frame, fault: Fault) -> Result<String, &'static str> {
         }
     }
     if let Some(event) = &frame.event {
-        let event = match fault.name() {
-            "event-as-it-is" => event.clone(),
+        let event = match mutation.name() {
+            "event-not-checked" => event.clone(),
             "event-checked-for-lf-only" if !event.contains('\n') => event.clone(),
-            "event-mended" => event.replace(['\r', '\n'], ""),
+            "event-sanitized" => event.replace(['\r', '\n'], ""),
             "event-in-lower-case" => event.to_lowercase(),
             "event-trimmed" => event.trim().to_owned(),
             "event-named-error-refused" if event == "error" => return Err("event"),
             _ if event.contains(['\r', '\n']) => return Err("event"),
             _ => event.clone(),
         };
-        text += &field("event", &event, fault);
+        text += &field("event", &event, mutation);
     }
     if let Some(id) = &frame.id {
-        let id = match fault.name() {
-            "id-as-it-is" => id.clone(),
+        let id = match mutation.name() {
+            "id-not-checked" => id.clone(),
             "id-checked-for-lf-only" if !id.contains(['\n', '\0']) => id.clone(),
             "id-with-nul-written" if !id.contains(['\r', '\n']) => id.clone(),
-            "id-mended" => id.replace(['\r', '\n', '\0'], ""),
+            "id-sanitized" => id.replace(['\r', '\n', '\0'], ""),
             "id-trimmed" => id.trim().to_owned(),
             "id-empty-refused" if id.is_empty() => return Err("id"),
             _ if id.contains(['\r', '\n', '\0']) => return Err("id"),
             _ => id.clone(),
         };
-        if !(id.is_empty() && fault.is("id-empty-left-out")) {
-            text += &field("id", &id, fault);
+        if !(id.is_empty() && mutation.is("id-empty-left-out")) {
+            text += &field("id", &id, mutation);
         }
     }
-    // A type without data would be lost: it means an event with empty data.
+    // A type without data stands for an event with empty data, or the type would have no effect.
     let data = frame
         .data
         .clone()
         .or_else(|| frame.event.as_ref().map(|_| String::new()));
     if let Some(data) = &data {
-        if data.contains('\0') && fault.is("data-with-nul-refused") {
+        if data.contains('\0') && mutation.is("data-with-nul-refused") {
             return Err("data");
         }
-        if data.contains(['\r', '\n']) && fault.is("data-with-line-ends-refused") {
+        if data.contains(['\r', '\n']) && mutation.is("data-with-line-ends-refused") {
             return Err("data");
         }
-        for line in data_lines(data, fault) {
-            text += &field("data", &line, fault);
+        for line in data_lines(data, mutation) {
+            text += &field("data", &line, mutation);
         }
     }
-    // A comment or a time alone needs no blank line.
+    // A comment or a reconnection time by itself needs no blank line.
     let has_block = frame.data.is_some() || frame.id.is_some() || frame.event.is_some();
-    if has_block && !fault.is("blank-line-missing") && !fault.is("blank-line-at-the-end-only") {
+    if has_block
+        && !mutation.is("blank-line-not-written")
+        && !mutation.is("blank-line-at-the-end-only")
+    {
         text.push('\n');
     }
-    if has_block && fault.is("event-without-data-gets-some") && frame.data.is_none() {
+    if has_block && mutation.is("event-without-data-gets-some") && frame.data.is_none() {
         text.insert_str(text.len() - 1, "data:\n");
     }
-    if fault.is("line-ends-are-cr") {
+    if mutation.is("line-ends-are-cr") {
         text = text.replace('\n', "\r");
     }
     Ok(text)
 }
 
-fn data_lines(data: &str, fault: Fault) -> Vec<String> {
+fn data_lines(data: &str, mutation: Mutation) -> Vec<String> {
     let mut lines = lines(data);
     let split = |pattern: &[char]| data.split(pattern).map(str::to_owned).collect();
-    match fault.name() {
-        "data-as-it-is" => return vec![data.to_owned()],
+    match mutation.name() {
+        "data-not-split" => return vec![data.to_owned()],
         "data-split-at-lf-only" => return split(&['\n']),
         "data-split-at-lf-and-crlf" => {
             return data
@@ -158,7 +161,7 @@ fn data_lines(data: &str, fault: Fault) -> Vec<String> {
         "data-with-line-ends-escaped" => {
             return vec![data.replace('\r', "\\r").replace('\n', "\\n")];
         }
-        "data-mended" => return vec![data.replace(['\r', '\n'], "")],
+        "data-sanitized" => return vec![data.replace(['\r', '\n'], "")],
         "data-on-one-line" => return vec![lines.join(" ")],
         "data-second-line-without-name" => return vec![lines.join("\n")],
         "data-as-json" => {
@@ -179,9 +182,9 @@ fn data_lines(data: &str, fault: Fault) -> Vec<String> {
     lines
 }
 
-/// A space goes before a value that starts with one, since a decoder drops the first.
-fn field(name: &str, value: &str, fault: Fault) -> String {
-    let space = match fault.name() {
+/// Writes a field, with a space after the colon, as a decoder drops the first space of a value.
+fn field(name: &str, value: &str, mutation: Mutation) -> String {
+    let space = match mutation.name() {
         "space-never-written" => "",
         "space-written-twice" => "  ",
         "space-not-written-before-a-space" if value.starts_with(' ') => "",
@@ -196,7 +199,7 @@ fn field(name: &str, value: &str, fault: Fault) -> String {
     format!("{name}:{space}{value}\n")
 }
 
-/// CR, LF and CRLF end a line; there is always one line more than line ends.
+/// Splits text at CR, LF and CRLF. There is always one line more than terminators.
 fn lines(text: &str) -> Vec<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.split('\n').map(str::to_owned).collect()

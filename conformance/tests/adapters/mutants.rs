@@ -1,4 +1,5 @@
-//! The reference passes, each of its mutants is caught, and `MUTANTS.md` says by what.
+//! The reference implementation passes, each of its mutants is caught, and `MUTANTS.md` lists by
+//! which case.
 
 use std::{
     fmt::Write,
@@ -15,33 +16,36 @@ use sse_conformance::{
     runner::{self, Options, Report},
 };
 
-use super::{answer, faults, faults::Fault};
+use super::{answer, mutations, mutations::Mutation};
 
 const KINDS: [Kind; 3] = [Kind::Decode, Kind::Encode, Kind::Connect];
 const VERDICTS: [Verdict; 2] = [Verdict::Must, Verdict::May];
 
-/// Inputs longer than this are left to the faults that no other case catches.
+/// Cases with longer inputs are only tried on mutations that no other case catches.
 const SHORT: usize = 8192;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         Trial::test("the_reference_passes_every_case", the_reference_passes),
-        Trial::test("the_table_of_mutants_is_current", the_table_is_current),
+        Trial::test(
+            "the_table_of_mutants_is_up_to_date",
+            the_table_is_up_to_date,
+        ),
     ];
-    for (kind, name) in faults::ALLOWED {
+    for (kind, name) in mutations::ALLOWED {
         trials.push(Trial::test(format!("allowed::{kind}::{name}"), move || {
             is_allowed(kind, name)
         }));
     }
     for kind in KINDS {
-        for (name, _) in faults::of(kind, Verdict::Must) {
+        for (name, _) in mutations::of(kind, Verdict::Must) {
             trials.push(Trial::test(format!("mutant::{kind}::{name}"), move || {
                 is_caught(kind, name)
             }));
         }
-        for (name, _) in faults::of(kind, Verdict::May) {
+        for (name, _) in mutations::of(kind, Verdict::May) {
             trials.push(Trial::test(
-                format!("otherwise::{kind}::{name}"),
+                format!("deviation::{kind}::{name}"),
                 move || {
                     is_allowed(kind, name)?;
                     is_caught(kind, name)
@@ -62,13 +66,13 @@ fn the_reference_passes() -> Result<(), Failed> {
     }
 }
 
-/// The runner fails the mutant, or sees how it differs, by the case that the table names.
+/// The first case of the table catches the mutant in a run as well.
 fn is_caught(kind: Kind, name: &'static str) -> Result<(), Failed> {
     let Some(mutant) = MUTANTS
         .iter()
         .find(|mutant| mutant.kind == kind && mutant.name == name)
     else {
-        return Err("nobody has tried it".into());
+        return Err("it is not among the mutants".into());
     };
     let Some(first) = mutant.first else {
         return Err("no case catches it".into());
@@ -77,7 +81,7 @@ fn is_caught(kind: Kind, name: &'static str) -> Result<(), Failed> {
     let totals = report.totals;
     let is_caught = totals.must.failed + totals.may.failed > 0;
     if !is_caught || !report.troubles.is_empty() || report.broken_off.is_some() {
-        return Err(format!("{} does not catch it by the runner\n{report}", first.id).into());
+        return Err(format!("the run of {} does not catch it\n{report}", first.id).into());
     }
     Ok(())
 }
@@ -97,42 +101,43 @@ fn is_allowed(kind: Kind, name: &'static str) -> Result<(), Failed> {
     }
 }
 
-/// Drives this program as an adapter, with these arguments.
+/// Runs the cases against this program as an adapter, with these arguments.
 pub(crate) fn run(arguments: &[&str], cases: &[&Case]) -> Result<Report, Failed> {
     let program = std::env::current_exe()?;
     let mut command = vec![program.into_os_string()];
     command.extend(arguments.iter().map(Into::into));
     let mut options = Options::new(command);
-    // None of them hangs, and the machine may be busy.
+    // None of them hangs, but the machine may be busy.
     options.timeout = Duration::from_secs(120);
     options.startup = options.timeout;
     Ok(runner::run(&options, cases, &mut |_| ())?)
 }
 
-/// A fault, and what of the corpus catches it.
+/// A mutation, and the cases that catch it.
 struct Mutant {
     kind: Kind,
-    /// Of the cases that are to catch it.
+    /// The verdict of the cases that must catch it.
     verdict: Verdict,
     name: &'static str,
-    seen: &'static str,
-    /// How many cases.
+    seen_in: &'static str,
+    /// The number of cases that catch it.
     count: usize,
     /// The first of them.
     first: Option<&'static Case>,
-    /// Whether they do as written. If not they do only when cut, put together or rewritten.
+    /// Whether they catch it as written. If not, they catch it when they are cut, joined or
+    /// rewritten.
     as_written: bool,
 }
 
 static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
-    let faults = KINDS
+    let mutations = KINDS
         .into_iter()
         .flat_map(|kind| VERDICTS.map(|verdict| (kind, verdict)))
         .flat_map(|(kind, verdict)| {
-            let faults = faults::of(kind, verdict).iter();
-            faults.map(move |fault| (kind, verdict, fault))
+            let mutations = mutations::of(kind, verdict).iter();
+            mutations.map(move |mutation| (kind, verdict, mutation))
         });
-    let left = Mutex::new(faults.collect::<Vec<_>>().into_iter().enumerate());
+    let left = Mutex::new(mutations.collect::<Vec<_>>().into_iter().enumerate());
     let tried = Mutex::new(Vec::new());
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -140,10 +145,10 @@ static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
             scope.spawn(|| {
                 loop {
                     let next = left.lock().unwrap().next();
-                    let Some((index, (kind, verdict, (name, seen)))) = next else {
+                    let Some((index, (kind, verdict, (name, seen_in)))) = next else {
                         return;
                     };
-                    let mutant = Mutant::tried(kind, verdict, name, seen);
+                    let mutant = Mutant::try_cases(kind, verdict, name, seen_in);
                     tried.lock().unwrap().push((index, mutant));
                 }
             });
@@ -155,17 +160,17 @@ static MUTANTS: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
 });
 
 impl Mutant {
-    fn tried(kind: Kind, verdict: Verdict, name: &'static str, seen: &'static str) -> Self {
+    fn try_cases(kind: Kind, verdict: Verdict, name: &'static str, seen_in: &'static str) -> Self {
         let candidates = || {
             let cases = cases().iter();
             cases.filter(move |case| case.kind == kind && case.verdict == verdict)
         };
         let caught = |case: &&Case, as_written: bool| {
-            // The first way of all is as the case is written.
+            // The first way is as written.
             let ways = case.ways(&Capabilities::all());
             let mut ways = ways.take(if as_written { 1 } else { usize::MAX });
-            let fault = Some((kind, Fault::named(name)));
-            ways.any(|way| way.judge(&answer(&way.request, fault)).is_err())
+            let mutation = Some((kind, Mutation::named(name)));
+            ways.any(|way| way.judge(&answer(&way.request, mutation)).is_err())
         };
         let as_written: Vec<&Case> = candidates()
             .filter(|case| is_short(case) && caught(case, true))
@@ -181,7 +186,7 @@ impl Mutant {
             kind,
             verdict,
             name,
-            seen,
+            seen_in,
             count: by.len(),
             first: by.first().copied(),
             as_written: caught_as_written,
@@ -203,7 +208,7 @@ fn is_short(case: &Case) -> bool {
     }
 }
 
-fn the_table_is_current() -> Result<(), Failed> {
+fn the_table_is_up_to_date() -> Result<(), Failed> {
     let mut text = String::from(HEAD);
     for (kind, verdict, title) in [
         (Kind::Decode, Verdict::Must, "Broken decoders"),
@@ -212,7 +217,7 @@ fn the_table_is_current() -> Result<(), Failed> {
         (
             Kind::Connect,
             Verdict::May,
-            "Clients that differ where the standard is open",
+            "Clients that deviate where the standard is open",
         ),
     ] {
         let of_kind = || {
@@ -226,14 +231,14 @@ fn the_table_is_current() -> Result<(), Failed> {
             of_kind().count()
         )?;
         let what = match verdict {
-            Verdict::Must => "fault",
-            Verdict::May => "difference",
+            Verdict::Must => "bug",
+            Verdict::May => "deviation",
         };
-        writeln!(text, "| {what} | seen in | cases | the first of them |")?;
+        writeln!(text, "| {what} | seen in | cases | first case |")?;
         text += "|---|---|---|---|\n";
         for Mutant {
             name,
-            seen,
+            seen_in,
             count,
             first,
             as_written,
@@ -242,7 +247,7 @@ fn the_table_is_current() -> Result<(), Failed> {
         {
             let mark = if *as_written { "" } else { " (*)" };
             let first = first.map_or_else(|| "none".to_owned(), |case| format!("`{}`", case.id));
-            writeln!(text, "| {name} | {seen} | {count}{mark} | {first} |")?;
+            writeln!(text, "| {name} | {seen_in} | {count}{mark} | {first} |")?;
         }
     }
     let missed = MUTANTS.iter().filter(|mutant| mutant.first.is_none());
@@ -250,17 +255,17 @@ fn the_table_is_current() -> Result<(), Failed> {
     if !missed.is_empty() {
         return Err(format!("no case catches {}", missed.join(", ")).into());
     }
-    is_current("MUTANTS.md", &text)
+    is_up_to_date("MUTANTS.md", &text)
 }
 
-/// Compares a file with what it should be, or writes it if that was asked for.
-fn is_current(name: &str, text: &str) -> Result<(), Failed> {
+/// Checks the content of a file, or writes it if the environment variable `WRITE` is set.
+fn is_up_to_date(name: &str, text: &str) -> Result<(), Failed> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("WRITE").is_some() {
         fs::write(path, text)?;
     } else if fs::read_to_string(path)? != text {
         return Err(format!(
-            "{name} is not what it should be: WRITE=1 cargo test -p sse-conformance writes it"
+            "{name} is out of date: WRITE=1 cargo test -p sse-conformance writes it"
         )
         .into());
     }
@@ -268,14 +273,17 @@ fn is_current(name: &str, text: &str) -> Result<(), Failed> {
 }
 
 const HEAD: &str = "\
-# The faults that the corpus catches
+# The bugs that the corpus catches
 
-To see how complete the corpus is, an implementation that is slow and obviously right (`tests/adapters/`) has a switch for each fault
-below. Without any it passes everything; with any one of them it fails a `must` case at least. Those of the last table are no violations: with
-one of them it passes every `must` case, and differs in a `may` case. This file is written by
-`WRITE=1 cargo test -p sse-conformance --test adapters`, and a test keeps it current.
+These tables measure how complete the corpus is. The reference implementation of the tests
+(`tests/adapters/`), which is simple rather than fast, has a switch for each bug below. Without any bug it
+passes every case; with any one of them it fails at least one `must` case. The last table has deviations
+that are not violations: with any one of them the reference implementation passes every `must` case and
+differs in at least one `may` case. This file is written by
+`WRITE=1 cargo test -p sse-conformance --test adapters`, and a test keeps it up to date.
 
-*Seen in* names who has been found with the fault, as far as it is known: in the versions given, or in the issue given and mended since.
-*Cases* counts the `must` cases (in the last table the `may` cases) that fail as they are written, those with inputs of more than 8 KiB left out; with (*) there is none such, and the
-number is of cases that fail in any way of asking.
+*Seen in* lists implementations in which the bug is known to have occurred: in the given version, or as
+described in the given issue and fixed since. *Cases* is the number of `must` cases (`may` cases in the last
+table) that fail as written, not counting inputs of more than 8 KiB. (*) means that no case fails as
+written, and the number is that of cases that fail in any way.
 ";

@@ -1,24 +1,24 @@
-//! What a client does beyond the standard: when it asks again and how much later, when it gives up, and where it goes. Slow and
-//! obviously right, with a switch for each way to do it otherwise.
+//! The options of the reference client, which the standard does not have: whether, when and where
+//! to reconnect, with a switch for each mutation.
 
 use std::mem;
 
 use sse_conformance::{ClientOptions, ReconnectTo, Statuses};
 
-use super::faults::Fault;
+use super::mutations::Mutation;
 
-/// What becomes of a connection that is lost.
+/// What the client does after it has lost a connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Loss {
+pub(crate) enum AfterLoss {
     Reestablish,
     Fail,
-    /// The end was announced, and there is no other connection.
+    /// The end was announced, and the client does not reconnect.
     Finish,
 }
 
 /// How a connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum How {
+pub(crate) enum Loss {
     NoResponse,
     NoResponseInTime,
     Refused,
@@ -27,22 +27,22 @@ pub(crate) enum How {
     SilentBody,
 }
 
-/// When to ask again.
+/// Whether and when to reconnect.
 pub(crate) struct Policy {
-    fault: Fault,
+    mutation: Mutation,
     options: ClientOptions,
-    /// In a row.
+    /// Consecutive failures.
     failures: u32,
     /// Whether a message has announced the end of the body.
     announced: bool,
-    /// What the last response has asked for with `Retry-After`, in milliseconds.
+    /// The `Retry-After` of the last response in milliseconds.
     retry_after: u64,
 }
 
 impl Policy {
-    pub(crate) fn new(options: ClientOptions, fault: Fault) -> Self {
+    pub(crate) fn new(options: ClientOptions, mutation: Mutation) -> Self {
         Self {
-            fault,
+            mutation,
             options,
             failures: 0,
             announced: false,
@@ -50,18 +50,20 @@ impl Policy {
         }
     }
 
-    pub(crate) fn own_time(&self) -> Option<u64> {
+    /// The reconnection time before the server sets one.
+    pub(crate) fn initial_time(&self) -> Option<u64> {
         let time = self.options.reconnection_time_ms;
-        time.filter(|_| !self.fault.is("option-reconnection-time-ignored"))
+        time.filter(|_| !self.mutation.is("option-reconnection-time-ignored"))
     }
 
     pub(crate) fn has_cache_control(&self) -> bool {
-        self.options.cache_control != Some(false) || self.fault.is("option-cache-control-ignored")
+        self.options.cache_control != Some(false)
+            || self.mutation.is("option-cache-control-ignored")
     }
 
-    /// O6: whether a response with this status is a lost connection.
+    /// O6: whether a response with this status counts as a lost connection.
     pub(crate) fn retries_status(&self, status: u16) -> bool {
-        let is_listed = |statuses: &Statuses| match (*statuses, self.fault.name()) {
+        let is_listed = |statuses: &Statuses| match (*statuses, self.mutation.name()) {
             (Statuses::One(one), _) => one == status,
             (Statuses::Range(first, last), "statuses-of-a-range-without-its-end") => {
                 (first..last).contains(&status)
@@ -70,22 +72,22 @@ impl Policy {
         };
         self.options.statuses.iter().any(is_listed)
             && status != 200
-            && (status != 204 || self.fault.is("statuses-with-204"))
-            && !self.fault.is("option-statuses-ignored")
+            && (status != 204 || self.mutation.is("statuses-with-204"))
+            && !self.mutation.is("option-statuses-ignored")
     }
 
-    /// O7: whether a response of another type is a lost connection.
+    /// O7: whether a response of another type counts as a lost connection.
     pub(crate) fn retries_type(&self) -> bool {
         self.options.retry_content_type == Some(true)
-            && !self.fault.is("option-retry-content-type-ignored")
+            && !self.mutation.is("option-retry-content-type-ignored")
     }
 
-    /// A response is a lost connection: its `Retry-After` counts for the next wait.
+    /// A response counts as a lost connection. Its `Retry-After` applies to the next delay.
     pub(crate) fn refused(&mut self, status: u16, headers: &[(String, String)]) {
         let mut headers = headers.iter();
         let seconds = headers.find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
         let seconds = seconds.and_then(|(_, value)| value.parse().ok());
-        self.retry_after = match self.fault.name() {
+        self.retry_after = match self.mutation.name() {
             "retry-after-ignored" => 0,
             "retry-after-of-statuses-only" if status == 200 => 0,
             _ => seconds.map_or(0, |seconds: u64| seconds.saturating_mul(1000)),
@@ -94,15 +96,15 @@ impl Policy {
 
     /// A response has opened the connection.
     pub(crate) fn opened(&mut self) {
-        if self.fault.is("backoff-ends-with-open") {
+        if self.mutation.is("backoff-ends-with-open") {
             self.failures = 0;
         }
     }
 
-    /// A message has come.
+    /// A message has been received.
     pub(crate) fn message(&mut self, data: &str) {
-        let ends_row = match self.fault.name() {
-            "row-of-failures-never-ends" => false,
+        let ends_row = match self.mutation.name() {
+            "failures-in-a-row-never-end" => false,
             "option-stable-after-ignored" => true,
             _ => self.options.stable_after_ms.is_none(),
         };
@@ -116,71 +118,71 @@ impl Policy {
 
     pub(crate) fn is_end_marker(&self, data: &str) -> bool {
         let marker = self.options.end_marker.as_deref();
-        match self.fault.name() {
+        match self.mutation.name() {
             "option-end-marker-ignored" => false,
             "end-marker-is-any-message" => marker.is_some(),
             _ => marker == Some(data),
         }
     }
 
-    /// The connection has lasted for as long as the options say.
+    /// The connection has lasted for `stable_after_ms`.
     pub(crate) fn lasted(&mut self) {
         if !self
-            .fault
-            .is("row-of-failures-goes-on-over-a-stable-connection")
+            .mutation
+            .is("stable-connection-does-not-end-the-failures")
         {
             self.failures = 0;
         }
     }
 
-    /// The connection is lost, and not by an abort.
-    pub(crate) fn lost(&mut self, how: How) -> Loss {
-        let fault = self.fault;
+    /// The connection is lost, but not by an abort.
+    pub(crate) fn lost(&mut self, loss: Loss) -> AfterLoss {
+        let mutation = self.mutation;
         let announced = self.announced;
-        self.announced = announced && fault.is("end-marker-holds-for-later-bodies");
-        let reconnects = match fault.name() {
+        self.announced = announced && mutation.is("end-marker-holds-for-later-bodies");
+        let reconnects = match mutation.name() {
             "option-reconnects-ignored" => true,
-            "option-reconnects-for-bodies-only" if how == How::NoResponse => true,
+            "option-reconnects-for-bodies-only" if loss == Loss::NoResponse => true,
             _ => self.options.reconnects != Some(false),
         };
-        match (how, fault.name()) {
-            (How::NoResponseInTime | How::SilentBody, "timeout-is-final")
-            | (How::SilentBody, "timeout-of-a-body-is-final") => return Loss::Fail,
-            (How::NoResponseInTime | How::SilentBody, "timeout-is-no-failure") => {
-                return Loss::Reestablish;
+        match (loss, mutation.name()) {
+            (Loss::NoResponseInTime | Loss::SilentBody, "timeout-is-final")
+            | (Loss::SilentBody, "timeout-of-a-body-is-final") => return AfterLoss::Fail,
+            (Loss::NoResponseInTime | Loss::SilentBody, "timeout-is-no-failure") => {
+                return AfterLoss::Reestablish;
             }
             _ => {}
         }
-        let is_announced = match fault.name() {
-            "end-marker-counts-for-a-clean-end-only" => announced && how == How::EndOfBody,
+        let is_announced = match mutation.name() {
+            "end-marker-counts-for-a-clean-end-only" => announced && loss == Loss::EndOfBody,
             _ => announced,
         };
         if is_announced && !reconnects {
-            return Loss::Finish;
+            return AfterLoss::Finish;
         }
-        if is_announced && !fault.is("end-that-was-announced-is-a-failure") {
-            if fault.is("end-marker-is-the-last-word") {
-                return Loss::Finish;
+        if is_announced && !mutation.is("announced-end-is-a-failure") {
+            if mutation.is("end-marker-ends-reconnecting") {
+                return AfterLoss::Finish;
             }
-            return Loss::Reestablish;
+            return AfterLoss::Reestablish;
         }
         self.failures += 1;
-        let most = match fault.name() {
+        let most = match mutation.name() {
             "option-max-failures-ignored" => None,
             "max-failures-and-one-more" => self.options.max_failures.map(|most| most + 1),
             _ => self.options.max_failures,
         };
         if !reconnects || most.is_some_and(|most| self.failures >= most) {
-            Loss::Fail
+            AfterLoss::Fail
         } else {
-            Loss::Reestablish
+            AfterLoss::Reestablish
         }
     }
 
-    /// The wait before the next request, given the reconnection time.
-    pub(crate) fn wait(&mut self, time: u64) -> u64 {
+    /// The delay before the next request, given the reconnection time.
+    pub(crate) fn delay(&mut self, time: u64) -> u64 {
         let retry_after = mem::take(&mut self.retry_after);
-        let cap = match self.fault.name() {
+        let cap = match self.mutation.name() {
             "option-backoff-ignored" => None,
             "backoff-without-a-longest-wait" => self.options.backoff_ms.and(Some(u64::MAX)),
             _ => self.options.backoff_ms,
@@ -188,71 +190,72 @@ impl Policy {
         let doublings = self.failures.saturating_sub(1).min(31);
         let mut wait = cap.map_or(time, |cap| {
             let grown = time.max(1).saturating_mul(1 << doublings).min(cap);
-            match self.fault.name() {
+            match self.mutation.name() {
                 "backoff-shortens-retry" => grown,
                 _ => grown.max(time),
             }
         });
-        match self.fault.name() {
+        match self.mutation.name() {
             "retry-after-shortens-the-wait" if retry_after > 0 => wait = retry_after,
             _ => wait = wait.max(retry_after),
         }
-        if self.fault.is("retry-after-holds-for-later-waits") {
+        if self.mutation.is("retry-after-holds-for-later-waits") {
             self.retry_after = retry_after;
         }
         wait
     }
 }
 
-/// Where requests go.
+/// The URL of requests.
 pub(crate) struct Location {
-    fault: Fault,
+    mutation: Mutation,
     reconnect_to: ReconnectTo,
-    /// The URL that was given.
-    given: String,
-    /// Where permanent redirects have moved it.
+    /// The URL that the event source was created with.
+    original: String,
+    /// The target of permanent redirects.
     moved: Option<String>,
-    /// Where the last redirect led.
+    /// The target of the last redirect.
     last: Option<String>,
 }
 
 impl Location {
-    pub(crate) fn new(url: String, options: &ClientOptions, fault: Fault) -> Self {
+    pub(crate) fn new(url: String, options: &ClientOptions, mutation: Mutation) -> Self {
         let to = options.reconnect_to.unwrap_or(ReconnectTo::Original);
         Self {
-            fault,
-            reconnect_to: match fault.name() {
+            mutation,
+            reconnect_to: match mutation.name() {
                 "reconnect-goes-to-the-final-url" => ReconnectTo::Final,
                 "option-reconnect-to-ignored" => ReconnectTo::Original,
                 _ => to,
             },
-            given: url,
+            original: url,
             moved: None,
             last: None,
         }
     }
 
-    /// Where the next request goes.
+    /// The URL of the next request.
     pub(crate) fn target(&self) -> &str {
         let target = match self.reconnect_to {
             ReconnectTo::Original => None,
             ReconnectTo::Permanent => self.moved.as_deref(),
             ReconnectTo::Final => self.last.as_deref(),
         };
-        target.unwrap_or(&self.given)
+        target.unwrap_or(&self.original)
     }
 
-    /// A request met these redirects, and then a response that came from `url`, if that is said. Returns where it came from.
-    pub(crate) fn arrive(&mut self, redirects: &[(u16, String)], url: Option<&str>) -> String {
-        let is_permanent = |status: u16| match self.fault.name() {
+    /// A request met these redirects, then a response with the final URL `url`, if that is given.
+    /// Returns the final URL.
+    pub(crate) fn follow(&mut self, redirects: &[(u16, String)], url: Option<&str>) -> String {
+        let is_permanent = |status: u16| match self.mutation.name() {
             "redirect-of-status-302-is-permanent" => matches!(status, 301 | 302 | 308),
             "redirect-of-status-308-is-temporary" => status == 301,
             _ => matches!(status, 301 | 308),
         };
         let end = redirects.last().map(|(_, url)| &**url);
         let mut at_first = redirects.iter();
-        let of_permanent = match self.fault.name() {
-            "permanent-redirect-behind-a-temporary-one-counts" => {
+        let of_permanent = match self.mutation.name() {
+            "permanent-redirect-after-a-temporary-one-counts" => {
                 at_first.rfind(|(status, _)| is_permanent(*status))
             }
             "permanent-redirects-only-if-all-are" => redirects
@@ -265,7 +268,10 @@ impl Location {
         let from = url.or(end).unwrap_or(self.target()).to_owned();
         if let Some((_, url)) = of_permanent {
             self.moved = Some(url.clone());
-        } else if self.fault.is("permanent-redirect-holds-for-one-reconnect") {
+        } else if self
+            .mutation
+            .is("permanent-redirect-holds-for-one-reconnect")
+        {
             self.moved = None;
         }
         if let Some(url) = url.or(end) {

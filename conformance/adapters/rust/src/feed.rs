@@ -1,5 +1,5 @@
-//! A body that has one piece at a time: whoever reads on waits, until the next piece is put in or the body ends. So it
-//! is known of each item which piece it came from, and none can be read before its time.
+//! A body with one chunk at a time: reading on is pending until the next chunk is added or the body
+//! ends. So each item can be attributed to its chunk, and no chunk is read too early.
 
 use std::{
     convert::Infallible,
@@ -21,35 +21,41 @@ pub(crate) struct Feed(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    piece: Option<Bytes>,
+    chunk: Option<Bytes>,
     ended: bool,
 }
 
 impl Feed {
-    fn put(&self, piece: Vec<u8>) {
-        self.0.lock().expect("nobody panics with it").piece = Some(piece.into());
+    fn put(&self, chunk: Vec<u8>) {
+        self.0
+            .lock()
+            .expect("no thread panics while it holds the lock")
+            .chunk = Some(chunk.into());
     }
 
     fn end(&self) {
-        self.0.lock().expect("nobody panics with it").ended = true;
+        self.0
+            .lock()
+            .expect("no thread panics while it holds the lock")
+            .ended = true;
     }
 
-    /// Puts in all pieces, each as soon as `stream` waits for it, and collects what `item` makes of what comes out.
-    /// What comes out at the end belongs to the last piece.
+    /// Adds all chunks, each as soon as `stream` is pending, and collects the items that `item`
+    /// makes of its output. Output at the end belongs to the last chunk.
     pub(crate) fn run<T, E: Display>(
         self,
-        pieces: Vec<Vec<u8>>,
+        input: Vec<Vec<u8>>,
         mut stream: Pin<&mut impl Stream<Item = Result<T, E>>>,
         mut item: impl FnMut(T) -> Option<Item>,
     ) -> Decoded {
         let mut context = Context::from_waker(Waker::noop());
         let mut chunks: Vec<Vec<Item>> = Vec::new();
-        let mut pieces = pieces.into_iter();
+        let mut input = input.into_iter();
         loop {
             match stream.as_mut().poll_next(&mut context) {
                 Poll::Ready(None) => break,
                 Poll::Ready(Some(Err(why))) => {
-                    return Err(format!("in piece {}: {why}", chunks.len()));
+                    return Err(format!("in chunk {}: {why}", chunks.len()));
                 }
                 Poll::Ready(Some(Ok(out))) => {
                     if let Some(item) = item(out) {
@@ -57,17 +63,17 @@ impl Feed {
                         items.push(item);
                     }
                 }
-                Poll::Pending => match pieces.next() {
-                    Some(piece) => {
+                Poll::Pending => match input.next() {
+                    Some(chunk) => {
                         chunks.push(Vec::new());
-                        self.put(piece);
+                        self.put(chunk);
                     }
                     None => self.end(),
                 },
             }
         }
-        // A decoder that reads no further has nothing to say about the rest.
-        chunks.extend(pieces.map(|_| Vec::new()));
+        // A decoder that has stopped reading reports nothing for the rest.
+        chunks.extend(input.map(|_| Vec::new()));
         Ok(DecodeAnswer {
             chunks,
             last_event_id: None,
@@ -79,11 +85,14 @@ impl Stream for Feed {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut state = self.0.lock().expect("nobody panics with it");
-        match state.piece.take() {
+        let mut state = self
+            .0
+            .lock()
+            .expect("no thread panics while it holds the lock");
+        match state.chunk.take() {
             None if state.ended => Poll::Ready(None),
             None => Poll::Pending,
-            Some(piece) => Poll::Ready(Some(Ok(piece))),
+            Some(chunk) => Poll::Ready(Some(Ok(chunk))),
         }
     }
 }

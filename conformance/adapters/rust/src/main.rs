@@ -1,8 +1,9 @@
-//! Adapters for the decoders on crates.io: `rust-adapters NAME` speaks the protocol of ADAPTER.md for one of them.
+//! Adapters for the decoders on crates.io: `rust-adapters NAME` speaks the protocol of ADAPTER.md
+//! for one of them.
 //!
-//! Each is used the way its documentation shows first. Two rules, the same for all: the first error ends the stream, as
-//! it does for whoever writes `?`; and where a decoder hands out the id of a block and leaves it to the user to remember
-//! it, the adapter remembers it.
+//! Each is used in the first way that its documentation shows. Two rules apply to all: the first
+//! error ends the stream, as it does in code that writes `?`; and where a decoder returns the id of
+//! a block and leaves it to the user to remember it, the adapter remembers it.
 
 mod feed;
 mod pull;
@@ -14,13 +15,13 @@ use sse_conformance::{
     Answer, Capabilities, Capability, Capability::*, DecodeRequest, Request, adapter,
 };
 
-/// What a decoder makes of a stream, or what stopped it.
+/// The items of a stream, or the error that ended it.
 type Decoded = Result<sse_conformance::DecodeAnswer, String>;
 
 struct Implementation {
     name: &'static str,
     version: &'static str,
-    /// Besides `decode` and `chunks`.
+    /// Its capabilities besides `decode` and `chunks`.
     offers: &'static [Capability],
     decode: fn(DecodeRequest) -> Decoded,
 }
@@ -29,7 +30,7 @@ const ALL: [Implementation; 11] = [
     Implementation {
         name: "async-sse",
         version: "5.1.0",
-        // An empty read is the end to it.
+        // It treats an empty read as the end.
         offers: &[Retry, BigNumber, Large],
         decode: pull::async_sse,
     },

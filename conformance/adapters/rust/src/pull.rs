@@ -18,7 +18,7 @@ fn event(event: impl Into<String>, data: impl Into<String>, id: impl Into<String
     }
 }
 
-/// The answer with the last event id that stays.
+/// Adds the final last event ID to the answer.
 fn with_id(decoded: Decoded, id: &str) -> Decoded {
     let mut answer = decoded?;
     answer.last_event_id = Some(id.to_owned());
@@ -60,7 +60,7 @@ pub(crate) fn eventsource_client(request: DecodeRequest) -> Decoded {
         .last_event_id(last_event_id.clone())
         .reconnect(options)
         .build_with_transport(Transport(feed.clone()));
-    // The end of the body is an error to it, of one name or the other.
+    // It reports the end of the body as one of two errors.
     let items = client
         .stream()
         .take_while(|item| ready(!matches!(item, Err(Error::Eof | Error::UnexpectedEof))));
@@ -76,7 +76,7 @@ pub(crate) fn eventsource_client(request: DecodeRequest) -> Decoded {
     })
 }
 
-/// Answers with the body at once.
+/// Responds with the body immediately.
 #[derive(Clone)]
 struct Transport(Feed);
 
@@ -124,7 +124,8 @@ pub(crate) fn eventsrc(request: DecodeRequest) -> Decoded {
     with_id(decoded, frames.last_event_id())
 }
 
-/// What a block is whose fields are handed out as they stand: one without data is no event.
+/// The event of a block whose fields the decoder returns unchanged; a block without data is not an
+/// event.
 fn of_block(
     name: Option<String>,
     data: Option<String>,

@@ -1,4 +1,4 @@
-//! Decoders that are handed bytes.
+//! Decoders that are fed with bytes.
 
 use std::sync::Arc;
 
@@ -78,7 +78,8 @@ pub(crate) fn stream_rs(request: DecodeRequest) -> Decoded {
     };
     let mut chunks: Vec<Vec<Item>> = Vec::new();
     let mut events = Vec::new();
-    // Its `finish` hands out the event that the stream broke off in; the standard has it discarded, and it need not be called.
+    // Its `finish` returns the incomplete event at the end, which the standard discards. Calling it
+    // is optional.
     for chunk in &request.chunks {
         parser.feed(chunk, &mut events);
         chunks.push(events.drain(..).map(&mut item).collect());

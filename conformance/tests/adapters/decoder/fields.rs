@@ -1,4 +1,4 @@
-//! Fields to events.
+//! Fields to items.
 
 use sse_conformance::Item;
 
@@ -6,17 +6,17 @@ use super::Decoder;
 
 impl Decoder {
     pub(super) fn comment(&mut self, comment: String) {
-        match self.fault.name() {
-            "comments-not-handed-out" => return,
+        match self.mutation.name() {
+            "comments-not-reported" => return,
             "comment-resets-the-type" => self.event_type.clear(),
             "comment-resets-the-data" => self.data.clear(),
             "comment-is-data" => self.data.push(comment.clone()),
-            "empty-comments-not-handed-out" if comment.is_empty() => return,
+            "empty-comments-not-reported" if comment.is_empty() => return,
             _ => {}
         }
         let is_empty = comment.is_empty();
         self.items.push(Item::Comment { comment });
-        if is_empty && self.fault.is("empty-comment-is-a-blank-line") {
+        if is_empty && self.mutation.is("empty-comment-is-a-blank-line") {
             self.blank_line();
         }
     }
@@ -25,7 +25,7 @@ impl Decoder {
         if self.skipping {
             return;
         }
-        match self.fault.name() {
+        match self.mutation.name() {
             "data-replaced" => self.data = vec![value],
             "data-joined-without-lf" if !self.data.is_empty() => self.data[0] += &value,
             "data-empty-lines-dropped" if value.is_empty() && !self.data.is_empty() => {}
@@ -39,7 +39,7 @@ impl Decoder {
             return;
         }
         let old = std::mem::take(&mut self.event_type);
-        self.event_type = match self.fault.name() {
+        self.event_type = match self.mutation.name() {
             "event-first-wins" if !old.is_empty() => old,
             "event-empty-does-not-reset" if value.is_empty() => old,
             "event-appended" => old + &value,
@@ -47,19 +47,19 @@ impl Decoder {
             "event-in-lower-case" => value.to_lowercase(),
             "event-open-and-error-ignored" if value == "open" || value == "error" => old,
             "event-cut-at-nul" => value.split('\0').next().unwrap_or_default().to_owned(),
-            "event-behind-data-ignored" if !self.data.is_empty() => old,
+            "event-after-data-ignored" if !self.data.is_empty() => old,
             _ => value,
         };
     }
 
     pub(super) fn id_field(&mut self, value: String) {
-        let fault = self.fault;
-        if self.skipping && fault.is("limit-ids-lost") {
+        let mutation = self.mutation;
+        if self.skipping && mutation.is("limit-ids-lost") {
             return;
         }
         let mut value = value;
         if value.contains('\0') {
-            value = match fault.name() {
+            value = match mutation.name() {
                 "id-with-nul-kept" => value,
                 "id-with-nul-resets" => String::new(),
                 "id-cut-at-nul" => value.split('\0').next().unwrap_or_default().to_owned(),
@@ -68,7 +68,7 @@ impl Decoder {
                 _ => return,
             };
         }
-        match fault.name() {
+        match mutation.name() {
             "id-empty-ignored" if value.is_empty() => return,
             "id-trimmed" => value = value.trim().to_owned(),
             "id-first-wins" if self.pending_id.is_some() => return,
@@ -78,7 +78,7 @@ impl Decoder {
                     value = number.to_string();
                 }
             }
-            "id-behind-data-ignored" if !self.data.is_empty() => return,
+            "id-after-data-ignored" if !self.data.is_empty() => return,
             "id-committed-at-once" => self.last_event_id.clone_from(&value),
             _ => {}
         }
@@ -87,25 +87,25 @@ impl Decoder {
     }
 
     pub(super) fn retry_field(&mut self, value: &str) {
-        let fault = self.fault;
-        if self.skipping && fault.is("limit-retries-lost") {
+        let mutation = self.mutation;
+        if self.skipping && mutation.is("limit-retries-lost") {
             return;
         }
         let is_digits =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // Saturates: A4.
+        // A4: saturates.
         let number = |text: &str| text.parse::<u64>().unwrap_or(u64::MAX);
         let mut time = if is_digits(value) {
             Some(number(value))
         } else {
             let unsigned = value.trim_start_matches('+');
-            match fault.name() {
+            match mutation.name() {
                 "retry-trimmed" if is_digits(value.trim()) => Some(number(value.trim())),
                 "retry-with-plus" if is_digits(unsigned) => Some(number(unsigned)),
                 "retry-negative-is-zero" if value.strip_prefix('-').is_some_and(is_digits) => {
                     Some(0)
                 }
-                "retry-up-to-the-first-other" => {
+                "retry-up-to-the-first-non-digit" => {
                     let digits: String = value
                         .trim_start()
                         .chars()
@@ -136,7 +136,7 @@ impl Decoder {
                 _ => None,
             }
         };
-        time = time.and_then(|time| match fault.name() {
+        time = time.and_then(|time| match mutation.name() {
             "retry-octal" if value.starts_with('0') => u64::from_str_radix(value, 8).ok(),
             "retry-in-seconds" => Some(time.saturating_mul(1000)),
             "retry-wraps-at-32-bits" => Some(time & u64::from(u32::MAX)),
@@ -151,14 +151,14 @@ impl Decoder {
         let Some(retry) = time else {
             return;
         };
-        if fault.is("retry-at-the-blank-line") {
+        if mutation.is("retry-at-the-blank-line") {
             self.pending_retry = Some(retry);
             return;
         }
-        if fault.is("retry-dispatches") {
+        if mutation.is("retry-dispatches") {
             self.blank_line();
         }
-        if fault.is("retry-drops-the-event") {
+        if mutation.is("retry-drops-the-event") {
             self.data.clear();
         }
         self.reconnection_time = Some(retry);
@@ -166,16 +166,16 @@ impl Decoder {
     }
 
     pub(super) fn blank_line(&mut self) {
-        let fault = self.fault;
+        let mutation = self.mutation;
         let skipping = std::mem::replace(&mut self.skipping, false);
-        if skipping && fault.is("limit-skips-for-ever") {
+        if skipping && mutation.is("limit-skips-forever") {
             self.skipping = true;
         }
         if let Some(retry) = self.pending_retry.take() {
             self.reconnection_time = Some(retry);
             self.items.push(Item::Retry { retry });
         }
-        let has_data = match fault.name() {
+        let has_data = match mutation.name() {
             "data-empty-not-dispatched" => self.data.iter().any(|line| !line.is_empty()),
             "type-alone-dispatches" => !self.data.is_empty() || !self.event_type.is_empty(),
             "id-alone-dispatches" => !self.data.is_empty() || self.pending_id.is_some(),
@@ -186,20 +186,21 @@ impl Decoder {
             _ => !self.data.is_empty(),
         };
         let before = self.last_event_id.clone();
-        // "Set the last event ID string to the value of the last event ID buffer", with or without data.
-        match fault.name() {
+        // "Set the last event ID string to the value of the last event ID buffer", with or without
+        // data.
+        match mutation.name() {
             "id-without-data-dropped" if !has_data => self.id.clone_from(&self.last_event_id),
             "id-without-data-pending" if !has_data => {}
             "limit-id-not-committed" if skipping => self.id.clone_from(&self.last_event_id),
             _ => self.last_event_id.clone_from(&self.id),
         }
-        if fault.is("id-buffer-reset") {
+        if mutation.is("id-buffer-reset") {
             self.id.clear();
         }
         let pending = self.pending_id.take();
         let mut data = std::mem::take(&mut self.data);
         let event_type = std::mem::take(&mut self.event_type);
-        match fault.name() {
+        match mutation.name() {
             "type-kept-after-dispatch" if has_data => self.event_type.clone_from(&event_type),
             "type-kept-without-data" if !has_data => self.event_type.clone_from(&event_type),
             "data-kept-after-dispatch" => self.data.clone_from(&data),
@@ -208,7 +209,7 @@ impl Decoder {
         if !has_data || skipping {
             return;
         }
-        match fault.name() {
+        match mutation.name() {
             "data-without-trailing-lf" => {
                 while data.len() > 1 && data.last().is_some_and(String::is_empty) {
                     data.pop();
@@ -222,23 +223,23 @@ impl Decoder {
             "data-with-trailing-lf" => data.push(String::new()),
             _ => {}
         }
-        let mut data = data.join(if fault.is("data-joined-by-crlf") {
+        let mut data = data.join(if mutation.is("data-joined-by-crlf") {
             "\r\n"
         } else {
             "\n"
         });
-        match fault.name() {
+        match mutation.name() {
             "data-trimmed" => data = data.trim().to_owned(),
             "data-cut-at-nul" => data = data.split('\0').next().unwrap_or_default().to_owned(),
             _ => {}
         }
-        let event = match fault.name() {
+        let event = match mutation.name() {
             "type-has-no-default" => event_type,
             "type-is-always-message" => "message".to_owned(),
             _ if event_type.is_empty() => "message".to_owned(),
             _ => event_type,
         };
-        let last_event_id = match fault.name() {
+        let last_event_id = match mutation.name() {
             "id-not-inherited" => pending.unwrap_or_default(),
             "id-of-the-event-before" => before,
             _ => self.last_event_id.clone(),
@@ -251,7 +252,8 @@ impl Decoder {
     }
 }
 
-/// As languages read numbers that take every character of the class Nd for a digit, and superscripts along with them.
+/// Parses a number as in languages for which every character of the class Nd is a digit, and
+/// superscripts are too.
 fn digits_of_any_script(text: &str) -> Option<u64> {
     let digit = |char: char| match char {
         '0'..='9' => char.to_digit(10),

@@ -1,4 +1,4 @@
-//! The limit: what is held, when it is too much, and what is given up then.
+//! The limit on one event: what counts, and what is dropped when it is exceeded.
 
 use sse_conformance::{Item, TooLarge};
 
@@ -6,24 +6,24 @@ use super::{Decoder, Kind};
 
 impl Decoder {
     pub(super) fn check_limit(&mut self) {
-        if !self.fault.is("limit-at-the-line-end") {
+        if !self.mutation.is("limit-at-the-line-end") {
             self.check_limit_now();
         }
     }
 
-    /// Called whenever something grew.
+    /// Called whenever something that counts has grown.
     pub(super) fn check_limit_now(&mut self) {
-        let fault = self.fault;
+        let mutation = self.mutation;
         if self.line_dropped || !self.is_over() {
             return;
         }
         let kind = self.kind;
         if kind == Some(Kind::Comment) {
-            if !fault.is("limit-silent") {
+            if !mutation.is("limit-silent") {
                 self.too_large();
             }
             self.line_dropped = true;
-            if fault.is("limit-comment-drops-the-event") {
+            if mutation.is("limit-comment-drops-the-event") {
                 self.skipping = true;
                 self.data.clear();
                 self.event_type.clear();
@@ -31,78 +31,78 @@ impl Decoder {
             return;
         }
         if self.skipping {
-            if fault.is("limit-error-for-each-line") {
+            if mutation.is("limit-error-for-each-line") {
                 self.too_large();
             }
             self.line_dropped = true;
             return;
         }
-        match fault.name() {
-            "limit-cuts" => {
+        match mutation.name() {
+            "limit-truncates" => {
                 self.line_cut = true;
                 return;
             }
             "limit-silent" => {}
             _ => self.too_large(),
         }
-        if fault.is("limit-ends-the-stream") {
+        if mutation.is("limit-ends-the-stream") {
             self.muted = true;
         }
-        if fault.is("limit-drops-the-line-only") {
+        if mutation.is("limit-drops-the-line-only") {
             self.line_dropped = true;
             return;
         }
         self.data.clear();
         self.event_type.clear();
         self.skipping = true;
-        if kind != Some(Kind::Id) || fault.is("limit-drops-the-id-line") || self.is_over() {
+        if kind != Some(Kind::Id) || mutation.is("limit-drops-the-id-line") || self.is_over() {
             self.line_dropped = true;
         }
     }
 
-    /// Whether what is held is more than the limit: D + T + I + V.
+    /// Whether D + T + I + V is more than the limit.
     pub(super) fn is_over(&self) -> bool {
-        let fault = self.fault;
-        let Some(limit) = self.limit.filter(|_| !fault.is("limit-none")) else {
+        let mutation = self.mutation;
+        let Some(limit) = self.limit.filter(|_| !mutation.is("limit-ignored")) else {
             return false;
         };
         let lines: usize = self.data.iter().map(String::len).sum();
-        let value = if fault.is("limit-line-under-way-free") {
+        let value = if mutation.is("limit-line-under-way-free") {
             0
         } else {
             self.value_len
         };
-        // The LF before the next line counts from its colon.
+        // The LF that joins a line counts from the colon of that line.
         let joining = match self.kind {
             Some(Kind::Data) => self.data.len(),
             _ => self.data.len().saturating_sub(1),
         };
-        let data = match fault.name() {
+        let data = match mutation.name() {
             "limit-empty-lines-free" => lines,
             "limit-counts-line-ends" => lines + self.data.len() * 2,
             _ => lines + joining,
         };
         if self.fixed {
-            // The regions are of the same length, so what fits the text fits the field.
+            // All regions have the same length, so a value that fits the text region fits its own.
             return data + value > limit;
         }
-        let event_type = match fault.name() {
+        let event_type = match mutation.name() {
             "limit-type-free" => 0,
             _ => self.event_type.len(),
         };
-        let id = match fault.name() {
+        let id = match mutation.name() {
             "limit-id-free" => 0,
             "limit-inherited-id-counts" => self.id.len(),
             _ => self.pending_id.as_ref().map_or(0, String::len),
         };
-        let held = match fault.name() {
+        let total = match mutation.name() {
             "limit-of-one-line" => value,
             _ => data + event_type + id + value,
         };
-        match fault.name() {
-            "limit-off-by-one" => held > limit + 1,
-            "limit-reached-is-too-much" => held >= limit,
-            _ => held > limit,
+        match mutation.name() {
+            "limit-off-by-one" => total > limit + 1,
+            "limit-reached-is-too-much" => total >= limit,
+            _ => total > limit,
         }
     }
 

@@ -1,17 +1,17 @@
-//! What a decoder makes of bytes that an encoder wrote: the standard's words for a whole stream, one after another.
-//! Slow, and obviously right; the tests hold it against every case for decoders.
+//! A reference decoder for whole streams, which checks what encoders write. It follows the standard
+//! step by step and is simple rather than fast; a test runs it on the decoder cases.
 
 use crate::corpus::Item;
 
-/// The items of a whole stream.
-pub(crate) fn read(bytes: &[u8]) -> Vec<Item> {
-    // "UTF-8 decode": one byte order mark goes, and what is invalid becomes U+FFFD.
+/// Decodes a whole stream to its items.
+pub(crate) fn decode(bytes: &[u8]) -> Vec<Item> {
+    // "UTF-8 decode": one byte order mark is removed, and invalid bytes become U+FFFD.
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes)
         .replace("\r\n", "\n")
         .replace('\r', "\n");
     let mut lines: Vec<&str> = text.split('\n').collect();
-    lines.pop(); // what no line end completed
+    lines.pop(); // the last line, which has no terminator
 
     let (mut items, mut data, mut event, mut id) =
         (Vec::new(), String::new(), String::new(), String::new());
@@ -39,7 +39,7 @@ pub(crate) fn read(bytes: &[u8]) -> Vec<Item> {
             "event" => trimmed.clone_into(&mut event),
             "id" if !trimmed.contains('\0') => trimmed.clone_into(&mut id),
             "retry" if !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_digit()) => {
-                // A4: beyond 64 bits the number is as large as it can be.
+                // A4: a number beyond 64 bits saturates.
                 let retry = trimmed.parse().unwrap_or(u64::MAX);
                 items.push(Item::Retry { retry });
             }
@@ -55,21 +55,21 @@ mod tests {
     use crate::corpus::{Body, cases};
 
     #[test]
-    fn it_reads_what_the_cases_for_decoders_say() {
-        let mut read_cases = 0;
+    fn it_passes_the_decoder_cases() {
+        let mut checked = 0;
         for case in cases() {
             if let Body::Decode(decode) = &case.body {
                 if decode.limit.is_none() && decode.last_event_id.is_none() {
-                    let due: Vec<Item> = decode
+                    let expected: Vec<Item> = decode
                         .steps
                         .iter()
                         .flat_map(|step| step.items.clone())
                         .collect();
-                    assert_eq!(read(&decode.input()), due, "{}", case.id);
-                    read_cases += 1;
+                    assert_eq!(super::decode(&decode.input()), expected, "{}", case.id);
+                    checked += 1;
                 }
             }
         }
-        assert!(read_cases > 400, "{read_cases}");
+        assert!(checked > 400, "{checked}");
     }
 }

@@ -1,4 +1,5 @@
-//! The protocol's JSON: the line of a request and the line of an answer, each way.
+//! The adapter protocol on the wire: requests and answers to and from lines of JSON, for both
+//! sides.
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -8,16 +9,16 @@ use crate::{
     capabilities::Capabilities,
     corpus::{ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
     judge::{Answer, ConnectAnswer, DecodeAnswer},
-    ways::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
+    request::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
 
-/// The line for a request, with its line end.
-pub(crate) fn line(case: u64, request: &Request) -> Vec<u8> {
+/// The line of a request, with its LF.
+pub(crate) fn request_line(case: u64, request: &Request) -> Vec<u8> {
     let (kind, body) = match request {
         Request::Decode(request) => (
             Kind::Decode,
             Body::Decode {
-                chunks: encoded(&request.chunks),
+                chunks: to_base64(&request.chunks),
                 last_event_id: request.last_event_id.as_deref(),
                 storage: request.storage,
                 limit: request.limit,
@@ -36,32 +37,32 @@ pub(crate) fn line(case: u64, request: &Request) -> Vec<u8> {
                 with_credentials: request.with_credentials,
                 last_event_id: request.last_event_id.as_deref(),
                 options: request.options.as_ref(),
-                responses: request.responses.iter().map(met).collect(),
+                responses: request.responses.iter().map(response_body).collect(),
                 close_on: request.close_on.as_ref(),
             },
         ),
     };
     let kind = kind.as_str();
-    of(&Line { case, kind, body })
+    json_line(&RequestLine { case, kind, body })
 }
 
-/// The line that asks an adapter who it is.
-pub(crate) fn greeting(case: u64) -> Vec<u8> {
-    of(&Line {
+/// The line that asks an adapter for its name, version and capabilities.
+pub(crate) fn capabilities_request_line(case: u64) -> Vec<u8> {
+    json_line(&RequestLine {
         case,
         kind: "capabilities",
-        body: Body::Greeting {},
+        body: Body::Capabilities {},
     })
 }
 
-fn of(line: &Line<'_>) -> Vec<u8> {
-    let mut text = serde_json::to_vec(line).expect("strings, numbers and lists can be written");
-    text.push(b'\n');
-    text
+fn json_line(value: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("strings, numbers and lists can be written");
+    line.push(b'\n');
+    line
 }
 
 #[derive(Serialize)]
-struct Line<'r> {
+struct RequestLine<'r> {
     case: u64,
     kind: &'r str,
     #[serde(flatten)]
@@ -90,16 +91,16 @@ enum Body<'r> {
         last_event_id: Option<&'r str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         options: Option<&'r ClientOptions>,
-        responses: Vec<Met<'r>>,
+        responses: Vec<ResponseBody<'r>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         close_on: Option<&'r CloseOn>,
     },
-    Greeting {},
+    Capabilities {},
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Met<'r> {
+enum ResponseBody<'r> {
     Failure {
         failure: Failure,
     },
@@ -117,9 +118,9 @@ enum Met<'r> {
     },
 }
 
-fn met(response: &Response) -> Met<'_> {
+fn response_body(response: &Response) -> ResponseBody<'_> {
     match response {
-        Response::Failure { failure } => Met::Failure { failure: *failure },
+        Response::Failure { failure } => ResponseBody::Failure { failure: *failure },
         Response::Response {
             status,
             headers,
@@ -128,36 +129,36 @@ fn met(response: &Response) -> Met<'_> {
             chunks,
             lasts,
             end,
-        } => Met::Response {
+        } => ResponseBody::Response {
             status: *status,
             headers,
             redirects,
             url: url.as_deref(),
-            chunks: encoded(chunks),
+            chunks: to_base64(chunks),
             lasts: *lasts,
             end: *end,
         },
     }
 }
 
-fn encoded(chunks: &[Vec<u8>]) -> Vec<String> {
+fn to_base64(chunks: &[Vec<u8>]) -> Vec<String> {
     chunks.iter().map(|chunk| BASE64.encode(chunk)).collect()
 }
 
-/// The number of a line, if it has one, and what else stands in it.
+/// Splits the line of an answer into its `case`, if that is a number, and its other keys.
 ///
 /// # Errors
 ///
-/// Why the line is no answer at all.
-pub(crate) fn numbered(line: &[u8]) -> Result<(Option<u64>, Map<String, Value>), String> {
+/// If the line is not a JSON object.
+pub(crate) fn parse_answer_line(line: &[u8]) -> Result<(Option<u64>, Map<String, Value>), String> {
     let mut object: Map<String, Value> =
-        serde_json::from_slice(line).map_err(|why| format!("no JSON object: {why}"))?;
+        serde_json::from_slice(line).map_err(|why| format!("not a JSON object: {why}"))?;
     let case = object.remove("case");
     Ok((case.and_then(|case| case.as_u64()), object))
 }
 
-/// The answer to a request of this kind.
-pub(crate) fn answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
+/// Reads the keys of an answer to a request of this kind.
+pub(crate) fn parse_answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
     if object.get("unsupported") == Some(&Value::Bool(true)) {
         return Answer::Unsupported;
     }
@@ -175,13 +176,14 @@ pub(crate) fn answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
         };
     }
     let read = match kind {
-        Kind::Decode => decode_answer(object),
+        Kind::Decode => parse_decode_answer(object),
         Kind::Encode => match object.remove("bytes") {
             Some(Value::String(bytes)) => BASE64
                 .decode(&bytes)
                 .map(Answer::Encode)
                 .map_err(|why| format!("bytes: {why}")),
-            other => Err(format!("bytes: {} is no base64", named(other.as_ref()))),
+            Some(other) => Err(format!("bytes: {other} is not a string")),
+            None => Err("bytes: missing".to_owned()),
         },
         Kind::Connect => {
             from_value(Value::Object(object)).map(|answer: ConnectAnswer| Answer::Connect(answer))
@@ -190,24 +192,24 @@ pub(crate) fn answer(kind: Kind, mut object: Map<String, Value>) -> Answer {
     read.unwrap_or_else(|why| Answer::Failed(format!("the answer is malformed: {why}")))
 }
 
-fn decode_answer(mut object: Map<String, Value>) -> Result<Answer, String> {
+fn parse_decode_answer(mut object: Map<String, Value>) -> Result<Answer, String> {
     let Some(Value::Array(lists)) = object.remove("chunks") else {
         return Err("chunks: missing, or not a list".to_owned());
     };
     let last_event_id = match object.remove("lastEventId") {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(id),
-        Some(other) => return Err(format!("lastEventId: {other} is no string")),
+        Some(other) => return Err(format!("lastEventId: {other} is not a string")),
     };
     let mut chunks = Vec::with_capacity(lists.len());
-    for (piece, list) in lists.into_iter().enumerate() {
+    for (chunk, list) in lists.into_iter().enumerate() {
         let Value::Array(items) = list else {
-            return Err(format!("chunks[{piece}]: {list} is no list"));
+            return Err(format!("chunks[{chunk}]: {list} is not a list"));
         };
         let items = items.into_iter().enumerate().map(|(index, item)| {
             let text = item.to_string();
             from_value::<Item>(item)
-                .map_err(|_| format!("chunks[{piece}][{index}]: {text} is no item"))
+                .map_err(|_| format!("chunks[{chunk}][{index}]: {text} is not an item"))
         });
         chunks.push(items.collect::<Result<_, _>>()?);
     }
@@ -217,19 +219,20 @@ fn decode_answer(mut object: Map<String, Value>) -> Result<Answer, String> {
     }))
 }
 
-/// What an adapter says of itself.
+/// An adapter's answer to the `capabilities` request.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Greeting {
+pub(crate) struct AdapterInfo {
     pub(crate) name: Option<String>,
     pub(crate) version: Option<String>,
-    /// What it offers, if it says so.
+    /// `None` if the adapter does not name any.
     pub(crate) capabilities: Option<Vec<String>>,
 }
 
-/// What an adapter says of itself, or nothing if it does not know the question.
-pub(crate) fn greeted(object: Map<String, Value>) -> Result<Greeting, String> {
+/// Reads the answer to the `capabilities` request. An adapter that does not know the request gives
+/// no information.
+pub(crate) fn parse_adapter_info(object: Map<String, Value>) -> Result<AdapterInfo, String> {
     if object.contains_key("unsupported") || object.contains_key("error") {
-        return Ok(Greeting::default());
+        return Ok(AdapterInfo::default());
     }
     from_value(Value::Object(object))
 }
@@ -238,42 +241,40 @@ fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|why| why.to_string())
 }
 
-fn named(value: Option<&Value>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), Value::to_string)
-}
-
-/// The request of an adapter's input: its number, which goes back as it came, and what is asked.
-pub(crate) fn request(line: &[u8]) -> (Value, Result<Asked, String>) {
+/// Reads a line of an adapter's input: its `case`, which the answer repeats unchanged, and the
+/// request.
+pub(crate) fn parse_request(line: &[u8]) -> (Value, Result<AdapterRequest, String>) {
     let object: Map<String, Value> = match serde_json::from_slice(line) {
         Ok(object) => object,
         Err(why) => return (Value::Null, Err(format!("bad request: {why}"))),
     };
     let case = object.get("case").cloned().unwrap_or_default();
-    let asked = match object.get("kind").and_then(Value::as_str) {
+    let request = match object.get("kind").and_then(Value::as_str) {
         Some("decode") => from_value(Value::Object(object)).and_then(decode_request),
-        Some("encode") => from_value(Value::Object(object))
-            .map(|RawEncode { frames }| Asked::case(Request::Encode(EncodeRequest { frames }))),
+        Some("encode") => from_value(Value::Object(object)).map(|RawEncode { frames }| {
+            AdapterRequest::case(Request::Encode(EncodeRequest { frames }))
+        }),
         Some("connect") => from_value(Value::Object(object)).and_then(connect_request),
-        Some("capabilities") => Ok(Asked::Capabilities),
-        _ => Ok(Asked::Unknown),
+        Some("capabilities") => Ok(AdapterRequest::Capabilities),
+        _ => Ok(AdapterRequest::Unknown),
     };
-    (case, asked)
+    (case, request)
 }
 
-/// What an adapter is asked.
-pub(crate) enum Asked {
+/// A request as an adapter receives it.
+pub(crate) enum AdapterRequest {
     Case(Box<Request>),
     Capabilities,
     Unknown,
 }
 
-impl Asked {
+impl AdapterRequest {
     fn case(request: Request) -> Self {
         Self::Case(Box::new(request))
     }
 }
 
-/// The line of an answer, with its line end.
+/// The line of an answer, with its LF.
 pub(crate) fn answer_line(case: Value, answer: Answer) -> Vec<u8> {
     let mut answer = match answer {
         Answer::Decode(answer) => {
@@ -288,23 +289,19 @@ pub(crate) fn answer_line(case: Value, answer: Answer) -> Vec<u8> {
         Answer::Unsupported => json!({ "unsupported": true }),
     };
     answer["case"] = case;
-    let mut line = serde_json::to_vec(&answer).expect("a value can be written");
-    line.push(b'\n');
-    line
+    json_line(&answer)
 }
 
-/// The line by which an adapter says who it is.
-pub(crate) fn greeting_line(
+/// The line that answers the `capabilities` request.
+pub(crate) fn capabilities_line(
     case: &Value,
     name: &str,
     version: &str,
     capabilities: &Capabilities,
 ) -> Vec<u8> {
-    let greeting =
+    let answer =
         json!({ "case": case, "name": name, "version": version, "capabilities": capabilities });
-    let mut line = serde_json::to_vec(&greeting).expect("a value can be written");
-    line.push(b'\n');
-    line
+    json_line(&answer)
 }
 
 #[derive(Deserialize)]
@@ -354,16 +351,16 @@ enum RawResponse {
     },
 }
 
-fn decode_request(raw: RawDecode) -> Result<Asked, String> {
-    Ok(Asked::case(Request::Decode(DecodeRequest {
-        chunks: decoded(&raw.chunks)?,
+fn decode_request(raw: RawDecode) -> Result<AdapterRequest, String> {
+    Ok(AdapterRequest::case(Request::Decode(DecodeRequest {
+        chunks: from_base64(&raw.chunks)?,
         last_event_id: raw.last_event_id,
         storage: raw.storage,
         limit: raw.limit,
     })))
 }
 
-fn connect_request(raw: RawConnect) -> Result<Asked, String> {
+fn connect_request(raw: RawConnect) -> Result<AdapterRequest, String> {
     let responses = raw.responses.into_iter().map(|response| {
         Ok(match response {
             RawResponse::Failure { failure } => Response::Failure { failure },
@@ -380,13 +377,13 @@ fn connect_request(raw: RawConnect) -> Result<Asked, String> {
                 headers,
                 redirects,
                 url,
-                chunks: decoded(&chunks)?,
+                chunks: from_base64(&chunks)?,
                 lasts,
                 end,
             },
         })
     });
-    Ok(Asked::case(Request::Connect(ConnectRequest {
+    Ok(AdapterRequest::case(Request::Connect(ConnectRequest {
         url: raw.url,
         with_credentials: raw.with_credentials,
         last_event_id: raw.last_event_id,
@@ -396,7 +393,7 @@ fn connect_request(raw: RawConnect) -> Result<Asked, String> {
     })))
 }
 
-fn decoded(chunks: &[String]) -> Result<Vec<Vec<u8>>, String> {
+fn from_base64(chunks: &[String]) -> Result<Vec<Vec<u8>>, String> {
     let chunks = chunks.iter().enumerate().map(|(index, chunk)| {
         BASE64
             .decode(chunk)
