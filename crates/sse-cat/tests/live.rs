@@ -220,11 +220,17 @@ fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
 #[test]
 fn redirects_that_lead_nowhere_end_it() {
     for (location, why) in [
-        ("http://", "a redirect to nowhere"),
-        ("file:///etc/passwd", "a redirect to nowhere"),
+        (
+            "http://",
+            "redirect to an invalid URL, or to one that is not HTTP",
+        ),
+        (
+            "file:///etc/passwd",
+            "redirect to an invalid URL, or to one that is not HTTP",
+        ),
         (
             "//me:secret@127.0.0.1/",
-            "a redirect to a URL with a password",
+            "redirect to a URL with credentials and another origin",
         ),
         ("/", "too many redirects"),
     ] {
@@ -326,7 +332,7 @@ fn a_body_does_not_follow_a_redirect_to_another_origin() {
         "HTTP/1.1 307 There\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
     ))
     .close();
-    cat.says("a redirect that takes the body of the request to another origin");
+    cat.says("redirect that would send the request body to another origin");
     cat.says("closed: the request is futile");
     cat.ends(1);
     other.is_left_alone();

@@ -803,12 +803,15 @@ fn redirects_that_lead_nowhere_are_for_good() {
         (lost.source().unwrap().to_string(), network.requests().len())
     };
     let get = || Request::get(URL).body(Bytes::new()).unwrap();
-    let nowhere = ("a redirect to nowhere".to_owned(), 1);
+    let nowhere = (
+        "redirect to an invalid URL, or to one that is not HTTP".to_owned(),
+        1,
+    );
     assert_eq!(why(vec![redirect(302, "ftp://a.example/")], get()), nowhere);
     assert_eq!(why(vec![redirect(302, "http://")], get()), nowhere);
     let loops = vec![redirect(302, "/x"); 30];
     assert_eq!(why(loops, get()), ("too many redirects".to_owned(), 21));
-    let elsewhere = "a redirect that takes the body of the request to another origin".to_owned();
+    let elsewhere = "redirect that would send the request body to another origin".to_owned();
     assert_eq!(
         why(vec![redirect(307, "http://b.example/")], post("{}")),
         (elsewhere, 1)

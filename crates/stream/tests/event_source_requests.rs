@@ -20,7 +20,7 @@ fn a_redirect_to_another_origin_does_not_say_who_asks() {
     };
     assert_eq!(lost.reason(), Reason::Futile);
     let why = lost.source().unwrap().to_string();
-    assert_eq!(why, "a redirect to a URL with a password");
+    assert_eq!(why, "redirect to a URL with credentials and another origin");
     assert_eq!(network.requests().len(), 1);
 
     // To the same one it may.
