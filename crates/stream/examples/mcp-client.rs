@@ -1,4 +1,5 @@
-//! `mcp-client` calls a tool of an MCP server over streamable HTTP, or lists the tools of the server.
+//! `mcp-client` calls a tool of an MCP server over streamable HTTP, or lists the tools of the
+//! server.
 //!
 //! ```text
 //! $ alias mcp-client='cargo run -p sse-proto-stream --features reqwest-0_13 --example mcp-client --'
@@ -6,10 +7,10 @@
 //! $ mcp-client add '{"a":1,"b":2}' http://127.0.0.1:3000/mcp
 //! ```
 //!
-//! Each request is a `POST`, and the server responds with JSON or with an event stream. If the stream ends
-//! before the response, the client resumes it by a `GET` with `Last-Event-ID`, after the reconnection time
-//! of the server: see [`Server::read_answer`]. The client declares no capabilities, and ignores requests
-//! of the server in these streams.
+//! Each request is a `POST`, and the server responds with JSON or with an event stream. If the
+//! stream ends before the response, the client resumes it by a `GET` with `Last-Event-ID`, after
+//! the reconnection time of the server: see [`Server::read_answer`]. The client declares no
+//! capabilities, and ignores requests of the server in these streams.
 
 use std::{env, error::Error, pin::pin};
 
@@ -95,8 +96,8 @@ impl<'a> Server<'a> {
         request.body(message.to_string()).send().await
     }
 
-    /// Reads the answer to request `id` from the response to its `POST` and, if that connection is lost,
-    /// from the responses to `GET` requests that resume the stream.
+    /// Reads the answer to request `id` from the response to its `POST` and, if that connection is
+    /// lost, from the responses to `GET` requests that resume the stream.
     async fn read_answer(&self, response: Response, id: u64) -> Result<Answer, Box<dyn Error>> {
         let mut get = Request::get(self.url).body(Bytes::new())?;
         *get.headers_mut() = self.headers.clone();

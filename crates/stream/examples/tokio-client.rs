@@ -1,5 +1,6 @@
-//! `tokio-client` prints the events of an event stream as JSON lines. It registers listeners, as a web
-//! page does with `EventSource`. [`listen`] sets up the client; the HTTP library is reqwest or hyper.
+//! `tokio-client` prints the events of an event stream as JSON lines. It registers listeners, as a
+//! web page does with `EventSource`. [`listen`] sets up the client; the HTTP library is reqwest or
+//! hyper.
 //!
 //! ```text
 //! $ cargo run -p sse-proto-server --example live-server            # a server to connect to
@@ -103,7 +104,8 @@ async fn main() -> ExitCode {
 }
 
 async fn connect(args: Args) -> Result<ExitCode, Failure> {
-    // Not needed with the default features of either library, which include a cryptography provider.
+    // Not needed with the default features of either library, which include a cryptography
+    // provider.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     if args.http == "reqwest" {
         return listen(args, Reqwest::new()?).await;
@@ -169,7 +171,8 @@ async fn listen(args: Args, connect: impl Connect) -> Result<ExitCode, Failure> 
         tokio::select! {
             () = listeners.listen(source.as_mut()) => break,
             _ = &mut interrupt => break,
-            // This drops the future of `listen`, which is cancel safe: the next iteration continues.
+            // This drops the future of `listen`, which is cancel safe: the next iteration
+            // continues.
             () = time::sleep(period) => {
                 let (state, id) = (source.ready_state(), source.last_event_id());
                 log(format_args!("{state:?}, last event ID {id:?}"));

@@ -1,5 +1,5 @@
-//! The decode cases of the conformance corpus, run on streams and bodies: after each chunk they return exactly the expected items, and
-//! poll the source no more than necessary.
+//! The decode cases of the conformance corpus, run on streams and bodies: after each chunk they
+//! return exactly the expected items, and poll the source no more than necessary.
 
 mod support;
 

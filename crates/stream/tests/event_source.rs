@@ -707,7 +707,8 @@ fn a_reconnect_uses_the_url_that_the_option_selects() {
         );
         let requests = network.requests();
         assert_eq!(requests[3].uri(), url);
-        // The caller's headers are only sent to the caller's origin, even if the first URL has another one.
+        // The caller's headers are only sent to the caller's origin, even if the first URL has
+        // another one.
         let have: Vec<_> = requests
             .iter()
             .map(|request| request.headers().contains_key("x-key"))
@@ -1148,7 +1149,8 @@ fn a_loss_reports_where_the_body_was_cut_off() {
 
 // Compared with the state machine
 
-/// The signals of the state machine, driven through the script as simply as possible: no batches, no timers, no redirects.
+/// The signals of the state machine, driven through the script as simply as possible: no batches,
+/// no timers, no redirects.
 fn run_state_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Option<String>>) {
     let policy = RetryPolicy::new().statuses(&[503]).max_failures(3);
     let mut source = sse_proto::EventSource::new(URL.to_owned())

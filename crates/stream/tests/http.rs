@@ -1,4 +1,5 @@
-//! Streams and bodies over real HTTP on loopback: an axum server, and reqwest and hyper as clients, each over HTTP/1 and HTTP/2.
+//! Streams and bodies over real HTTP on loopback: an axum server, and reqwest and hyper as clients,
+//! each over HTTP/1 and HTTP/2.
 //!
 //! Servers wait for their clients before each step. Only keep-alive comments depend on time.
 
@@ -443,7 +444,8 @@ mod each_event_arrives_once_although_connections_are_killed {
             .into_response()
     }
 
-    /// Starts a TCP proxy that kills each connection after this number of bytes from the server; returns its URL.
+    /// Starts a TCP proxy that kills each connection after this number of bytes from the server;
+    /// returns its URL.
     async fn killing_after(bytes: u64, url: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = format!("http://{}/", listener.local_addr().unwrap());
@@ -672,7 +674,8 @@ impl<T: Send + 'static> Server<T> {
         }
     }
 
-    /// Receives a request; returns the sender of its response body, which ends when the sender is dropped.
+    /// Receives a request; returns the sender of its response body, which ends when the sender is
+    /// dropped.
     async fn request(&mut self) -> mpsc::UnboundedSender<T> {
         self.requests.recv().await.unwrap()
     }

@@ -1,5 +1,5 @@
-//! Sources, timers and shutdowns need not be `Send`, as in a browser or on a single-threaded runtime. Types whose parts are `Send` are
-//! `Send`, as servers require.
+//! Sources, timers and shutdowns need not be `Send`, as in a browser or on a single-threaded
+//! runtime. Types whose parts are `Send` are `Send`, as servers require.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,5 @@
-//! The client over a scripted network, against bytes recorded from real servers: see `recorded/README.md`.
+//! The client over a scripted network, against bytes recorded from real servers: see
+//! `recorded/README.md`.
 
 #[allow(dead_code, reason = "this file uses only a part of it")]
 #[path = "support/network.rs"]
@@ -13,8 +14,8 @@ use sse_proto_stream::{EventSource, Received};
 const URL: &str = "http://a.example/events";
 const LATER: u64 = 1_000_000;
 
-/// The `Content-Type` of a server, and its response bodies by the `Last-Event-ID` of the request. The first one is for requests
-/// without an ID, and for IDs that are not listed.
+/// The `Content-Type` of a server, and its response bodies by the `Last-Event-ID` of the request.
+/// The first one is for requests without an ID, and for IDs that are not listed.
 struct Server(&'static str, &'static [(&'static str, &'static [u8])]);
 
 macro_rules! server {
@@ -68,8 +69,8 @@ fn chunk(bytes: &[u8]) -> Step {
     Step::Chunk(Bytes::copy_from_slice(bytes))
 }
 
-/// Replays a complete response in chunks of several sizes. Asserts the items, including comments and `retry` lines, and the
-/// `Last-Event-ID` of the next request.
+/// Replays a complete response in chunks of several sizes. Asserts the items, including comments
+/// and `retry` lines, and the `Last-Event-ID` of the next request.
 #[track_caller]
 fn assert_items(server: &Server, expected: &[&str], id: Option<&str>) {
     let body = server.recorded(None);
@@ -84,8 +85,9 @@ fn assert_items(server: &Server, expected: &[&str], id: Option<&str>) {
     }
 }
 
-/// Cuts the connection after `at` bytes of the first response, and answers the next request with the response recorded for its
-/// `Last-Event-ID`. Returns the items up to the end of the second connection, and the IDs of the requests.
+/// Cuts the connection after `at` bytes of the first response, and answers the next request with
+/// the response recorded for its `Last-Event-ID`. Returns the items up to the end of the second
+/// connection, and the IDs of the requests.
 fn cut_at(server: &Server, at: usize, end: Option<&Step>) -> (Vec<String>, Vec<Option<String>>) {
     let mut steps = vec![chunk(&server.recorded(None)[..at])];
     steps.extend(end.cloned());
@@ -109,7 +111,8 @@ fn cut_at(server: &Server, at: usize, end: Option<&Step>) -> (Vec<String>, Vec<O
     }
 }
 
-/// Cuts the connection after the first occurrence of `text`. Asserts the items, and the `Last-Event-ID` of the second request.
+/// Cuts the connection after the first occurrence of `text`. Asserts the items, and the
+/// `Last-Event-ID` of the second request.
 #[track_caller]
 fn assert_cut_after(server: &Server, text: &str, expected: &[&str], id: Option<&str>) {
     let body = str::from_utf8(server.recorded(None)).unwrap();
@@ -130,7 +133,8 @@ fn ids(network: &Network) -> Vec<Option<String>> {
 
 // ---- At every byte
 
-/// A naive parser: the last event ID, the reconnection time and the reason of the loss after a body with these bytes.
+/// A naive parser: the last event ID, the reconnection time and the reason of the loss after a body
+/// with these bytes.
 fn parse_naively(bytes: &[u8]) -> (Option<String>, u64, &'static str) {
     let text = String::from_utf8_lossy(bytes);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -160,8 +164,9 @@ fn numbers(seen: &[String]) -> Vec<u32> {
     seen.iter().filter(is_numbered).filter_map(digit).collect()
 }
 
-/// Cuts the connection after each byte, by a proper end and by a network error. Numbered events must arrive once and in order,
-/// unless the server replays all of them: returns the number of cuts after which it does although some had been received.
+/// Cuts the connection after each byte, by a proper end and by a network error. Numbered events
+/// must arrive once and in order, unless the server replays all of them: returns the number of cuts
+/// after which it does although some had been received.
 fn cut_everywhere(server: &Server) -> usize {
     let body = server.recorded(None);
     let (whole, _) = cut_at(server, body.len(), None);
@@ -228,7 +233,8 @@ fn trpc_events_without_an_id_reset_it_and_it_is_restored() {
 
 #[test]
 fn trpc_resumes_after_each_cut_except_before_an_id_is_restored() {
-    // There are two such events. While the ID is empty, a request has no `Last-Event-ID`, and the server replays everything.
+    // There are two such events. While the ID is empty, a request has no `Last-Event-ID`, and the
+    // server replays everything.
     let restore = "\nevent: restore-id\ndata: \nid: 1\n\n";
     assert_eq!(cut_everywhere(&TRPC), 2 * restore.len());
 }
@@ -286,7 +292,8 @@ fn trpc_cut_inside_a_tracked_event_sends_it_again() {
     assert_cut_after(&TRPC, "id: 2", &expected, Some("1"));
 }
 
-/// `return` means that the subscription is complete. A client that does not close then reconnects and receives it again.
+/// `return` means that the subscription is complete. A client that does not close then reconnects
+/// and receives it again.
 #[test]
 fn trpc_sends_return_again_to_a_client_that_reconnects() {
     let end = TRPC.recorded(None).len();
@@ -398,8 +405,8 @@ fn fastify_resumes_after_each_cut_except_after_the_event_without_its_id_0() {
     assert_eq!(cut_everywhere(&FASTIFY), one.len());
 }
 
-/// The server sets `Content-Type` with the first event, so a response without events has none. By the standard, the client does not
-/// reconnect after that.
+/// The server sets `Content-Type` with the first event, so a response without events has none. By
+/// the standard, the client does not reconnect after that.
 #[test]
 fn fastify_without_an_event_is_not_an_event_stream() {
     let expected = [
@@ -414,7 +421,8 @@ fn fastify_without_an_event_is_not_an_event_stream() {
     assert_cut_after(&FASTIFY, "retry: 1500\n\n", &expected, Some("3"));
 }
 
-/// A CR in a string is sent unchanged and ends the line: the text up to the next line terminator is lost.
+/// A CR in a string is sent unchanged and ends the line: the text up to the next line terminator is
+/// lost.
 #[test]
 fn fastify_cuts_text_at_a_cr() {
     let expected = [
@@ -446,7 +454,8 @@ fn litestar_fields_that_are_sent_twice_count_once() {
     assert_items(&LITESTAR_TEXTS, &expected, Some("7"));
 }
 
-/// The fields of the response precede those of the first message, which has an own ID, but takes the type of the response.
+/// The fields of the response precede those of the first message, which has an own ID, but takes
+/// the type of the response.
 #[test]
 fn litestar_fields_of_the_response_apply_to_the_first_message() {
     let expected = [
@@ -470,7 +479,8 @@ fn litestar_resumes_after_each_cut() {
     assert_eq!(cut_everywhere(&LITESTAR), 0);
 }
 
-/// After a reconnect, the third message is the first of its response, so it has the type and the `retry` of the response.
+/// After a reconnect, the third message is the first of its response, so it has the type and the
+/// `retry` of the response.
 #[test]
 fn litestar_cut_between_cr_and_lf_resumes() {
     let expected = [
@@ -486,7 +496,8 @@ fn litestar_cut_between_cr_and_lf_resumes() {
     assert_cut_after(&LITESTAR, "retry: 0\r\n\r", &expected, Some("2"));
 }
 
-/// After the last message, a response contains only its own fields without a blank line: no event, and the ID does not count.
+/// After the last message, a response contains only its own fields without a blank line: no event,
+/// and the ID does not count.
 #[test]
 fn litestar_without_a_message_does_not_change_the_id() {
     let (seen, ids) = cut_at(&LITESTAR, LITESTAR.recorded(None).len(), None);

@@ -1,4 +1,5 @@
-//! Streams compared with the decoder of `sse-proto`: any chunks, pending sources, errors, and ends in every state.
+//! Streams compared with the decoder of `sse-proto`: any chunks, pending sources, errors, and ends
+//! in every state.
 
 mod support;
 
@@ -296,7 +297,8 @@ fn poll_for_each<B>(
     reading.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Returns all borrowed events; breaks after each `every` events, and creates a new future after each break and `Pending`.
+/// Returns all borrowed events; breaks after each `every` events, and creates a new future after
+/// each break and `Pending`.
 fn collect_borrowed(stream: &mut EventStream<Feed>, every: usize) -> Vec<Output> {
     let mut all = Vec::new();
     loop {

@@ -1,7 +1,7 @@
 //! A server that streams an answer in the format of OpenAI's API, which many others use, too.
 //!
-//! It uses everything that may be difficult for a client: CRLF line terminators, keep-alive comments,
-//! and chunks that end anywhere, even inside a character or between CR and LF.
+//! It uses everything that may be difficult for a client: CRLF line terminators, keep-alive
+//! comments, and chunks that end anywhere, even inside a character or between CR and LF.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},

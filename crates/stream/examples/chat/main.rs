@@ -1,12 +1,12 @@
-//! `chat` prints the answer of a language model while it is being generated. The response to a `POST`
-//! is an event stream whose events contain parts of the answer; the last event is `[DONE]`.
+//! `chat` prints the answer of a language model while it is being generated. The response to a
+//! `POST` is an event stream whose events contain parts of the answer; the last event is `[DONE]`.
 //!
 //! ```text
 //! $ cargo run -p sse-proto-stream --features json,reqwest-0_13 --example chat
 //! ```
 //!
-//! The client is [`ask`]. The server ([`api`]) is a thread of this program. It sends its first answer
-//! slowly and in awkward chunks, breaks off the second one, and rejects the third request.
+//! The client is [`ask`]. The server ([`api`]) is a thread of this program. It sends its first
+//! answer slowly and in awkward chunks, breaks off the second one, and rejects the third request.
 
 mod api;
 

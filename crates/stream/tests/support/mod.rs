@@ -23,8 +23,8 @@ pub(crate) enum Step {
     End,
 }
 
-/// A source and a body. A test may add steps while a stream reads it. It is pending when it is empty, and must not be polled after
-/// its end or an error. It is not `Send`.
+/// A source and a body. A test may add steps while a stream reads it. It is pending when it is
+/// empty, and must not be polled after its end or an error. It is not `Send`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Feed(Rc<RefCell<Steps>>);
 
