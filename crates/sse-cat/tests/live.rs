@@ -570,11 +570,11 @@ impl Cat {
 
     /// Asserts the next lines on standard output.
     #[track_caller]
-    fn prints(&mut self, due: &str) {
-        let lines = due
+    fn prints(&mut self, expected: &str) {
+        let lines = expected
             .lines()
             .map(|_| self.output.recv_timeout(PATIENCE).unwrap());
-        assert_eq!(lines.collect::<Vec<_>>().join("\n"), due);
+        assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected);
     }
 
     /// Returns the next line on standard error.
@@ -585,8 +585,8 @@ impl Cat {
     }
 
     #[track_caller]
-    fn reports(&mut self, due: &str) {
-        assert_eq!(self.error_line(), due);
+    fn reports(&mut self, expected: &str) {
+        assert_eq!(self.error_line(), expected);
     }
 
     /// Asserts that it reports a wait of this time plus jitter.
@@ -595,12 +595,12 @@ impl Cat {
         let line = self.error_line();
         let time = line.strip_prefix("next request in ").unwrap();
         let time = time.strip_suffix(after).unwrap();
-        let told = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
+        let wait = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
             (Some(millis), _) => millis.parse::<f64>().unwrap(),
             (None, seconds) => seconds.unwrap().parse::<f64>().unwrap() * 1000.0,
         };
         let least = f64::from(millis);
-        assert!((least..=least * 1.21).contains(&told), "{line}");
+        assert!((least..=least * 1.21).contains(&wait), "{line}");
     }
 
     /// Asserts that it ends with this exit code, and without further output.

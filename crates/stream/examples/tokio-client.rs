@@ -17,13 +17,15 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, response};
 use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use sse_proto::{Origin, OwnedEvent, Reason, RetryPolicy};
-use sse_proto_stream::{Connect, EventSource, FinalUrl, Handle, HyperUtil, Listeners, Reqwest};
+use sse_proto_stream::{
+    Connect, EventSource, FinalUrl, Handle, HyperUtil, Listeners, Lost, Reqwest,
+};
 use tokio::{signal, time};
 
 /// The standard's behavior, with backoff, jitter, and limits for the delay.
@@ -97,13 +99,13 @@ fn seconds(text: &str) -> Result<Duration, Failure> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    connect(Args::parse()).await.unwrap_or_else(|error| {
+    run(Args::parse()).await.unwrap_or_else(|error| {
         log(error);
         ExitCode::from(2)
     })
 }
 
-async fn connect(args: Args) -> Result<ExitCode, Failure> {
+async fn run(args: Args) -> Result<ExitCode, Failure> {
     // Not needed with the default features of either library, which include a cryptography
     // provider.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
@@ -125,71 +127,96 @@ async fn listen(args: Args, connect: impl Connect) -> Result<ExitCode, Failure> 
         .response_timeout(args.timeout)
         .read_timeout(args.timeout);
     let mut source = pin!(source);
-    let handle = source.handle();
-    let origin = Mutex::new(String::new());
-    let has_failed = AtomicBool::new(false);
-    let remaining = AtomicU64::new(args.close_after.unwrap_or(u64::MAX));
-    let on_event = |event: &OwnedEvent| {
-        let line = json!({
-            "event": event.event_type(), "data": event.data(), "lastEventId": event.last_event_id(),
-            "origin": *origin.lock().expect("no panic while it is locked"),
-        });
-        print(&handle, &line);
-        if remaining.fetch_sub(1, Relaxed) == 1 {
-            handle.close();
-        }
-    };
+
+    let printer = Printer::new(source.handle(), args.close_after);
     let mut listeners = Listeners::new()
-        .on_open(|head| {
-            let url = head.extensions.get::<FinalUrl>().map_or("", |url| &url.0);
-            let mut origin = origin.lock().expect("no panic while it is locked");
-            *origin = Origin::of(url).to_string();
-            print(&handle, &json!({ "open": *origin }));
-        })
-        .on_error(|lost| {
-            let is_final = lost.wait().is_none();
-            has_failed.store(is_final && lost.reason() != Reason::Status(204), Relaxed);
-            let causes = iter::successors(lost.source(), |&cause| cause.source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            let line = json!({
-                "error": lost.reason().to_string(), "readyState": if is_final { 2 } else { 0 },
-                "detail": causes.join(": "),
-            });
-            print(&handle, &line);
-        })
+        .on_open(|head| printer.open(head))
+        .on_error(|lost| printer.error(lost))
         .on_too_large(|error| log(error));
     if args.listen.is_empty() {
-        listeners = listeners.on_event(on_event);
+        listeners = listeners.on_event(|event| printer.event(event));
     }
     for event_type in args.listen {
-        listeners = listeners.add_event_listener(event_type, on_event);
+        listeners = listeners.add_event_listener(event_type, |event| printer.event(event));
     }
 
-    let period = args.status.unwrap_or(Duration::MAX);
+    let interval = args.status.unwrap_or(Duration::MAX);
     let mut interrupt = pin!(signal::ctrl_c());
     loop {
         tokio::select! {
             () = listeners.listen(source.as_mut()) => break,
             _ = &mut interrupt => break,
-            // This drops the future of `listen`, which is cancel safe: the next iteration
-            // continues.
-            () = time::sleep(period) => {
+            // Drops the future of `listen`, which loses nothing: the next iteration continues.
+            () = time::sleep(interval) => {
                 let (state, id) = (source.ready_state(), source.last_event_id());
                 log(format_args!("{state:?}, last event ID {id:?}"));
             }
         }
     }
-    Ok(ExitCode::from(u8::from(has_failed.load(Relaxed))))
+    Ok(ExitCode::from(u8::from(printer.has_failed.load(Relaxed))))
 }
 
-/// Prints a line; closes the client if that fails, as when the reader of a pipe is gone.
-fn print(handle: &Handle, line: &Value) {
-    match writeln!(io::stdout(), "{line}") {
-        Ok(()) => return,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        Err(error) => log(format_args!("standard output: {error}")),
+/// Prints what the listeners receive.
+struct Printer {
+    handle: Handle,
+    /// Origin of the current connection.
+    origin: Mutex<String>,
+    /// Events to print before closing.
+    remaining: AtomicU64,
+    has_failed: AtomicBool,
+}
+
+impl Printer {
+    fn new(handle: Handle, close_after: Option<u64>) -> Self {
+        Self {
+            handle,
+            origin: Mutex::default(),
+            remaining: AtomicU64::new(close_after.unwrap_or(u64::MAX)),
+            has_failed: AtomicBool::new(false),
+        }
     }
-    handle.close();
+
+    fn open(&self, head: &response::Parts) {
+        let url = head.extensions.get::<FinalUrl>().map_or("", |url| &url.0);
+        let origin = Origin::of(url).to_string();
+        self.print(&json!({ "open": origin }));
+        *self.origin.lock().expect("not poisoned") = origin;
+    }
+
+    fn event(&self, event: &OwnedEvent) {
+        self.print(&json!({
+            "event": event.event_type(),
+            "data": event.data(),
+            "lastEventId": event.last_event_id(),
+            "origin": *self.origin.lock().expect("not poisoned"),
+        }));
+        if self.remaining.fetch_sub(1, Relaxed) == 1 {
+            self.handle.close();
+        }
+    }
+
+    fn error(&self, lost: &Lost) {
+        let is_final = lost.wait().is_none();
+        let has_failed = is_final && lost.reason() != Reason::Status(204);
+        self.has_failed.store(has_failed, Relaxed);
+        let causes = iter::successors(lost.source(), |&cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        self.print(&json!({
+            "error": lost.reason().to_string(),
+            "readyState": if is_final { 2 } else { 0 },
+            "detail": causes.join(": "),
+        }));
+    }
+
+    /// Prints a line. If that fails, for example because a pipe is closed, closes the client.
+    fn print(&self, line: &Value) {
+        match writeln!(io::stdout(), "{line}") {
+            Ok(()) => return,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => log(format_args!("standard output: {error}")),
+        }
+        self.handle.close();
+    }
 }
 
 /// Like `eprintln!`, but does not panic if standard error is closed.

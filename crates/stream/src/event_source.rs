@@ -133,7 +133,7 @@ pin_project! {
         response: Option<C::Future>,
         #[pin]
         body: Option<BodyStream<C::Body>>,
-        // For the response timeout, the read timeout, or the wait, depending on the phase.
+        // The timer of the current phase: a timeout, or the wait for the next attempt.
         #[pin]
         timer: Option<T::Future>,
     }
@@ -349,6 +349,10 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         Ok(self)
     }
 
+    fn machine(&self) -> &StateMachine {
+        &self.batches.decoder
+    }
+
     fn map_machine(mut self, set: impl FnOnce(StateMachine) -> StateMachine) -> Self {
         self.batches.decoder = set(self.batches.decoder);
         self
@@ -419,7 +423,7 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
 
     /// Returns the standard's `readyState`.
     pub fn ready_state(&self) -> ReadyState {
-        self.batches.decoder.ready_state()
+        self.machine().ready_state()
     }
 
     /// Returns the last event ID as of the events that were returned. Store it to resume with
@@ -431,27 +435,27 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     /// Returns whether requests omit the last event ID because a header cannot contain it: it has
     /// control characters, or more than 4096 bytes. The server then does not know where to resume.
     pub fn last_event_id_omitted(&self) -> bool {
-        self.batches.decoder.last_event_id_omitted()
+        self.machine().last_event_id_omitted()
     }
 
     /// Returns the URL given by the caller, or set by [`prepare_request`](Self::prepare_request).
     pub fn url(&self) -> &str {
-        self.batches.decoder.url()
+        self.machine().url()
     }
 
     /// Returns the origin of the current stream, or of the last one.
     pub fn origin(&self) -> Origin<'_> {
-        self.batches.decoder.origin()
+        self.machine().origin()
     }
 
     /// Returns the reconnection time: that of the last `retry` line, or of the policy.
     pub fn reconnection_time(&self) -> Duration {
-        self.batches.decoder.reconnection_time()
+        self.machine().reconnection_time()
     }
 
     /// Returns the number of attempts that have failed in a row.
     pub fn failures(&self) -> u32 {
-        self.batches.decoder.failures()
+        self.machine().failures()
     }
 }
 

@@ -64,8 +64,8 @@ pin_project! {
     }
 }
 
-/// Measures silence in ticks of half its length: restarting a timer for each frame would cost more
-/// than the frame.
+/// Measures silence in ticks of half the interval: restarting a timer for each frame would cost
+/// more than the frame.
 struct KeepAlive<F> {
     tick: Duration,
     sleep: F,
@@ -88,8 +88,8 @@ impl<S: TryStream> SseBody<S> {
 }
 
 impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
-    /// Sends a keep-alive comment (`:\n`) after silence. It is sent at the latest when nothing was
-    /// sent for `interval`, and at the earliest after half of that.
+    /// Sends a keep-alive comment (`:\n`) when nothing was sent for between half of `interval` and
+    /// `interval`.
     ///
     /// `sleep` is the timer of any runtime: `tokio::time::sleep`, `async_io::Timer::after`,
     /// `futures_timer::Delay::new`. Proxies close silent connections, some after 8 seconds, most
