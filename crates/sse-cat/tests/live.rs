@@ -220,13 +220,10 @@ fn redirects_are_followed_but_headers_of_the_user_are_not_sent_to_other_origins(
 #[test]
 fn invalid_redirects_end_the_program() {
     for (location, why) in [
-        (
-            "http://",
-            "redirect to an invalid URL, or to one that is not HTTP",
-        ),
+        ("http://", "redirect to an invalid or non-HTTP URL"),
         (
             "file:///etc/passwd",
-            "redirect to an invalid URL, or to one that is not HTTP",
+            "redirect to an invalid or non-HTTP URL",
         ),
         (
             "//me:secret@127.0.0.1/",

@@ -805,10 +805,7 @@ fn invalid_redirects_end_the_client() {
         (lost.source().unwrap().to_string(), network.requests().len())
     };
     let get = || Request::get(URL).body(Bytes::new()).unwrap();
-    let invalid = (
-        "redirect to an invalid URL, or to one that is not HTTP".to_owned(),
-        1,
-    );
+    let invalid = ("redirect to an invalid or non-HTTP URL".to_owned(), 1);
     assert_eq!(why(vec![redirect(302, "ftp://a.example/")], get()), invalid);
     assert_eq!(why(vec![redirect(302, "http://")], get()), invalid);
     let loops = vec![redirect(302, "/x"); 30];
@@ -1259,8 +1256,8 @@ proptest! {
         let found = log(&network, pin!(source), u64::MAX);
         let (expected, ids) = run_state_machine(&answers, items);
         prop_assert_eq!(found, expected);
-        let asked: Vec<_> = network.urls_and_ids().into_iter().map(|(_, id)| id).collect();
-        prop_assert_eq!(asked, ids);
+        let actual_ids: Vec<_> = network.urls_and_ids().into_iter().map(|(_, id)| id).collect();
+        prop_assert_eq!(actual_ids, ids);
     }
 }
 

@@ -125,7 +125,7 @@ where
         let url = redirect::resolve(request.uri(), location);
         let next = match url {
             _ if *redirects > redirect::MAX_REDIRECTS => Err("too many redirects"),
-            None => Err("redirect to an invalid URL, or to one that is not HTTP"),
+            None => Err("redirect to an invalid or non-HTTP URL"),
             Some(url) if redirect::has_credentials(&url, request.uri()) => {
                 Err("redirect to a URL with credentials and another origin")
             }
