@@ -1,5 +1,4 @@
-//! A file, standard input or the demo: a stream without a connection, so a [`Decoder`] is all it
-//! takes.
+//! Prints a file, standard input, or the demo. There is no connection, so a [`Decoder`] is enough.
 //!
 //! [`Decoder`]: sse_proto::Decoder
 
@@ -11,14 +10,14 @@ use std::{
 
 use crate::{
     Args, Ending, Failure,
-    output::{Output, complain},
+    output::{Output, log},
 };
 use sse_proto::Item;
 
 /// A stream in the shape of an LLM API.
 const DEMO: &[u8] = include_bytes!("demo.sse");
 
-/// Decodes the input and prints what is in it.
+/// Decodes the input and prints its events.
 pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
     let (name, input) = open(args.input.as_deref());
     let failed = |error| Failure::Input(name.clone(), error);
@@ -44,20 +43,20 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
                 };
                 match item {
                     Ok(Some(item)) => output.print(item)?,
-                    Ok(None) => break, // the chunk was read to its end
+                    Ok(None) => break, // the chunk is consumed
                     Err(error) => output.report(error)?,
                 }
             }
         }
-        output.flush()?; // the next read may wait for long
+        output.flush()?; // the next read may block
     }
 
-    // A blank line must end the last event too. If it is missing, the standard drops the event.
+    // By the standard, an event that is not followed by a blank line is dropped.
     match decoder.finish() {
         Ok(Some(event)) if args.finish => output.print(Item::Event(event))?,
         Err(error) if args.finish => output.report(error)?,
         Ok(Some(_)) => {
-            complain("the input ended within an event, which is left out; --finish prints it")
+            log("the input ended inside an event, which is not printed; use --finish to print it")
         }
         Ok(None) | Err(_) => {}
     }

@@ -1,11 +1,11 @@
-//! A URL: an event source says what happens, and here it is printed.
+//! Prints a live stream with an [`EventSource`], and reports changes of its connection.
 
 use std::{error::Error, pin::pin, process, thread, time::Duration};
 
 use crate::{
     Args, Ending, Failure,
-    output::{Output, Safe, WithCauses, complain},
-    request::{self, Fed},
+    output::{Escaped, Output, WithCauses, log},
+    request::{self, ChunkedBody},
 };
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -17,24 +17,24 @@ use sse_proto_stream::{
 };
 use tokio::{runtime, time};
 
-/// What a shell makes of a program that was ended by Ctrl-C.
+/// The exit code of a program that was ended by Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// As the standard has it, and kind to servers that are down or ask for the impossible.
+/// The standard's behavior, with backoff, jitter, and limits for the delay.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
     .min_delay(Duration::from_millis(100))
     .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(60))
     .jitter(20);
 
-const NOT_TOLD: &str = "no header can carry the last event ID: the server is not told";
+const ID_OMITTED: &str = "no header can contain the last event ID, so it is not sent";
 
-/// Reads the stream at `url` until it ends for good, over as many connections as that takes.
+/// Prints the stream at `url` until it ends for good; reconnects when the connection is lost.
 pub(crate) fn watch(args: &Args, url: Url) -> Result<Ending, Failure> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Client(error.into()))?;
     let result = runtime.block_on(read(args, url));
-    // A look-up of a name, which cannot be ended, may still be under way.
+    // Do not wait for a DNS lookup, which cannot be cancelled.
     runtime.shutdown_background();
     result
 }
@@ -48,10 +48,10 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let connect = |request: Request<Bytes>| {
         let response = client.connect(request);
         async {
-            Ok::<_, ConnectError>(response.await?.map(|body| Fed {
+            Ok::<_, ConnectError>(response.await?.map(|body| ChunkedBody {
                 body,
                 chunk_len: args.chunk_len(),
-                end: if args.finish { b"\n\n" } else { b"" },
+                suffix: if args.finish { b"\n\n" } else { b"" },
                 rest: Bytes::new(),
             }))
         }
@@ -69,14 +69,14 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     close_at_ctrl_c(source.handle()).map_err(Failure::Signals)?;
     let mut output = Output::new(args.json);
     if source.last_event_id_omitted() {
-        complain(NOT_TOLD);
+        log(ID_OMITTED);
     }
 
     loop {
         let received = match source.next().now_or_never() {
             Some(received) => received,
             None => {
-                output.flush()?; // the next event may be long in coming
+                output.flush()?; // the next event may take long
                 source.next().await
             }
         };
@@ -101,20 +101,20 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
         }
         let id = source.last_event_id();
         match received {
-            // What a page would hear, and why.
-            Some(Ok(Received::Open(_))) => complain(format_args!("open, from {}", source.origin())),
+            // The `open` and `error` events of the standard.
+            Some(Ok(Received::Open(_))) => log(format_args!("open, from {}", source.origin())),
             Some(Ok(Received::Lost(lost))) => {
-                complain_causes(&lost);
-                complain(format_args!("lost: {}", lost.reason()));
-                let (wait, place) = (lost.wait().unwrap_or_default(), after(id));
-                complain(format_args!("next request in {wait:.1?}{place}"));
+                log_cause(&lost);
+                log(format_args!("lost: {}", lost.reason()));
+                let (wait, position) = (lost.wait().unwrap_or_default(), position(id));
+                log(format_args!("next request in {wait:.1?}{position}"));
                 if source.last_event_id_omitted() {
-                    complain(NOT_TOLD);
+                    log(ID_OMITTED);
                 }
             }
             Some(Err(Cause::Source(lost))) => {
-                complain_causes(&lost);
-                complain(format_args!("closed: {}", lost.reason()));
+                log_cause(&lost);
+                log(format_args!("closed: {}", lost.reason()));
                 return match lost.reason() {
                     Reason::Status(204) | Reason::EndOfBody | Reason::Truncated(_) => {
                         Ok(Ending::Complete {
@@ -124,9 +124,9 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
                     _ => Err(Failure::Connection),
                 };
             }
-            // There is no other end: it was closed.
+            // Without an error, the stream only ends if Ctrl-C has closed it.
             None => {
-                complain(format_args!("interrupted{}", after(id)));
+                log(format_args!("interrupted{}", position(id)));
                 return Ok(Ending::Interrupted);
             }
             Some(_) => {}
@@ -134,26 +134,26 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     }
 }
 
-/// What the HTTP library has to say, if it was the cause.
-fn complain_causes(lost: &Lost) {
+/// Prints the error of the HTTP library, if there is one.
+fn log_cause(lost: &Lost) {
     if let Some(cause) = lost.source() {
-        complain(WithCauses(cause));
+        log(WithCauses(cause));
     }
 }
 
-/// Where a stream goes on, or could.
-fn after(id: &str) -> String {
+/// The position at which a stream is or can be resumed.
+fn position(id: &str) -> String {
     match id {
         "" => String::new(),
-        id => format!(", after id {}", Safe(id)),
+        id => format!(", after id {}", Escaped(id)),
     }
 }
 
-/// To die of it at once could cut a line of the output in two.
+/// Closes the client on Ctrl-C. To exit at once could truncate a line of the output.
 fn close_at_ctrl_c(handle: Handle) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
         handle.close();
-        // What does not end by that, such as a reader that does not read, is left.
+        // Exit in any case, even if a write to standard output blocks.
         thread::sleep(Duration::from_secs(1));
         process::exit(INTERRUPTED.into());
     })

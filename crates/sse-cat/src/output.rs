@@ -1,4 +1,4 @@
-//! What is printed, and how.
+//! Formats items and messages.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use crate::Failure;
 use serde::Serialize;
 use sse_proto::{Event, EventTooLarge, Item};
 
-/// Standard output, in one of two forms.
+/// Prints items to standard output, readable or as JSON.
 pub(crate) struct Output {
     to: BufWriter<io::StdoutLock<'static>>,
     json: bool,
@@ -31,22 +31,23 @@ impl Output {
     pub(crate) fn print(&mut self, item: Item<'_>) -> Result<(), Failure> {
         let to = &mut self.to;
         if self.json {
-            json(item, to)
+            write_json(item, to)
         } else {
-            readable(item, to)
+            write_readable(item, to)
         }
         .map_err(Failure::Output)
     }
 
-    /// What was printed before goes first, so that both streams together read in order.
+    /// Reports an event that was too large. Flushes first, so that standard output and standard
+    /// error are in order.
     pub(crate) fn report(&mut self, error: EventTooLarge) -> Result<(), Failure> {
         self.too_large += 1;
         self.flush()?;
-        complain(error);
+        log(error);
         Ok(())
     }
 
-    /// How many events were reported.
+    /// Returns the number of events that were reported.
     pub(crate) fn too_large(&self) -> usize {
         self.too_large
     }
@@ -56,7 +57,7 @@ impl Output {
     }
 }
 
-fn readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
+fn write_readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
     match item {
         Item::Event(Event {
             event_type,
@@ -64,21 +65,21 @@ fn readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
             last_event_id,
             ..
         }) => {
-            write!(to, "{}", Safe(event_type))?;
+            write!(to, "{}", Escaped(event_type))?;
             if !last_event_id.is_empty() {
-                write!(to, "  (id {})", Safe(last_event_id))?;
+                write!(to, "  (id {})", Escaped(last_event_id))?;
             }
             writeln!(to)?;
             data.split('\n')
-                .try_for_each(|line| writeln!(to, "    {}", Safe(line)))
+                .try_for_each(|line| writeln!(to, "    {}", Escaped(line)))
         }
-        Item::Comment(text) => writeln!(to, ":{}", Safe(text)),
+        Item::Comment(text) => writeln!(to, ":{}", Escaped(text)),
         Item::Retry(time) => writeln!(to, "retry: {} ms", time.as_millis()),
         _ => Ok(()),
     }
 }
 
-fn json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
+fn write_json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     #[serde(untagged, rename_all_fields = "camelCase")]
     enum Line<'a> {
@@ -115,10 +116,10 @@ fn json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
     writeln!(to)
 }
 
-/// Text that does as told on a terminal: escape sequences become visible.
-pub(crate) struct Safe<'a>(pub(crate) &'a str);
+/// Escapes control characters, so that text cannot send commands to the terminal.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
-impl Display for Safe<'_> {
+impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|char| match char {
             '\t' => f.write_char(char),
@@ -128,7 +129,7 @@ impl Display for Safe<'_> {
     }
 }
 
-/// An error, what it came of, and what that came of.
+/// Displays an error and its chain of sources.
 pub(crate) struct WithCauses<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl Display for WithCauses<'_> {
@@ -139,7 +140,7 @@ impl Display for WithCauses<'_> {
     }
 }
 
-/// Like `eprintln!`, which would panic if standard error was closed.
-pub(crate) fn complain(message: impl Display) {
+/// Like `eprintln!`, but does not panic if standard error is closed.
+pub(crate) fn log(message: impl Display) {
     let _ = writeln!(io::stderr(), "sse-cat: {message}");
 }

@@ -1,4 +1,4 @@
-//! What the user adds to requests, and how they are sent: by reqwest.
+//! The options for requests, and the HTTP client, which is reqwest.
 
 use std::{
     fs,
@@ -21,26 +21,25 @@ pub(crate) const HEADING: &str = "Options for a URL";
 #[derive(Args)]
 #[command(next_help_heading = HEADING)]
 pub(crate) struct Options {
-    /// Send this header, too; it does not follow a redirect to another origin
+    /// Send this header, except after a redirect to another origin; may be repeated
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 
-    /// Send this body (@FILE: from a file, @-: from standard input), as JSON if no header says otherwise
+    /// Send this body (@FILE: from a file, @-: from standard input); the Content-Type is JSON by default
     #[arg(short, long, value_name = "BODY|@FILE")]
     data: Option<String>,
 
-    /// Method of the request [default: GET, with a body POST]; none but a GET is sent again
+    /// Request method; only GET requests are repeated [default: GET, or POST with a body]
     #[arg(short = 'X', long, value_name = "METHOD")]
     request: Option<Method>,
 
-    /// Take a connection for lost that was silent so long; 0: never [default: 300]
+    /// Treat a connection as lost if nothing was received for this time; 0: no timeout [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
 
 impl Options {
-    /// Whether there are any.
-    pub(crate) fn any(&self) -> bool {
+    pub(crate) fn is_any_set(&self) -> bool {
         let Self {
             header,
             data,
@@ -52,10 +51,10 @@ impl Options {
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("there is no colon in it")?;
-    let name: HeaderName = name.parse().map_err(|_| "no header has such a name")?;
+    let (name, value) = text.split_once(':').ok_or("no colon after the name")?;
+    let name: HeaderName = name.parse().map_err(|_| "not a valid header name")?;
     if name == "last-event-id" {
-        return Err("it changes with the events: use --last-event-id".into());
+        return Err("this header changes with each event: use --last-event-id".into());
     }
     let value = HeaderValue::from_bytes(value.trim_matches([' ', '\t']).as_bytes());
     Ok((name, value.map_err(|error| error.to_string())?))
@@ -66,21 +65,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// A user name or a password in a URL ends up in logs and in the requests of others.
+/// Credentials in a URL end up in logs and in requests to other servers.
 pub(crate) fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 
 impl Options {
-    /// The request for the stream at `url`.
+    /// Creates the request for the stream at `url`.
     pub(crate) fn request(&self, url: &Url) -> io::Result<Request<Bytes>> {
-        let body = self.data.as_deref().map(data).transpose()?;
-        let by_default = match body {
+        let body = self.data.as_deref().map(read_data).transpose()?;
+        let default_method = match body {
             Some(_) => Method::POST,
             None => Method::GET,
         };
         let mut request = Request::new(Bytes::new());
-        *request.method_mut() = self.request.clone().unwrap_or(by_default);
+        *request.method_mut() = self.request.clone().unwrap_or(default_method);
         *request.uri_mut() = url.as_str().parse().map_err(io::Error::other)?;
         request.headers_mut().extend(self.header.iter().cloned());
         if let Some(body) = body {
@@ -91,21 +90,21 @@ impl Options {
         Ok(request)
     }
 
-    /// How long a connection may be silent, if there is a limit.
+    /// Returns how long a connection may be silent, if there is a limit.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let timeout = self.timeout.unwrap_or(Duration::from_secs(300));
         (!timeout.is_zero()).then_some(timeout)
     }
 }
 
-/// Trusts the certificates that the system trusts, or, where it has none, those that browsers trust.
+/// Creates a client that trusts the root certificates of the system or, if there are none, of browsers.
 pub(crate) fn client() -> reqwest::Result<Reqwest> {
-    let _there_is_none_yet = rustls::crypto::ring::default_provider().install_default();
+    let _newly_installed = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
         Client::builder()
             .user_agent("sse-cat")
-            .redirect(Policy::none()) // the event source follows them
-            .pool_max_idle_per_host(0) // one that was kept may be lost by then
+            .redirect(Policy::none()) // EventSource follows redirects
+            .pool_max_idle_per_host(0) // by the next attempt, an idle connection may be lost
     };
     let client = builder().build().or_else(|_| {
         let roots = TLS_SERVER_ROOT_CERTS.iter();
@@ -115,16 +114,16 @@ pub(crate) fn client() -> reqwest::Result<Reqwest> {
     Ok(client?.into())
 }
 
-/// A body as the user wants it fed to the decoder: cut into pieces, and followed by a text.
-pub(crate) struct Fed<B> {
+/// A body that is split into chunks (`--chunk`) and followed by a suffix (`--finish`).
+pub(crate) struct ChunkedBody<B> {
     pub(crate) body: B,
     pub(crate) chunk_len: usize,
-    pub(crate) end: &'static [u8],
-    /// Of the last chunk.
+    pub(crate) suffix: &'static [u8],
+    /// The rest of the current frame of `body`.
     pub(crate) rest: Bytes,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Fed<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for ChunkedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -136,8 +135,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Fed<B> {
             self.rest = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None if self.end.is_empty() => return Poll::Ready(None),
-                None => Bytes::from_static(std::mem::take(&mut self.end)),
+                None if self.suffix.is_empty() => return Poll::Ready(None),
+                None => Bytes::from_static(std::mem::take(&mut self.suffix)),
             };
         }
         let len = self.chunk_len.min(self.rest.len());
@@ -145,8 +144,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Fed<B> {
     }
 }
 
-/// What `--data` means.
-fn data(argument: &str) -> io::Result<Vec<u8>> {
+/// Returns the body that `--data` specifies.
+fn read_data(argument: &str) -> io::Result<Vec<u8>> {
     match argument.strip_prefix('@') {
         Some("-") => {
             let mut body = Vec::new();

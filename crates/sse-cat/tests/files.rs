@@ -1,7 +1,7 @@
-//! `sse-cat` on files, as its user meets it: the real program in a child process.
+//! `sse-cat` on files: the real program in a child process.
 
 #[path = "../../../tests/support/program.rs"]
-#[expect(dead_code, reason = "it serves the tests of other programs, too")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod program;
 
 use std::{
@@ -23,12 +23,12 @@ fn sse_cat(args: &[&str]) -> Command {
     command
 }
 
-/// What `sse-cat ARGS` makes of `input` on its standard input.
+/// Runs `sse-cat ARGS -` with this standard input.
 fn cat(args: &[&str], input: impl AsRef<[u8]>) -> Output {
     program::run(sse_cat(args).arg("-"), input.as_ref())
 }
 
-/// The same where all must go well and nothing is to be said on standard error.
+/// Asserts success without messages; returns standard output.
 #[track_caller]
 fn printed(args: &[&str], input: impl AsRef<[u8]>) -> String {
     let output = cat(args, input);
@@ -49,7 +49,7 @@ fn objects(lines: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A file of its own for one test.
+/// Creates a file for one test.
 fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, bytes).unwrap();
@@ -57,8 +57,8 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn without_arguments_the_demo_is_shown() {
-    let output = program::run(&mut sse_cat(&[]), b"data: not asked for\n\n");
+fn without_arguments_the_demo_is_printed() {
+    let output = program::run(&mut sse_cat(&[]), b"data: not read\n\n");
     assert_eq!(text(&output.stderr), "");
     assert!(output.status.success());
     assert_eq!(text(&output.stdout), printed(&[], DEMO));
@@ -67,8 +67,8 @@ fn without_arguments_the_demo_is_shown() {
 }
 
 #[test]
-fn the_demo_is_that_of_sse_proto() {
-    // A package cannot include a file of another one.
+fn the_demo_is_that_of_the_sse_proto_package() {
+    // A package cannot include a file of another package.
     let original = include_bytes!("../../../examples/data/llm-chat.sse");
     assert_eq!(DEMO, original);
 }
@@ -91,15 +91,15 @@ fn the_demo_has_one_of_everything() {
             .as_str()
             .is_some_and(|data| data.contains('\n'))
     }));
-    // Each delta is JSON of its own, whole characters and all.
-    let said: String = items
+    // Each delta is a JSON document.
+    let text: String = items
         .iter()
         .filter(|item| item["event"] == "delta")
         .map(|item| serde_json::from_str::<Value>(item["data"].as_str().unwrap()).unwrap())
         .map(|delta| delta["text"].as_str().unwrap().to_owned())
         .collect();
-    assert!(said.starts_with("Servers can whisper too: one long answer, many small pieces. 🏮"));
-    assert!(said.contains("一行一行、届く。"));
+    assert!(text.starts_with("Servers can whisper too: one long answer, many small pieces. 🏮"));
+    assert!(text.contains("一行一行、届く。"));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn events_are_readable_by_default() {
 }
 
 #[test]
-fn json_is_one_object_a_line_with_its_keys_in_order() {
+fn json_is_one_object_per_line_with_its_keys_in_order() {
     let input = ": note\nretry: 5\nid: 7\nevent: e\ndata: a \"q\" \\\ndata: ž\u{1}\n\ndata:x\n\n";
     assert_eq!(
         printed(&["--json"], input),
@@ -130,7 +130,7 @@ fn json_is_one_object_a_line_with_its_keys_in_order() {
 }
 
 #[test]
-fn comments_and_retry_lines_are_shown_when_asked_for() {
+fn comments_and_retry_lines_are_printed_if_requested() {
     let input =
         ": ping\n:\ndata: x\n:within\nretry: 10\nretry: no\n\nretry: 18446744073709551616\n";
     assert_eq!(printed(&[], input), "message\n    x\n");
@@ -152,7 +152,7 @@ fn comments_and_retry_lines_are_shown_when_asked_for() {
 }
 
 #[test]
-fn every_cutting_prints_the_same() {
+fn the_output_does_not_depend_on_chunks() {
     let whole = printed(&["--json", "--comments"], DEMO);
     let mut sizes: Vec<usize> = (1..=70).collect();
     sizes.extend([255, 256, 257, 1000, DEMO.len() - 1, DEMO.len(), usize::MAX]);
@@ -180,14 +180,14 @@ fn input_larger_than_any_buffer_is_read_to_its_end() {
 }
 
 #[test]
-fn events_come_out_while_the_input_is_still_open() {
+fn events_are_printed_while_the_input_is_still_open() {
     for args in [&[][..], &["--chunk", "1"]] {
         let mut child = Interactive::start(sse_cat(args).arg("-"));
         child.write(b"data: fi");
         child.write(b"rst\n\ndata: sec");
         assert_eq!(child.read_line(), "message");
         assert_eq!(child.read_line(), "    first");
-        // A lone CR ends a line, whatever may follow.
+        // A lone CR ends a line, whatever follows.
         child.write(b"ond\r\r");
         assert_eq!(child.read_line(), "message");
         assert_eq!(child.read_line(), "    second");
@@ -197,7 +197,7 @@ fn events_come_out_while_the_input_is_still_open() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn it_ends_without_a_message_when_standard_output_is_closed() {
     let path = file(
         "a_reader_that_goes_away.sse",
         &b"data: again and again\n\n".repeat(200_000),
@@ -212,10 +212,10 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_a_live_stream_at_the_next_event() {
+fn it_ends_at_the_next_event_when_standard_output_is_closed() {
     let mut child = program::spawn(&mut sse_cat(&["--json", "-"]));
     drop(child.stdout.take());
-    // The pipe to the child may break as well, as soon as it has gone.
+    // The pipe must stay open until the child has ended.
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"data: x\n\n").unwrap();
     let code = child.wait().unwrap().code();
@@ -233,7 +233,7 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn a_directory_is_refused() {
+fn a_directory_is_rejected() {
     let output = sse_cat(&[env!("CARGO_MANIFEST_DIR")]).output().unwrap();
     assert_eq!(text(&output.stdout), "");
     assert!(text(&output.stderr).starts_with(concat!(
@@ -278,7 +278,7 @@ fn a_too_large_event_is_reported_and_the_rest_still_printed() {
     let input = "id: 1\ndata: 12345678\n\nid: 2\ndata: 123456789\ndata: more\n\ndata: after\n\n";
     for chunk in ["1", "2", "1000"] {
         let output = cat(&["--max-event", "9", "--chunk", chunk], input);
-        // The id of the event that was skipped counts, so that a reconnect does not ask for it again.
+        // The ID of the skipped event counts, so that a reconnect does not request it again.
         assert_eq!(
             text(&output.stdout),
             "message  (id 1)\n    12345678\nmessage  (id 2)\n    after\n"
@@ -303,7 +303,7 @@ fn each_too_large_event_is_reported_once() {
 }
 
 #[test]
-fn comments_that_nobody_asked_for_are_never_too_large() {
+fn comments_that_are_not_printed_are_never_too_large() {
     let input = ": far too long for this limit\ndata: x\n\n";
     assert_eq!(printed(&["--max-event", "9"], input), "message\n    x\n");
     let output = cat(&["--max-event", "9", "--comments"], input);
@@ -312,7 +312,7 @@ fn comments_that_nobody_asked_for_are_never_too_large() {
 }
 
 #[test]
-fn an_event_cut_off_by_the_end_is_left_out_with_a_hint() {
+fn an_event_that_the_end_cuts_off_is_not_printed_but_reported() {
     for input in ["data: whole\n\ndata: part\n", "data: whole\n\ndata: part"] {
         let output = cat(&[], input);
         assert_eq!(text(&output.stdout), "message\n    whole\n");
@@ -322,7 +322,7 @@ fn an_event_cut_off_by_the_end_is_left_out_with_a_hint() {
 }
 
 #[test]
-fn finish_prints_an_event_that_the_end_cut_off() {
+fn finish_prints_an_event_that_the_end_cuts_off() {
     let whole = "message\n    whole\n";
     for part in [
         "data: part\n",
@@ -352,8 +352,8 @@ fn finish_prints_an_event_that_the_end_cut_off() {
 }
 
 #[test]
-fn finish_reports_an_event_that_the_end_made_too_large() {
-    // Cut within a character: it counts as U+FFFD, three bytes.
+fn finish_reports_an_event_that_is_too_large_at_the_end() {
+    // Cut off inside a character, which counts as U+FFFD, three bytes.
     let output = cat(&["--finish", "--max-event", "5"], b"data:abc\xF0\x9F\x8F");
     assert_eq!(text(&output.stdout), "");
     assert_eq!(
@@ -364,12 +364,12 @@ fn finish_reports_an_event_that_the_end_made_too_large() {
 }
 
 #[test]
-fn the_stream_may_start_with_an_id() {
+fn the_stream_can_start_with_an_id() {
     assert_eq!(
         printed(&["--last-event-id", "…41"], "data: x\n\nid\ndata: y\n\n"),
         "message  (id …41)\n    x\nmessage\n    y\n"
     );
-    // The limit is for events; the id may be longer.
+    // The limit is for events; the ID may be longer.
     assert_eq!(
         printed(
             &["--last-event-id", "12345", "--max-event", "4"],
@@ -380,7 +380,7 @@ fn the_stream_may_start_with_an_id() {
 }
 
 #[test]
-fn a_stream_cannot_command_the_terminal() {
+fn a_stream_cannot_send_commands_to_the_terminal() {
     let input = "id: \u{7}7\nevent: \u{1b}[31mred\n:\u{1b}]0;title\u{7}\ndata: a\tb\u{1b}[2J\u{8}\u{7f}\u{9b}1m\0\u{85}\ndata: žluť 🏮\n\n";
     let printed = printed(&["--comments"], input);
     assert_eq!(
@@ -398,7 +398,7 @@ fn a_stream_cannot_command_the_terminal() {
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_do_no_harm() {
+fn invalid_utf_8_is_replaced() {
     assert_eq!(
         printed(&[], b"data: \xFF\xC3(\xF0\x9F\n\ndata: on\n\n"),
         "message\n    \u{FFFD}\u{FFFD}(\u{FFFD}\nmessage\n    on\n"
@@ -412,7 +412,7 @@ fn an_empty_input_prints_nothing() {
 }
 
 #[test]
-fn wrong_arguments_are_refused() {
+fn wrong_arguments_are_rejected() {
     for args in [
         &["--chunk", "0"][..],
         &["--chunk", "-1"],
@@ -430,7 +430,7 @@ fn wrong_arguments_are_refused() {
 }
 
 #[test]
-fn the_help_names_every_flag_and_exit_code() {
+fn the_help_lists_every_option_and_the_exit_codes() {
     let output = sse_cat(&["--help"]).output().unwrap();
     assert!(output.status.success());
     for word in [

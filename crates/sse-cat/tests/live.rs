@@ -1,8 +1,8 @@
-//! `sse-cat` on a URL: the real program in a child process, and servers that do what each
-//! test says, byte for byte.
+//! `sse-cat` on a URL: the real program in a child process, and servers that each test scripts byte
+//! by byte.
 
 #[path = "../../../tests/support/program.rs"]
-#[expect(dead_code, reason = "it serves the tests of other programs, too")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod program;
 
 use std::{
@@ -25,7 +25,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn a_lost_stream_is_opened_again_and_goes_on_after_its_last_event() {
+fn a_lost_connection_is_opened_again_and_resumes_after_the_last_event() {
     let server = Server::new();
     let mut cat = Cat::new(&["--last-event-id", "č0", &server.url("/stream?all")]);
 
@@ -35,11 +35,11 @@ fn a_lost_stream_is_opened_again_and_goes_on_after_its_last_event() {
     assert_eq!(first.header("Cache-Control"), ["no-cache"]);
     assert_eq!(first.header("Last-Event-ID"), ["č0"]);
     first.send(STREAM);
-    cat.says(&format!("open, from {}", server.url("")));
+    cat.reports(&format!("open, from {}", server.url("")));
     first.send("retry: 250\n\nid: 1\nevent: e\ndata: a\n\n");
     cat.prints("e  (id 1)\n    a"); // while the connection is open
     first.send("id: 2\ndata: cut off\n").close();
-    cat.says("lost: the body ended inside an event");
+    cat.reports("lost: the body ended inside an event");
     let start = Instant::now();
     cat.waits(250, ", after id 1");
 
@@ -47,40 +47,40 @@ fn a_lost_stream_is_opened_again_and_goes_on_after_its_last_event() {
     assert!(start.elapsed() >= Duration::from_millis(245));
     assert_eq!(second.header("Last-Event-ID"), ["1"]);
     second.send(STREAM).send("id\ndata: b\n\n").close();
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.says("lost: the body ended");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("lost: the body ended");
     cat.waits(250, "");
 
     let mut third = server.accept();
     assert_eq!(third.header("Last-Event-ID"), [""; 0]);
     third.send(NO_CONTENT).close();
     cat.prints("message\n    b");
-    cat.says("closed: status 204");
+    cat.reports("closed: status 204");
     cat.ends(0);
-    server.is_left_alone();
+    server.has_no_more_requests();
 }
 
 #[test]
-fn no_response_and_a_body_that_breaks_off_are_lost_connections() {
+fn a_missing_response_and_a_body_that_is_cut_off_are_lost_connections() {
     let server = Server::new();
     let mut cat = Cat::new(&[&server.url("/")]);
 
     server.accept().close();
-    let cause = cat.hears();
+    let cause = cat.error_line();
     assert!(
         cause.ends_with("connection closed before message completed"),
         "{cause}"
     );
-    cat.says("lost: network error");
+    cat.reports("lost: network error");
     cat.waits(3000, ""); // the standard's "few seconds", until the server asks for less
     let mut peer = server.accept();
     peer.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 1000\r\n\r\n")
         .send("retry: 0\ndata: a\n\n")
         .close();
     cat.prints("message\n    a");
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.hears(); // reqwest's own words
-    cat.says("lost: network error");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.error_line(); // the error of reqwest
+    cat.reports("lost: network error");
     cat.waits(100, "");
 
     let mut peer = server.accept();
@@ -88,23 +88,23 @@ fn no_response_and_a_body_that_breaks_off_are_lost_connections() {
         .send("Transfer-Encoding: chunked\r\n\r\n9\r\ndata: b\n\n\r\n9\r\ndata")
         .close();
     cat.prints("message\n    b");
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.hears();
-    cat.says("lost: network error");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.error_line();
+    cat.reports("lost: network error");
     cat.waits(100, "");
 
-    // Not one message: this is the second failure in a row.
+    // No event was received: this is the second failure in a row.
     server.accept().close();
-    cat.hears();
-    cat.says("lost: network error");
+    cat.error_line();
+    cat.reports("lost: network error");
     cat.waits(200, "");
     server.accept().send(NO_CONTENT).close();
-    cat.says("closed: status 204");
+    cat.reports("closed: status 204");
     cat.ends(0);
 }
 
 #[test]
-fn any_other_status_or_type_ends_it_for_good() {
+fn any_other_status_or_content_type_ends_the_program() {
     for (head, reason) in [
         ("404 Not Found", "status 404"),
         ("503 Busy\r\nRetry-After: 0", "status 503"),
@@ -126,42 +126,42 @@ fn any_other_status_or_type_ends_it_for_good() {
             .send(format!("HTTP/1.1 {head}\r\n\r\ndata: a\n\n"))
             .close();
         if reason.contains("futile") {
-            cat.says("the response is compressed");
+            cat.reports("the response is compressed");
         }
-        cat.says(&format!("closed: {reason}"));
+        cat.reports(&format!("closed: {reason}"));
         cat.ends(1);
-        server.is_left_alone();
+        server.has_no_more_requests();
     }
 }
 
 #[test]
-fn a_silent_connection_is_a_lost_one() {
+fn a_silent_connection_counts_as_lost() {
     let server = Server::new();
     let mut cat = Cat::new(&["--timeout", "0.3", &server.url("/")]);
 
     let mut first = server.accept();
     first.send(STREAM).send("retry: 0\n\nid: 1\ndata: a\n\n");
-    cat.says(&format!("open, from {}", server.url("")));
+    cat.reports(&format!("open, from {}", server.url("")));
     for _ in 0..4 {
-        thread::sleep(Duration::from_millis(150)); // in all, twice as long as it may be silent
-        first.send(": heartbeat\n");
+        thread::sleep(Duration::from_millis(150)); // in total, twice the timeout
+        first.send(": keep-alive\n");
     }
     first.send("data: b\n\n");
     cat.prints("message  (id 1)\n    a\nmessage  (id 1)\n    b");
-    cat.says("lost: timeout");
+    cat.reports("lost: timeout");
     cat.waits(100, ", after id 1");
     drop(first);
 
     let _no_answer = server.accept();
-    cat.says("lost: timeout");
-    cat.waits(200, ", after id 1"); // no message in between
+    cat.reports("lost: timeout");
+    cat.waits(200, ", after id 1"); // no event in between
     server.accept().send(NO_CONTENT).close();
-    cat.says("closed: status 204");
+    cat.reports("closed: status 204");
     cat.ends(0);
 }
 
 #[test]
-fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
+fn redirects_are_followed_but_headers_of_the_user_are_not_sent_to_other_origins() {
     let (server, other) = (Server::new(), Server::new());
     let mut cat = Cat::new(&[
         "-H",
@@ -193,7 +193,7 @@ fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
         assert_eq!(peer.header("X-Api-Key"), [""; 0]);
         assert_eq!(peer.header("Accept"), ["text/event-stream"]);
         assert_eq!(peer.header("Last-Event-ID"), ["7"]);
-        // Nor do they come back if they are sent home.
+        // They are not sent after a redirect back to the first origin, either.
         let url = server.url("/e");
         peer.send(format!(
             "HTTP/1.1 302 Home\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
@@ -208,23 +208,26 @@ fn redirects_are_followed_but_headers_of_the_user_do_not_leave_their_origin() {
         .close();
         let mut peer = other.accept();
         peer.send(STREAM).send("retry: 0\n\n").close();
-        cat.says(&format!("open, from {}", other.url("")));
-        cat.says("lost: the body ended");
-        cat.hears(); // how long it waits
+        cat.reports(&format!("open, from {}", other.url("")));
+        cat.reports("lost: the body ended");
+        cat.error_line(); // the wait
     }
     server.accept().send(NO_CONTENT).close();
-    cat.says("closed: status 204");
+    cat.reports("closed: status 204");
     cat.ends(0);
 }
 
 #[test]
-fn redirects_that_lead_nowhere_end_it() {
+fn invalid_redirects_end_the_program() {
     for (location, why) in [
-        ("http://", "a redirect to nowhere"),
-        ("file:///etc/passwd", "a redirect to nowhere"),
+        ("http://", "redirect to an invalid or non-HTTP URL"),
+        (
+            "file:///etc/passwd",
+            "redirect to an invalid or non-HTTP URL",
+        ),
         (
             "//me:secret@127.0.0.1/",
-            "a redirect to a URL with a password",
+            "redirect to a URL with credentials and another origin",
         ),
         ("/", "too many redirects"),
     ] {
@@ -239,57 +242,57 @@ fn redirects_that_lead_nowhere_end_it() {
                 ))
                 .close();
         }
-        cat.says(why);
-        cat.says("closed: the request is futile");
+        cat.reports(why);
+        cat.reports("closed: the request is futile");
         cat.ends(1);
-        server.is_left_alone();
+        server.has_no_more_requests();
     }
 }
 
 #[test]
-fn a_body_is_posted_once_and_never_again() {
+fn a_body_is_posted_once() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("a_body_is_posted.json");
     std::fs::write(&path, "{\"file\":1}").unwrap();
-    for (data, due) in [
+    for (data, expected) in [
         ("{}", "{}"),
         ("@-", "from standard input"),
         (&format!("@{}", path.display()), "{\"file\":1}"),
     ] {
         let server = Server::new();
         let mut cat = Cat::new(&["--data", data, &server.url("/")]);
-        cat.reads("from standard input");
+        cat.gets_input("from standard input");
         let mut peer = server.accept();
         assert_eq!(peer.line, "POST / HTTP/1.1");
         assert_eq!(peer.header("Content-Type"), ["application/json"]);
-        assert_eq!(peer.body, due);
+        assert_eq!(peer.body, expected);
         peer.send(STREAM).send("retry: 0\ndata: [DONE]\n\n").close();
         cat.prints("message\n    [DONE]");
-        cat.says(&format!("open, from {}", server.url("")));
-        cat.says("closed: the body ended");
+        cat.reports(&format!("open, from {}", server.url("")));
+        cat.reports("closed: the body ended");
         cat.ends(0);
-        server.is_left_alone();
+        server.has_no_more_requests();
     }
 }
 
 #[test]
-fn a_body_that_was_posted_is_not_posted_again_after_a_failure() {
+fn a_request_with_a_body_is_not_repeated_after_a_failure() {
     let server = Server::new();
     let mut cat = Cat::new(&["-d", "{}", "-X", "PUT", &server.url("/")]);
     let mut peer = server.accept();
     assert_eq!(peer.line, "PUT / HTTP/1.1");
     peer.close();
-    let cause = cat.hears();
+    let cause = cat.error_line();
     assert!(
         cause.ends_with("connection closed before message completed"),
         "{cause}"
     );
-    cat.says("closed: network error");
+    cat.reports("closed: network error");
     cat.ends(1);
-    server.is_left_alone();
+    server.has_no_more_requests();
 }
 
 #[test]
-fn a_redirected_body_goes_along_or_not_as_in_browsers() {
+fn a_redirect_keeps_or_drops_the_body_as_in_browsers() {
     for (status, line, body) in [
         (301, "GET /b HTTP/1.1", ""),
         (302, "GET /b HTTP/1.1", ""),
@@ -310,13 +313,13 @@ fn a_redirected_body_goes_along_or_not_as_in_browsers() {
         assert_eq!((&*peer.line, &*peer.body), (line, body));
         assert_eq!(peer.header("Content-Type").is_empty(), body.is_empty());
         peer.send(NO_CONTENT).close();
-        cat.says("closed: status 204");
+        cat.reports("closed: status 204");
         cat.ends(0);
     }
 }
 
 #[test]
-fn a_body_does_not_follow_a_redirect_to_another_origin() {
+fn a_body_is_not_sent_to_another_origin() {
     let (server, other) = (Server::new(), Server::new());
     let mut cat = Cat::new(&["-d", "secret", &server.url("/")]);
     let mut peer = server.accept();
@@ -326,14 +329,14 @@ fn a_body_does_not_follow_a_redirect_to_another_origin() {
         "HTTP/1.1 307 There\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
     ))
     .close();
-    cat.says("a redirect that takes the body of the request to another origin");
-    cat.says("closed: the request is futile");
+    cat.reports("redirect that would send the request body to another origin");
+    cat.reports("closed: the request is futile");
     cat.ends(1);
-    other.is_left_alone();
+    other.has_no_more_requests();
 }
 
 #[test]
-fn without_reconnecting_the_end_of_the_body_is_the_end() {
+fn without_reconnecting_the_program_ends_with_the_body() {
     for (args, printed, end) in [
         (
             &["--once"][..],
@@ -351,15 +354,15 @@ fn without_reconnecting_the_end_of_the_body_is_the_end() {
         let mut peer = server.accept();
         peer.send(STREAM).send("data: a\n\nid: 2\ndata: b").close();
         cat.prints(printed);
-        cat.says(&format!("open, from {}", server.url("")));
-        cat.says(&format!("closed: {end}"));
+        cat.reports(&format!("open, from {}", server.url("")));
+        cat.reports(&format!("closed: {end}"));
         cat.ends(0);
-        server.is_left_alone();
+        server.has_no_more_requests();
     }
 }
 
 #[test]
-fn items_are_printed_as_those_of_a_file_are() {
+fn items_are_printed_like_those_of_a_file() {
     let stream = "retry: 5\n: note\nid: 1\ndata: \u{1F3EE}\r\ndata: x\r\n\r\ndata: too large\n\n";
     let server = Server::new();
     let mut cat = Cat::new(&[
@@ -373,7 +376,7 @@ fn items_are_printed_as_those_of_a_file_are() {
     let mut peer = server.accept();
     peer.send("HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream;x\r\n")
         .send("Transfer-Encoding: chunked\r\n\r\n");
-    // Cut everywhere, in characters and line ends too.
+    // Split everywhere, even inside characters and line terminators.
     for byte in stream.as_bytes() {
         peer.send("1\r\n").send([*byte]).send("\r\n");
     }
@@ -382,15 +385,15 @@ fn items_are_printed_as_those_of_a_file_are() {
         "{\"retry\":5}\n{\"comment\":\" note\"}\n\
          {\"event\":\"message\",\"data\":\"\u{1F3EE}\\nx\",\"lastEventId\":\"1\"}",
     );
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.says("event exceeds the limit of 8 bytes");
-    cat.says("closed: the body ended");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("event exceeds the limit of 8 bytes");
+    cat.reports("closed: the body ended");
     cat.ends(3);
 }
 
 #[test]
-fn a_compressed_stream_is_no_later_than_another() {
-    /// A block of a deflate stream that holds its text as it is.
+fn events_of_a_compressed_stream_are_not_delayed() {
+    /// An uncompressed block of a deflate stream.
     fn block(text: &str) -> Vec<u8> {
         let len = text.len() as u16;
         let mut block = vec![0];
@@ -403,7 +406,7 @@ fn a_compressed_stream_is_no_later_than_another() {
     let mut cat = Cat::new(&["--once", &server.url("/")]);
     let mut peer = server.accept();
     assert_eq!(peer.header("Accept-Encoding"), ["identity"]);
-    // A server that compresses all the same is understood.
+    // A server that compresses nevertheless is supported.
     peer.send(STREAM.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n"))
         .send([31, 139, 8, 0, 0, 0, 0, 0, 0, 255]);
     for text in ["a", "b"] {
@@ -411,76 +414,76 @@ fn a_compressed_stream_is_no_later_than_another() {
         cat.prints(&format!("message\n    {text}"));
     }
     peer.close();
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.hears();
-    cat.says("closed: network error"); // its last block is missing
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.error_line();
+    cat.reports("closed: network error"); // its last block is missing
     cat.ends(1);
 }
 
 #[test]
-fn an_id_that_no_header_can_carry_does_not_keep_it_from_connecting() {
+fn an_id_that_no_header_can_contain_does_not_prevent_a_connection() {
     let server = Server::new();
     let mut cat = Cat::new(&["--last-event-id", "a\u{1B}", &server.url("/")]);
     let mut peer = server.accept();
     assert_eq!(peer.header("Last-Event-ID"), [""; 0]);
     peer.send(NO_CONTENT).close();
-    cat.says("no header can carry the last event ID: the server is not told");
-    cat.says("closed: status 204");
+    cat.reports("no header can contain the last event ID, so it is not sent");
+    cat.reports("closed: status 204");
     cat.ends(0);
 }
 
 #[test]
-fn what_cannot_go_better_next_time_ends_it() {
+fn a_server_without_tls_ends_the_program() {
     let server = Server::new();
     let url = server.url("/").replace("http:", "https:");
     let mut cat = Cat::new(&[&url]);
     let (mut peer, _) = server.listener.accept().unwrap();
     peer.write_all(b"I do not speak TLS\r\n").unwrap();
-    cat.hears();
-    cat.says("closed: the request is futile");
+    cat.error_line();
+    cat.reports("closed: the request is futile");
     cat.ends(1);
 }
 
 #[test]
-fn a_server_that_is_not_there_may_be_there_later() {
+fn a_refused_connection_is_tried_again_unless_once_is_set() {
     let server = Server::new();
     let url = server.url("/");
     drop(server);
     let mut cat = Cat::new(&[&url]);
-    assert!(cat.hears().contains("Connection refused"));
-    cat.says("lost: network error");
+    assert!(cat.error_line().contains("Connection refused"));
+    cat.reports("lost: network error");
     cat.waits(3000, "");
     drop(cat);
     let mut cat = Cat::new(&["--once", &url]);
-    cat.hears();
-    cat.says("closed: network error");
+    cat.error_line();
+    cat.reports("closed: network error");
     cat.ends(1);
 }
 
 #[test]
-fn wrong_arguments_are_refused() {
+fn wrong_arguments_are_rejected() {
     for (args, why) in [
-        (&["--once"][..], "do not go with a file"),
-        (&["-H", "a: b", "-"], "do not go with a file"),
-        (&["--timeout=1", "file"], "do not go with a file"),
-        (&["-H", "a", "http://a.example/"], "there is no colon"),
+        (&["--once"][..], "cannot be used with a file"),
+        (&["-H", "a: b", "-"], "cannot be used with a file"),
+        (&["--timeout=1", "file"], "cannot be used with a file"),
+        (&["-H", "a", "http://a.example/"], "no colon after the name"),
         (
             &["-H", "last-event-id: 1", "http://a.example/"],
             "use --last-event-id",
         ),
         (&["http://"], "empty host"),
-        (&["http://a:b@a.example/"], "a URL with a password"),
+        (&["http://a:b@a.example/"], "the URL contains credentials"),
     ] {
         let output = program::run(&mut sse_cat(args), b"");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(why), "{args:?}: {said}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.contains(why), "{args:?}: {message}");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert_eq!(output.stdout, b"");
     }
 }
 
 #[test]
-fn it_ends_when_nobody_reads_what_it_prints() {
+fn it_ends_when_standard_output_is_closed() {
     let server = Server::new();
     let mut command = sse_cat(&[&server.url("/")]);
     let mut child = program::spawn(&mut command);
@@ -491,38 +494,38 @@ fn it_ends_when_nobody_reads_what_it_prints() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_it_whatever_it_is_at() {
-    // A request without an answer.
+fn ctrl_c_ends_it_in_every_state() {
+    // A request without a response.
     let server = Server::new();
     let mut cat = Cat::new(&[&server.url("/")]);
     let _peer = server.accept();
     cat.interrupt();
-    cat.says("interrupted");
+    cat.reports("interrupted");
     cat.ends(130);
 
-    // A silent body, of a request that is never sent again.
+    // A silent body of a request that is not repeated.
     let server = Server::new();
     let mut cat = Cat::new(&["-XPOST", &server.url("/")]);
     let mut peer = server.accept();
     peer.send(STREAM).send("id: 7\ndata: a\n\ndata: half\n");
     cat.prints("message  (id 7)\n    a");
-    cat.says(&format!("open, from {}", server.url("")));
+    cat.reports(&format!("open, from {}", server.url("")));
     cat.interrupt();
-    cat.says("interrupted, after id 7");
+    cat.reports("interrupted, after id 7");
     cat.ends(130);
 
     // A wait.
     let server = Server::new();
     let mut cat = Cat::new(&[&server.url("/")]);
     server.accept().send(STREAM).send("retry:60000\n").close();
-    cat.says(&format!("open, from {}", server.url("")));
-    cat.says("lost: the body ended");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("lost: the body ended");
     cat.waits(60_000, "");
     cat.interrupt();
-    cat.says("interrupted");
+    cat.reports("interrupted");
     cat.ends(130);
 
-    // A reader that does not read.
+    // A reader that does not read standard output.
     let server = Server::new();
     let mut command = sse_cat(&[&server.url("/")]);
     let mut child = program::spawn(&mut command);
@@ -537,7 +540,7 @@ fn ctrl_c_ends_it_whatever_it_is_at() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
-/// What the user sees and does.
+/// The program, from the perspective of its user.
 struct Cat {
     child: Child,
     output: Receiver<String>,
@@ -556,48 +559,48 @@ impl Cat {
         }
     }
 
-    /// Gives it all of its standard input.
-    fn reads(&mut self, text: &str) {
+    /// Writes this to standard input and closes it.
+    fn gets_input(&mut self, text: &str) {
         let mut stdin = self.child.stdin.take().unwrap();
         stdin.write_all(text.as_bytes()).unwrap();
     }
 
-    /// The next lines on standard output, now.
+    /// Asserts the next lines on standard output.
     #[track_caller]
-    fn prints(&mut self, due: &str) {
-        let lines = due
+    fn prints(&mut self, expected: &str) {
+        let lines = expected
             .lines()
             .map(|_| self.output.recv_timeout(PATIENCE).unwrap());
-        assert_eq!(lines.collect::<Vec<_>>().join("\n"), due);
+        assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected);
     }
 
-    /// The next line on standard error, now.
+    /// Returns the next line on standard error.
     #[track_caller]
-    fn hears(&mut self) -> String {
+    fn error_line(&mut self) -> String {
         let line = self.complaints.recv_timeout(PATIENCE).unwrap();
         line.strip_prefix("sse-cat: ").unwrap().to_owned()
     }
 
     #[track_caller]
-    fn says(&mut self, due: &str) {
-        assert_eq!(self.hears(), due);
+    fn reports(&mut self, expected: &str) {
+        assert_eq!(self.error_line(), expected);
     }
 
-    /// It says that it waits, as long as it must and with some jitter.
+    /// Asserts that it reports a wait of this time plus jitter.
     #[track_caller]
     fn waits(&mut self, millis: u32, after: &str) {
-        let line = self.hears();
+        let line = self.error_line();
         let time = line.strip_prefix("next request in ").unwrap();
         let time = time.strip_suffix(after).unwrap();
-        let told = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
+        let wait = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
             (Some(millis), _) => millis.parse::<f64>().unwrap(),
             (None, seconds) => seconds.unwrap().parse::<f64>().unwrap() * 1000.0,
         };
         let least = f64::from(millis);
-        assert!((least..=least * 1.21).contains(&told), "{line}");
+        assert!((least..=least * 1.21).contains(&wait), "{line}");
     }
 
-    /// It ends by itself, and has nothing to add.
+    /// Asserts that it ends with this exit code, and without further output.
     #[track_caller]
     fn ends(&mut self, code: i32) {
         let rest: Vec<_> = self.output.iter().chain(self.complaints.iter()).collect();
@@ -644,7 +647,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// A server that answers what the test says.
+/// A server that the test scripts.
 struct Server {
     listener: TcpListener,
 }
@@ -659,7 +662,7 @@ impl Server {
         format!("http://{}{path}", self.listener.local_addr().unwrap())
     }
 
-    /// The next request.
+    /// Accepts a connection and reads its request.
     #[track_caller]
     fn accept(&self) -> Peer {
         let deadline = Instant::now() + PATIENCE;
@@ -675,9 +678,9 @@ impl Server {
         }
     }
 
-    /// There is no other connection.
+    /// Asserts that there is no further connection.
     #[track_caller]
-    fn is_left_alone(&self) {
+    fn has_no_more_requests(&self) {
         let error = self.try_accept().expect_err("no other request");
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
     }
@@ -692,7 +695,7 @@ impl Server {
     }
 }
 
-/// A connection, and the request that came over it.
+/// A connection and its request.
 struct Peer {
     stream: TcpStream,
     line: String,
@@ -731,7 +734,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// The values of all headers of this name.
+    /// Returns the values of all headers with this name.
     fn header(&self, name: &str) -> Vec<&str> {
         let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
         let values = self.headers.iter().filter(named);
@@ -739,7 +742,7 @@ impl Peer {
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        // A client that hung up is not the server's business.
+        // The client may have disconnected.
         let _ = self.stream.write_all(bytes.as_ref());
         self
     }

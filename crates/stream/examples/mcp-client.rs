@@ -1,4 +1,5 @@
-//! `mcp-client` calls a tool of an MCP server over streamable HTTP, or lists the tools if none is named.
+//! `mcp-client` calls a tool of an MCP server over streamable HTTP, or lists the tools of the
+//! server.
 //!
 //! ```text
 //! $ alias mcp-client='cargo run -p sse-proto-stream --features reqwest-0_13 --example mcp-client --'
@@ -6,9 +7,10 @@
 //! $ mcp-client add '{"a":1,"b":2}' http://127.0.0.1:3000/mcp
 //! ```
 //!
-//! Each request is a `POST`, and its answer is JSON or an event stream. A stream that ends before the answer is resumed by
-//! `GET`, after the server's reconnection time and from the last event on: see [`Server::answer`]. Requests of the server, which
-//! may come in the same streams, are ignored: this client declares no capabilities.
+//! Each request is a `POST`, and the server responds with JSON or with an event stream. If the
+//! stream ends before the response, the client resumes it by a `GET` with `Last-Event-ID`, after
+//! the reconnection time of the server: see [`Server::read_answer`]. The client declares no
+//! capabilities, and ignores requests of the server in these streams.
 
 use std::{env, error::Error, pin::pin};
 
@@ -40,22 +42,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
 struct Server<'a> {
     url: &'a str,
     client: Client,
-    /// For all requests: the session and the version of the protocol, once they are known.
+    /// Headers of all requests: the session ID and the protocol version, when they are known.
     headers: HeaderMap,
-    requests: u64,
+    next_id: u64,
 }
 
 impl<'a> Server<'a> {
     async fn connect(url: &'a str) -> Result<Self, Box<dyn Error>> {
-        // With its default features reqwest brings cryptography of its own, and needs none of this.
-        let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
+        // Not needed with the default features of reqwest, which include a cryptography provider.
+        let _already_installed = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(Policy::none()).build()?;
-        let (headers, requests) = (HeaderMap::new(), 0);
         let mut server = Self {
             url,
             client,
-            headers,
-            requests,
+            headers: HeaderMap::new(),
+            next_id: 1,
         };
 
         let params = json!({
@@ -72,16 +73,16 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Sends a request and returns the result.
+    /// Calls a method of the server and returns its result.
     async fn request(&mut self, method: &str, params: Value) -> Result<Value, Box<dyn Error>> {
-        self.requests += 1;
-        let id = self.requests;
+        let id = self.next_id;
+        self.next_id += 1;
         let request = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let response = self.post(&request).await?;
         if let Some(session) = response.headers().get("mcp-session-id") {
             self.headers.insert("mcp-session-id", session.clone());
         }
-        match self.answer(response, id).await?.outcome {
+        match self.read_answer(response, id).await?.outcome {
             Outcome::Result(result) => Ok(result),
             Outcome::Error(error) => Err(error.to_string().into()),
         }
@@ -95,13 +96,15 @@ impl<'a> Server<'a> {
         request.body(message.to_string()).send().await
     }
 
-    /// Reads the answer to request `id`: from the response to its `POST`, and after a lost connection from those to `GET`s.
-    async fn answer(&self, response: Response, id: u64) -> Result<Answer, Box<dyn Error>> {
+    /// Reads the answer to request `id` from the response to its `POST` and, if that connection is
+    /// lost, from the responses to `GET` requests that resume the stream.
+    async fn read_answer(&self, response: Response, id: u64) -> Result<Answer, Box<dyn Error>> {
         let mut get = Request::get(self.url).body(Bytes::new())?;
         *get.headers_mut() = self.headers.clone();
         let source = EventSource::new(get, Reqwest::from(self.client.clone()), tokio::time::sleep)?;
         let mut source = match source.with_response(response.into()) {
             Ok(source) => pin!(source),
+            // Not an event stream, so it is JSON or an error message.
             Err(response) => {
                 let status = response.status();
                 let body = Response::from(response).text().await?;
@@ -113,12 +116,12 @@ impl<'a> Server<'a> {
             match received {
                 Received::Event(event) => match serde_json::from_str::<Answer>(event.data()) {
                     Ok(answer) if answer.id == id => return Ok(answer),
-                    // A notification, or an event with empty data that is sent for its ID.
+                    // A notification, or an event with empty data that only sets the last event ID.
                     _ => {}
                 },
                 Received::Lost(lost) if source.last_event_id().is_empty() => {
                     let reason = lost.reason();
-                    return Err(format!("{reason}, and there is no ID to resume from").into());
+                    return Err(format!("{reason}, and no event ID to resume from").into());
                 }
                 _ => {}
             }
@@ -133,7 +136,7 @@ struct Initialized {
     protocol_version: String,
 }
 
-/// A JSON-RPC response. A message that has neither result nor error is not one.
+/// A JSON-RPC response. Messages without a result or an error do not deserialize into it.
 #[derive(Deserialize)]
 struct Answer {
     id: u64,

@@ -1,9 +1,9 @@
-//! `tokio-client` listens to an event stream as a page does with `EventSource`, and prints what it
-//! hears as JSON lines. The client is set up in [`listen`], and runs over either of two HTTP
-//! libraries.
+//! `tokio-client` prints the events of an event stream as JSON lines. It registers listeners, as a
+//! web page does with `EventSource`. [`listen`] sets up the client; the HTTP library is reqwest or
+//! hyper.
 //!
 //! ```text
-//! $ cargo run -p sse-proto-server --example live-server            # something to listen to
+//! $ cargo run -p sse-proto-server --example live-server            # a server to connect to
 //! $ alias tokio-client='cargo run -p sse-proto-stream --all-features --example tokio-client --'
 //! $ tokio-client http://127.0.0.1:3000/events
 //! $ tokio-client http://127.0.0.1:3000/events --listen note --close-after 3
@@ -17,73 +17,78 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, response};
 use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use sse_proto::{Origin, OwnedEvent, Reason, RetryPolicy};
-use sse_proto_stream::{Connect, EventSource, FinalUrl, Handle, HyperUtil, Listeners, Reqwest};
+use sse_proto_stream::{
+    Connect, EventSource, FinalUrl, Handle, HyperUtil, Listeners, Lost, Reqwest,
+};
 use tokio::{signal, time};
 
-/// As the standard has it, and kind to servers that are down or ask for the impossible.
+/// The standard's behavior, with backoff, jitter, and limits for the delay.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
     .min_delay(Duration::from_millis(100))
     .max_delay(Duration::from_secs(60 * 60))
     .backoff(Duration::from_secs(60))
     .jitter(20);
 
-/// Listens to an event stream and prints what it hears as JSON lines.
+/// Prints the events of an event stream as JSON lines.
 #[derive(Parser)]
 #[command(name = "tokio-client", version, after_help = AFTER_HELP)]
 struct Args {
-    /// Where the stream is
+    /// URL of the stream
     url: String,
 
-    /// Send this header too, but to no other origin that a redirect leads to
+    /// Send this header, except after a redirect to another origin; may be repeated
     #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 
-    /// Go on after the event with this id
+    /// Resume after the event with this ID
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     last_event_id: String,
 
-    /// Listen to events of this type only; may be repeated
+    /// Print only events of this type; may be repeated
     #[arg(long, value_name = "TYPE")]
     listen: Vec<String>,
 
-    /// After how much silence a connection counts as lost
+    /// Reconnect if nothing was received for this time
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     timeout: Duration,
 
-    /// Try again after a response with this status, no sooner than it asks for; may be repeated
+    /// Retry after a response with this status, not before its Retry-After; may be repeated
     #[arg(long, value_name = "STATUS")]
     retry_status: Vec<u16>,
 
-    /// Close after so many events
+    /// Close after this number of events
     #[arg(long, value_name = "N")]
     close_after: Option<u64>,
 
-    /// Say on standard error every so often how things stand
+    /// Print the state of the connection on standard error at this interval
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     status: Option<Duration>,
 
-    /// The HTTP library
+    /// HTTP library
     #[arg(long, default_value = "reqwest", value_parser = ["reqwest", "hyper"])]
     http: String,
 }
 
-const AFTER_HELP: &str = r#"An event is {"event":"message","data":"..","lastEventId":"..","origin":"http://.."}. The connection is
-{"open":"http://.."}, with its origin, and {"error":"why","readyState":0,"detail":"what the HTTP library says"}: 0 if it
-will be tried again, 2 if not.
+const AFTER_HELP: &str = r#"Output:
+  {"event":"message","data":"..","lastEventId":"..","origin":"http://.."}  an event
+  {"open":"http://.."}                                                     connected to this origin
+  {"error":"..","readyState":0,"detail":".."}                              connection lost
 
-Exit code: 0 if the server said to stop (status 204), or after Ctrl-C, --close-after and when the reader of
-the output went away; 1 if the stream failed for good; 2 for wrong arguments."#;
+"detail" is the error of the HTTP library. "readyState" is 0 if the client will reconnect, and 2 if not.
+
+Exit code: 0 if the server ended the stream (status 204), and after Ctrl-C, --close-after, or when standard
+output is closed; 1 if the stream failed for good; 2 for wrong arguments."#;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
-    let (name, value) = text.split_once(':').ok_or("there is no colon")?;
+    let (name, value) = text.split_once(':').ok_or("no colon after the name")?;
     let value = HeaderValue::from_bytes(value.trim().as_bytes())?;
     Ok((name.parse()?, value))
 }
@@ -94,15 +99,16 @@ fn seconds(text: &str) -> Result<Duration, Failure> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    connect(Args::parse()).await.unwrap_or_else(|error| {
-        complain(error);
+    run(Args::parse()).await.unwrap_or_else(|error| {
+        log(error);
         ExitCode::from(2)
     })
 }
 
-async fn connect(args: Args) -> Result<ExitCode, Failure> {
-    // With the default features of either library there is one already.
-    let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
+async fn run(args: Args) -> Result<ExitCode, Failure> {
+    // Not needed with the default features of either library, which include a cryptography
+    // provider.
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
     if args.http == "reqwest" {
         return listen(args, Reqwest::new()?).await;
     }
@@ -121,73 +127,99 @@ async fn listen(args: Args, connect: impl Connect) -> Result<ExitCode, Failure> 
         .response_timeout(args.timeout)
         .read_timeout(args.timeout);
     let mut source = pin!(source);
-    let handle = source.handle();
-    let origin = Mutex::new(String::new());
-    let has_failed = AtomicBool::new(false);
-    let left = AtomicU64::new(args.close_after.unwrap_or(u64::MAX));
-    let on_event = |event: &OwnedEvent| {
-        let line = json!({
-            "event": event.event_type(), "data": event.data(), "lastEventId": event.last_event_id(),
-            "origin": *origin.lock().expect("no panic while it is locked"),
-        });
-        print(&handle, &line);
-        if left.fetch_sub(1, Relaxed) == 1 {
-            handle.close();
-        }
-    };
+
+    let printer = Printer::new(source.handle(), args.close_after);
     let mut listeners = Listeners::new()
-        .on_open(|head| {
-            let url = head.extensions.get::<FinalUrl>().map_or("", |url| &url.0);
-            let mut origin = origin.lock().expect("no panic while it is locked");
-            *origin = Origin::of(url).to_string();
-            print(&handle, &json!({ "open": *origin }));
-        })
-        .on_error(|lost| {
-            let is_over = lost.wait().is_none();
-            has_failed.store(is_over && lost.reason() != Reason::Status(204), Relaxed);
-            let causes = iter::successors(lost.source(), |&cause| cause.source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            let line = json!({
-                "error": lost.reason().to_string(), "readyState": if is_over { 2 } else { 0 },
-                "detail": causes.join(": "),
-            });
-            print(&handle, &line);
-        })
-        .on_too_large(|error| complain(error));
+        .on_open(|head| printer.open(head))
+        .on_error(|lost| printer.error(lost))
+        .on_too_large(|error| log(error));
     if args.listen.is_empty() {
-        listeners = listeners.on_event(on_event);
+        listeners = listeners.on_event(|event| printer.event(event));
     }
     for event_type in args.listen {
-        listeners = listeners.add_event_listener(event_type, on_event);
+        listeners = listeners.add_event_listener(event_type, |event| printer.event(event));
     }
 
-    let period = args.status.unwrap_or(Duration::MAX);
+    let interval = args.status.unwrap_or(Duration::MAX);
     let mut interrupt = pin!(signal::ctrl_c());
     loop {
         tokio::select! {
             () = listeners.listen(source.as_mut()) => break,
             _ = &mut interrupt => break,
-            // This drops the future of `listen`; that of the next turn goes on where it was.
-            () = time::sleep(period) => {
+            // Drops the future of `listen`, which loses nothing: the next iteration continues.
+            () = time::sleep(interval) => {
                 let (state, id) = (source.ready_state(), source.last_event_id());
-                complain(format_args!("{state:?}, last event id {id:?}"));
+                log(format_args!("{state:?}, last event ID {id:?}"));
             }
         }
     }
-    Ok(ExitCode::from(u8::from(has_failed.load(Relaxed))))
+    Ok(ExitCode::from(u8::from(printer.has_failed.load(Relaxed))))
 }
 
-/// Who cannot be heard any more need not listen.
-fn print(handle: &Handle, line: &Value) {
-    match writeln!(io::stdout(), "{line}") {
-        Ok(()) => return,
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        Err(error) => complain(format_args!("standard output: {error}")),
+/// Prints what the listeners receive.
+struct Printer {
+    handle: Handle,
+    /// Origin of the current connection.
+    origin: Mutex<String>,
+    /// Events to print before closing.
+    remaining: AtomicU64,
+    has_failed: AtomicBool,
+}
+
+impl Printer {
+    fn new(handle: Handle, close_after: Option<u64>) -> Self {
+        Self {
+            handle,
+            origin: Mutex::default(),
+            remaining: AtomicU64::new(close_after.unwrap_or(u64::MAX)),
+            has_failed: AtomicBool::new(false),
+        }
     }
-    handle.close();
+
+    fn open(&self, head: &response::Parts) {
+        let url = head.extensions.get::<FinalUrl>().map_or("", |url| &url.0);
+        let origin = Origin::of(url).to_string();
+        self.print(&json!({ "open": origin }));
+        *self.origin.lock().expect("not poisoned") = origin;
+    }
+
+    fn event(&self, event: &OwnedEvent) {
+        self.print(&json!({
+            "event": event.event_type(),
+            "data": event.data(),
+            "lastEventId": event.last_event_id(),
+            "origin": *self.origin.lock().expect("not poisoned"),
+        }));
+        if self.remaining.fetch_sub(1, Relaxed) == 1 {
+            self.handle.close();
+        }
+    }
+
+    fn error(&self, lost: &Lost) {
+        let is_final = lost.wait().is_none();
+        let has_failed = is_final && lost.reason() != Reason::Status(204);
+        self.has_failed.store(has_failed, Relaxed);
+        let causes = iter::successors(lost.source(), |&cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        self.print(&json!({
+            "error": lost.reason().to_string(),
+            "readyState": if is_final { 2 } else { 0 },
+            "detail": causes.join(": "),
+        }));
+    }
+
+    /// Prints a line. If that fails, for example because a pipe is closed, closes the client.
+    fn print(&self, line: &Value) {
+        match writeln!(io::stdout(), "{line}") {
+            Ok(()) => return,
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => log(format_args!("standard output: {error}")),
+        }
+        self.handle.close();
+    }
 }
 
-/// Like `eprintln!`, which would panic if standard error was closed.
-fn complain(message: impl Display) {
+/// Like `eprintln!`, but does not panic if standard error is closed.
+fn log(message: impl Display) {
     let _ = writeln!(io::stderr(), "tokio-client: {message}");
 }

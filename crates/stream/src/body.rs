@@ -1,4 +1,4 @@
-//! The events of an HTTP body or response.
+//! Decodes HTTP bodies and responses.
 
 use std::{
     fmt,
@@ -16,10 +16,11 @@ use sse_proto::is_event_stream;
 use crate::{EventStream, ItemStream};
 
 impl<B: Body> EventStream<BodyStream<B>> {
-    /// The events of an HTTP body: of hyper, reqwest, axum, tonic or any other of `http-body` 1.
+    /// Creates a stream of the events of an HTTP body of hyper, reqwest, axum, tonic, or any other
+    /// library that uses `http-body` 1.
     ///
-    /// Trailers are passed over. What the response's head says is the caller's to look at; see
-    /// [`from_response`](Self::from_response).
+    /// Trailers are ignored. The head of the response is not checked;
+    /// [`from_response`](Self::from_response) does that.
     ///
     /// ```
     /// use futures_util::StreamExt as _;
@@ -35,15 +36,15 @@ impl<B: Body> EventStream<BodyStream<B>> {
         Self::new(BodyStream::new(body))
     }
 
-    /// The events of an HTTP response, if it is an event stream: its status is 200, its type is
-    /// `text/event-stream`, and it is not compressed.
+    /// Creates a stream of the events of an HTTP response, if it is an event stream: its status is
+    /// 200, its `Content-Type` is `text/event-stream`, and it is not compressed.
     ///
     /// # Errors
     ///
-    /// Anything else is handed back untouched: its status and its body may say what is wrong.
+    /// Returns every other response unchanged, so that an error message can be read from its body.
     ///
-    /// A compressed response can only be read by a client that decompresses it, and then takes the
-    /// `Content-Encoding` away, as HTTP libraries do.
+    /// To read compressed responses, use an HTTP client that decompresses them and removes the
+    /// header `Content-Encoding`, as HTTP libraries do.
     ///
     /// ```
     /// use futures_util::StreamExt as _;
@@ -64,7 +65,7 @@ impl<B: Body> EventStream<BodyStream<B>> {
     /// # });
     /// ```
     pub fn from_response(response: Response<B>) -> Result<Self, Response<B>> {
-        if has_events(&response) {
+        if is_event_stream_response(&response) {
             Ok(Self::from_body(response.into_body()))
         } else {
             Err(response)
@@ -73,29 +74,29 @@ impl<B: Body> EventStream<BodyStream<B>> {
 }
 
 impl<B: Body> ItemStream<BodyStream<B>> {
-    /// The items of an HTTP body: see [`EventStream::from_body`].
+    /// Creates a stream of the items of an HTTP body: see [`EventStream::from_body`].
     pub fn from_body(body: B) -> Self {
         Self::new(BodyStream::new(body))
     }
 
-    /// The items of an HTTP response, if it is an event stream: see [`EventStream::from_response`].
+    /// Creates a stream of the items of an HTTP response: see [`EventStream::from_response`].
     ///
     /// # Errors
     ///
-    /// Anything else is handed back untouched.
+    /// Returns a response that is not an event stream unchanged.
     pub fn from_response(response: Response<B>) -> Result<Self, Response<B>> {
         EventStream::from_response(response).map(EventStream::items)
     }
 }
 
-/// Whether the head of a response promises events, as they are.
-pub(crate) fn has_events<B>(response: &Response<B>) -> bool {
+/// Whether the head of a response is that of an event stream that is not compressed.
+pub(crate) fn is_event_stream_response<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::OK
         && is_event_stream(response.headers().get_all(header::CONTENT_TYPE))
         && !is_compressed(response.headers())
 }
 
-/// Whether it would promise events if it was not compressed.
+/// Whether the head of a response is that of an event stream that is compressed.
 pub(crate) fn is_compressed_event_stream<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::OK
         && is_compressed(response.headers())
@@ -112,8 +113,8 @@ fn is_compressed(headers: &HeaderMap) -> bool {
 }
 
 pin_project! {
-    /// The data of an HTTP body as a [`Stream`] of chunks, made by [`EventStream::from_body`]. Trailers
-    /// are passed over.
+    /// The data of an HTTP body as a [`Stream`] of chunks, created by [`EventStream::from_body`].
+    /// Trailers are ignored.
     #[must_use = "streams do nothing unless polled"]
     pub struct BodyStream<B>
     where
@@ -121,27 +122,30 @@ pin_project! {
     {
         #[pin]
         body: B,
-        // Data in several pieces, of which some were handed out.
-        pieces: Option<B::Data>,
+        // Data that is not contiguous and has not been returned completely.
+        fragmented: Option<B::Data>,
     }
 }
 
-/// A chunk of a [`BodyStream`]: bytes, by `AsRef`.
+/// A chunk of a [`BodyStream`]. Its bytes are available by `AsRef`.
 pub struct BodyChunk<D>(Chunk<D>);
 
 enum Chunk<D> {
-    /// It lies in memory in one piece.
-    Whole(D),
-    Piece(Bytes),
+    /// Data that is contiguous in memory.
+    Contiguous(D),
+    Fragment(Bytes),
 }
 
 impl<B: Body> BodyStream<B> {
-    /// The data of `body`.
+    /// Creates a stream of the data of `body`.
     pub fn new(body: B) -> Self {
-        Self { body, pieces: None }
+        Self {
+            body,
+            fragmented: None,
+        }
     }
 
-    /// The body. What was read from it is gone.
+    /// Returns the body. Data that was read from it is lost.
     pub fn into_inner(self) -> B {
         self.body
     }
@@ -154,22 +158,22 @@ impl<B: Body> Stream for BodyStream<B> {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
         loop {
-            if let Some(pieces) = this.pieces {
-                let len = pieces.chunk().len();
-                let piece = pieces.copy_to_bytes(len);
-                if !pieces.has_remaining() {
-                    *this.pieces = None;
+            if let Some(data) = this.fragmented {
+                let len = data.chunk().len();
+                let fragment = data.copy_to_bytes(len);
+                if !data.has_remaining() {
+                    *this.fragmented = None;
                 }
-                return Poll::Ready(Some(Ok(BodyChunk(Chunk::Piece(piece)))));
+                return Poll::Ready(Some(Ok(BodyChunk(Chunk::Fragment(fragment)))));
             }
             match ready!(this.body.as_mut().poll_frame(context)) {
                 None => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if data.chunk().len() == data.remaining() => {
-                        return Poll::Ready(Some(Ok(BodyChunk(Chunk::Whole(data)))));
+                        return Poll::Ready(Some(Ok(BodyChunk(Chunk::Contiguous(data)))));
                     }
-                    Ok(data) => *this.pieces = Some(data),
+                    Ok(data) => *this.fragmented = Some(data),
                     Err(_trailers) => {}
                 },
             }
@@ -181,8 +185,8 @@ impl<D: Buf> AsRef<[u8]> for BodyChunk<D> {
     #[inline(always)]
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
-            Chunk::Whole(data) => data.chunk(),
-            Chunk::Piece(piece) => piece,
+            Chunk::Contiguous(data) => data.chunk(),
+            Chunk::Fragment(fragment) => fragment,
         }
     }
 }

@@ -1,34 +1,34 @@
-//! A frame as it is sent, to many.
+//! An encoded frame that many clients share.
 
 use bytes::Bytes;
 use sse_proto::Frame;
 
-/// A frame as it is sent: encoded once, and cloned for each client by a reference count.
+/// An encoded frame. Clones share its bytes, so it is encoded once for many clients.
 ///
 /// ```
 /// use sse_proto::Frame;
 /// use sse_proto_stream::EncodedFrame;
 ///
 /// let frame = EncodedFrame::from(Frame::message("hello").event("greeting")?);
-/// let for_another_client = frame.clone();
-/// assert_eq!(for_another_client.as_bytes(), b"event: greeting\ndata: hello\n\n");
+/// let other_client = frame.clone();
+/// assert_eq!(other_client.as_bytes(), b"event: greeting\ndata: hello\n\n");
 /// # Ok::<(), sse_proto::InvalidField>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EncodedFrame(Bytes);
 
 impl EncodedFrame {
-    /// An empty comment, two bytes long: see [`Frame::keep_alive`].
+    /// A keep-alive comment, two bytes long: see [`Frame::keep_alive`].
     ///
     /// ```
     /// assert_eq!(sse_proto_stream::EncodedFrame::HEARTBEAT.as_bytes(), b":\n");
     /// ```
     pub const HEARTBEAT: Self = Self(Bytes::from_static(b":\n"));
 
-    /// Takes bytes that are one or more whole frames already, such as those that a store gives back.
+    /// Wraps bytes that are one or more complete encoded frames, for example from a store.
     ///
-    /// They are not looked at. Text from elsewhere belongs into a [`Frame`], which nothing can break
-    /// out of.
+    /// The bytes are not checked. For text from other sources use [`Frame`], which prevents
+    /// injection of lines.
     ///
     /// ```
     /// use sse_proto_stream::EncodedFrame;
@@ -41,12 +41,12 @@ impl EncodedFrame {
         Self(frames.into())
     }
 
-    /// The frame as it is written.
+    /// Returns the encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The same, by value and without a copy.
+    /// Returns the encoded bytes by value, without copying them.
     pub fn into_bytes(self) -> Bytes {
         self.0
     }

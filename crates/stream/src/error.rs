@@ -1,12 +1,12 @@
-//! Why a stream has no event, this time.
+//! The errors of streams of events.
 
 use std::fmt;
 
 use sse_proto::EventTooLarge;
 
-/// Why a stream has no event, this time.
+/// An error of a stream of events.
 ///
-/// After `TooLarge` and `Json` the stream goes on; the others end it.
+/// `TooLarge` and `Json` concern a single event, and the stream continues. The others end it.
 ///
 /// ```
 /// use sse_proto_stream::Error;
@@ -17,14 +17,14 @@ use sse_proto::EventTooLarge;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// The source of bytes failed: a network error, say.
+    /// The source of the bytes failed, for example with a network error.
     Source(E),
-    /// An event, or a comment, was larger than the limit of the decoder. It was skipped, and the stream
-    /// goes on after it.
+    /// An event or a comment exceeded the limit of the decoder. It was skipped, and the stream
+    /// continues after it.
     TooLarge(EventTooLarge),
-    /// The stream ended before the event that `until` waits for: it was cut.
+    /// The stream ended before the end marker given to `until`: it was cut off.
     Incomplete,
-    /// The data of an event is not the JSON that was expected. The stream goes on after it.
+    /// The data of an event is not the expected JSON. The stream continues after it.
     #[cfg(feature = "json")]
     Json(JsonError),
 }
@@ -41,7 +41,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
     }
 }
 
-/// The source of an error of the source of bytes is that error itself.
+/// The source is the inner error of `Source`, or the `serde_json` error of `Json`.
 impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -53,9 +53,9 @@ impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
     }
 }
 
-/// The data of an event is not the JSON that was expected. (Feature `json`.)
+/// The data of an event is not the expected JSON. (Feature `json`.)
 ///
-/// It keeps the event: APIs send errors in another form than results.
+/// It contains the event, as APIs often send errors in another form than results.
 #[cfg(feature = "json")]
 #[derive(Debug)]
 pub struct JsonError {
@@ -69,12 +69,12 @@ impl JsonError {
         Self { error, event }
     }
 
-    /// The event whose data it is.
+    /// Returns the event.
     pub fn event(&self) -> &sse_proto::OwnedEvent {
         &self.event
     }
 
-    /// The event whose data it is, by value.
+    /// Returns the event by value.
     pub fn into_event(self) -> sse_proto::OwnedEvent {
         self.event
     }

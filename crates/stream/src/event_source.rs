@@ -1,18 +1,21 @@
-//! The reconnecting client: the connection machine of `sse-proto`, with an HTTP library and a timer
-//! of the user's.
+//! The reconnecting client: the connection state machine of `sse-proto`, driven by an HTTP library
+//! and a timer that the user provides.
 //!
-//! Here is what users see. The machine decides, and `drive` does it: sends requests, follows
-//! redirects, reads bodies, waits, and hands out what happens. Whatever is under way is kept in the
-//! [`EventSource`] itself and not in a future of its methods, so nothing is lost by dropping those.
+//! This file is the public API. The state machine decides what to do next; the modules [`driver`],
+//! [`connecting`], [`reading`] and [`disconnect`] do it. All state is kept in the [`EventSource`]
+//! itself and not in a future of its methods, so dropping those loses nothing.
 
 mod connect;
-mod drive;
+mod connecting;
+mod disconnect;
+mod driver;
 mod events;
 mod handle;
 mod lost;
+mod read_timer;
+mod reading;
 mod redirect;
-mod refusal;
-mod silence;
+mod rejected;
 
 use std::{
     borrow::Cow,
@@ -34,11 +37,11 @@ use sse_proto::{
 
 use crate::{
     BodyChunk, BodyStream, Error, OwnedItem,
-    body::has_events,
-    decoded::{self, Batch, Cursor, Decode, State},
+    body::is_event_stream_response,
+    decode::{BatchDecoder, BatchStats, Cursor, DecodeItem, ReadState},
 };
-use refusal::Refusal;
-use silence::Silence;
+use read_timer::ReadTimer;
+use rejected::RejectedResponse;
 
 pub use connect::{Connect, ConnectError, FinalUrl, Sleep};
 pub use events::ClientEvents;
@@ -49,25 +52,26 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-type Machine = sse_proto::EventSource<String>;
+type StateMachine = sse_proto::EventSource<String>;
 type Chunk<C> = BodyChunk<<<C as Connect>::Body as Body>::Data>;
 type Item = Option<Result<Received, Error<Lost>>>;
 
 pin_project! {
-    /// A client that reconnects, as browsers have it: a [`Stream`] of what happens.
+    /// A client that reconnects like the `EventSource` of browsers: a [`Stream`] of events and of
+    /// changes of the connection.
     ///
-    /// The stream ends, behind an error or without one, when there will be no other attempt. Its items:
+    /// The stream ends, with or without an error, when there will be no further attempt. Its items:
     ///
     /// | item | meaning |
     /// |---|---|
-    /// | `Ok(Received::Open(head))` | there is a connection |
+    /// | `Ok(Received::Open(head))` | the connection is open |
     /// | `Ok(Received::Event(event))` | an event |
-    /// | `Ok(Received::Lost(lost))` | the connection is lost, and there will be another attempt |
-    /// | `Err(Error::Source(lost))` | it is lost for good: the last item |
-    /// | `Err(Error::TooLarge(error))` | an event was larger than the limit of the decoder; the stream goes on |
+    /// | `Ok(Received::Lost(lost))` | the connection is lost, and the client will try again |
+    /// | `Err(Error::Source(lost))` | the connection is lost for good: the last item |
+    /// | `Err(Error::TooLarge(error))` | an event exceeded the limit of the decoder and was skipped; the stream continues |
     ///
-    /// So `try_next().await?` leaves a loop when there is nothing more to wait for, and not when a
-    /// connection is lost.
+    /// So `try_next().await?` leaves a loop when the stream is over, and not when a connection is
+    /// lost.
     ///
     /// ```
     /// use futures_util::TryStreamExt as _;
@@ -87,7 +91,7 @@ pin_project! {
     ///
     /// # async fn run(connect: impl sse_proto_stream::Connect, sleep: impl sse_proto_stream::Sleep) -> Vec<String> {
     /// # let mut log = vec![];
-    /// // An HTTP library and a timer: `Reqwest::new()?` and `tokio::time::sleep`, say.
+    /// // `connect` and `sleep` are, for example, `Reqwest::new()?` and `tokio::time::sleep`.
     /// let mut source = std::pin::pin!(EventSource::get("http://a.example/", connect, sleep).unwrap());
     /// loop {
     ///     match source.try_next().await {
@@ -104,13 +108,12 @@ pin_project! {
     /// #     "two", "the body ended inside a line, next attempt in 3.0s", "source of the stream failed: status 204"]);
     /// ```
     ///
-    /// What to do, when and how often is decided by [`sse_proto::EventSource`], whose documentation
-    /// has the rules; by default they are the standard's. Redirects are followed here, up to 20,
-    /// and none of the caller's headers goes to another origin.
+    /// [`sse_proto::EventSource`] decides when to reconnect; its documentation has the rules, which
+    /// by default are those of the standard. This client follows up to 20 redirects, and sends none
+    /// of the caller's headers to another origin.
     ///
-    /// Dropping it drops the request, the connection and the timer: it starts no task. Everything
-    /// that is under way is in it, and not in the futures of `next`, which may be dropped at any
-    /// time.
+    /// It spawns no task: dropping it drops the request, the connection and the timer. The futures
+    /// of `next` are cancel safe: dropping them loses nothing.
     #[must_use = "streams do nothing unless polled"]
     pub struct EventSource<C, T, H = fn(&mut Request<Bytes>)>
     where
@@ -120,57 +123,59 @@ pin_project! {
         connect: C,
         sleep: T,
         prepare_request: H,
-        // What the caller wants of each attempt beside its URL, if it is more than a plain GET.
+        // The caller's request without its URL; `None` for a plain GET.
         request: Option<Box<Request<Bytes>>>,
-        state: State<Machine, Chunk<C>, Received>,
+        batches: BatchDecoder<StateMachine, Chunk<C>, Received>,
         phase: Phase,
-        // Made when it is asked for: most clients have none.
+        // Created on demand: most clients have none.
         handle: OnceLock<Handle>,
         #[pin]
         response: Option<C::Future>,
         #[pin]
         body: Option<BodyStream<C::Body>>,
-        // Of the wait, of the deadline of a response, or of the silence of a body.
+        // The timer of the current phase: a timeout, or the wait for the next attempt.
         #[pin]
         timer: Option<T::Future>,
     }
 }
 
-/// What an [`EventSource`] hands out.
+/// An item of an [`EventSource`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Received {
-    /// The standard's `open`: there is a connection, and this is the head of its response, with its
-    /// [`FinalUrl`] among the extensions.
+    /// The connection is open: the standard's `open` event. This is the head of the response; its
+    /// extensions contain the [`FinalUrl`].
     Open(Box<response::Parts>),
     /// An event.
     Event(OwnedEvent),
-    /// The text of a comment line, if [`items`](EventSource::items) are asked for: all that follows
-    /// its colon, a leading space included.
+    /// The text of a comment line after the colon, including a leading space. Only returned if
+    /// [`items`](EventSource::items) is set.
     Comment(String),
-    /// A `retry` line has set the reconnection time, if [`items`](EventSource::items) are asked for.
+    /// A `retry` line has set the reconnection time. Only returned if [`items`](EventSource::items)
+    /// is set.
     Retry(Duration),
-    /// The connection is lost, and there will be another attempt.
+    /// The connection is lost, and the client will try again.
     Lost(Lost),
 }
 
-/// What is under way.
 enum Phase {
-    /// Nothing: the machine says what is next.
-    Begin,
-    /// A request, and what may have to be sent again where a redirect leads.
-    Request {
-        sent: Box<Request<Bytes>>,
+    /// No request has been sent.
+    Idle,
+    /// Waiting for the head of a response. The request is kept, as redirects may need it.
+    Connecting {
+        request: Box<Request<Bytes>>,
         redirects: u8,
     },
-    /// The body of a response that is no event stream.
-    Refused(Box<Refusal>),
-    Read(Silence),
-    Wait,
-    Ended,
+    /// Reading the body of a response that is not an event stream.
+    Rejected(Box<RejectedResponse>),
+    /// Reading events.
+    Reading(ReadTimer),
+    /// Waiting for the next attempt.
+    Waiting,
+    Closed,
 }
 
-/// The text is no URL that can be asked for an event stream.
+/// The text is not an absolute URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(String);
 
@@ -183,12 +188,12 @@ impl fmt::Display for InvalidUrl {
 impl error::Error for InvalidUrl {}
 
 impl<C: Connect, T: Sleep> EventSource<C, T> {
-    /// The events of `url`.
+    /// Creates a client that sends `GET` requests to `url`.
     ///
     /// # Errors
     ///
-    /// [`InvalidUrl`]: the URL is not absolute, or none at all. Characters that have to be encoded
-    /// in a URL have to be encoded here.
+    /// [`InvalidUrl`]: `url` is not a valid absolute URL. Characters that have to be
+    /// percent-encoded in a URL are not encoded automatically.
     pub fn get(url: &str, connect: C, sleep: T) -> Result<Self, InvalidUrl> {
         let url: Uri = url.parse().map_err(invalid)?;
         let mut request = Request::new(Bytes::new());
@@ -196,13 +201,13 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
         Self::new(request, connect, sleep)
     }
 
-    /// The events that answer `request`: any method, with headers and a body.
+    /// Creates a client that sends `request`: any method, with headers and a body.
     ///
-    /// A request that is no `GET` is sent once, as it may have effects: its policy is
-    /// [`RetryPolicy::never`] unless [`retry_policy`](Self::retry_policy) says otherwise. What the
-    /// standard asks for is added: `Accept` (unless there is one), `Cache-Control`,
-    /// `Last-Event-ID`. So is `Accept-Encoding: identity` (unless there is one), as compression
-    /// holds events back.
+    /// A request with another method than `GET` is sent only once, as it may have side effects: its
+    /// policy is [`RetryPolicy::never`] unless [`retry_policy`](Self::retry_policy) sets another
+    /// one. The client adds the headers of the standard: `Accept` (unless present), `Cache-Control`
+    /// and `Last-Event-ID`. It also adds `Accept-Encoding: identity` (unless present), because
+    /// compression delays events.
     ///
     /// # Errors
     ///
@@ -225,7 +230,7 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
         Self::with_decoder(request, Decoder::new(), connect, sleep)
     }
 
-    /// The same with a decoder of the caller's, which has another limit than 16 MiB.
+    /// Like [`new`](Self::new), with the given decoder, to set another limit than 16 MiB per event.
     ///
     /// # Errors
     ///
@@ -237,7 +242,7 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
         sleep: T,
     ) -> Result<Self, InvalidUrl> {
         let url = mem::take(request.uri_mut()).to_string();
-        let mut machine = Machine::with_decoder(url, decoder).map_err(invalid)?;
+        let mut machine = StateMachine::with_decoder(url, decoder).map_err(invalid)?;
         if request.method() != Method::GET {
             machine = machine.retry_policy(RetryPolicy::never());
         }
@@ -246,8 +251,8 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
             sleep,
             prepare_request: |_| {},
             request: (!is_plain(&request)).then(|| Box::new(request)),
-            state: State::new(machine),
-            phase: Phase::Begin,
+            batches: BatchDecoder::new(machine),
+            phase: Phase::Idle,
             handle: OnceLock::new(),
             response: None,
             body: None,
@@ -261,12 +266,12 @@ fn invalid(error: impl fmt::Display) -> InvalidUrl {
 }
 
 impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
-    /// Calls `prepare` with the request of each attempt: for a token that changes, a header,
-    /// another URL.
+    /// Calls `prepare` with the request of each attempt before it is sent: to set a token that
+    /// changes, another header, or another URL.
     ///
-    /// A URL that it sets is that of all attempts from now on. It is not called for the requests
-    /// that redirects lead to, and what it sets is kept from other origins like the rest of the
-    /// caller's headers.
+    /// If it changes the URL, the later attempts use the new URL, too. It is not called for the
+    /// requests that follow redirects. The headers it sets are not sent to other origins, like all
+    /// headers of the caller.
     ///
     /// ```
     /// # use http::{HeaderValue, Request};
@@ -290,7 +295,7 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
             sleep: self.sleep,
             prepare_request: prepare,
             request: self.request,
-            state: self.state,
+            batches: self.batches,
             phase: self.phase,
             handle: self.handle,
             response: self.response,
@@ -299,17 +304,17 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         }
     }
 
-    /// Begins with a response that is here already: the answer to a `POST`, say, whose stream goes
-    /// on with `GET` when it is lost.
+    /// Starts with a response that was already received, for example the response to a `POST` whose
+    /// stream is resumed by `GET` if the connection is lost.
     ///
-    /// The first item is its `Open`. Set all options that say what is accepted, and the ID to begin
-    /// behind, before this.
+    /// The first item is `Open` with the head of this response. Call this last, after
+    /// [`with_last_event_id`](Self::with_last_event_id) and the other options.
     ///
     /// # Errors
     ///
-    /// A response that is no event stream is handed back untouched, as by
-    /// [`EventStream::from_response`](crate::EventStream::from_response): it may be an answer in
-    /// another form.
+    /// Returns a response that is not an event stream unchanged, like
+    /// [`EventStream::from_response`](crate::EventStream::from_response), so that its body can be
+    /// read.
     ///
     /// ```
     /// use futures_util::StreamExt as _;
@@ -328,123 +333,129 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     /// # });
     /// ```
     pub fn with_response(mut self, response: Response<C::Body>) -> Result<Self, Response<C::Body>> {
-        if !has_events(&response) {
+        if !is_event_stream_response(&response) {
             return Err(response);
         }
-        let machine = &mut self.state.decoder;
+        let machine = &mut self.batches.decoder;
         let url = machine.url().to_owned();
-        let (signal, head, body) = drive::tell_response(machine, response, || url);
+        let (signal, head, body) = connecting::accept_response(machine, response, || url);
         if signal == Some(Signal::Open) {
             self.body = Some(BodyStream::new(body));
-            self.phase = Phase::Read(Silence::default());
-            self.state
+            self.phase = Phase::Reading(ReadTimer::default());
+            self.batches
                 .queue
                 .push_back(Ok(Received::Open(Box::new(head))));
         }
         Ok(self)
     }
 
-    /// Changes an option of the machine.
-    fn with(mut self, change: impl FnOnce(Machine) -> Machine) -> Self {
-        self.state.decoder = change(self.state.decoder);
+    fn machine(&self) -> &StateMachine {
+        &self.batches.decoder
+    }
+
+    fn map_machine(mut self, set: impl FnOnce(StateMachine) -> StateMachine) -> Self {
+        self.batches.decoder = set(self.batches.decoder);
         self
     }
 
-    /// Sets when to reconnect, and after how long; [`RetryPolicy::new`] for a `GET` unless set, and
-    /// [`RetryPolicy::never`] for all other methods.
+    /// Sets when to reconnect and how long to wait before it. The default is [`RetryPolicy::new`]
+    /// for `GET` and [`RetryPolicy::never`] for all other methods.
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
-        self.with(|machine| machine.retry_policy(policy))
+        self.map_machine(|machine| machine.retry_policy(policy))
     }
 
-    /// Begins behind the event with this ID. One that is longer than the decoder's limit is not taken.
+    /// Resumes after the event with this ID. An ID longer than the limit of the decoder is ignored.
     pub fn with_last_event_id(mut self, id: &str) -> Self {
-        let _too_long = self.state.decoder.set_last_event_id(id);
+        let _too_long = self.batches.decoder.set_last_event_id(id);
         self
     }
 
-    /// Sets after how much time without the head of a response, redirects included, a request
-    /// counts as lost; never unless set.
+    /// Sets the maximum time from a request to the head of its response, including redirects. After
+    /// that the connection counts as lost. There is no limit by default.
     pub fn response_timeout(self, time: Duration) -> Self {
-        self.with(|machine| machine.response_timeout(time))
+        self.map_machine(|machine| machine.response_timeout(time))
     }
 
-    /// Sets after how much time without a byte of the body a connection counts as lost, and at most
-    /// a quarter of that later; never unless set. See [`sse_proto::EventSource::read_timeout`].
+    /// Sets the maximum time without a byte of the body. After that, or at most a quarter of it
+    /// later, the connection counts as lost. There is no limit by default. See
+    /// [`sse_proto::EventSource::read_timeout`].
     pub fn read_timeout(self, time: Duration) -> Self {
-        self.with(|machine| machine.read_timeout(time))
+        self.map_machine(|machine| machine.read_timeout(time))
     }
 
-    /// Sets where a reconnect goes after redirects; to the original URL unless set.
+    /// Sets the URL of the next attempt after redirects. The default is the original URL.
     pub fn reconnect_to(self, to: ReconnectTo) -> Self {
-        self.with(|machine| machine.reconnect_to(to))
+        self.map_machine(|machine| machine.reconnect_to(to))
     }
 
-    /// Sets whether requests have the header `Cache-Control`; see
+    /// Sets whether requests have the header `Cache-Control`: see
     /// [`sse_proto::EventSource::cache_control`].
     pub fn cache_control(self, yes: bool) -> Self {
-        self.with(|machine| machine.cache_control(yes))
+        self.map_machine(|machine| machine.cache_control(yes))
     }
 
-    /// Sets whether comments and `retry` lines are handed out, too.
+    /// Sets whether comments and `retry` lines are returned, too. The default is `false`.
     pub fn items(mut self, yes: bool) -> Self {
-        self.state.with_items = yes;
+        self.batches.include_items = yes;
         self
     }
 
-    /// Ends the stream, without an error, at the event whose data is `marker`, which is not handed
-    /// out: `[DONE]`, say.
+    /// Ends the stream without an error at the event whose data is `marker`, such as `[DONE]`. That
+    /// event is not returned.
     ///
-    /// With a request that is sent once, any other end is an error.
+    /// If the request is sent only once, every other end is an error.
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
-        self.state.until(marker.into());
+        self.batches.until(marker.into());
         self
     }
 
-    /// The events alone: no `open`, no losses but the last one, which is an error.
+    /// Converts this into a stream of events only. Of the losses, it returns only the last one, as
+    /// an error.
     pub fn events(self) -> ClientEvents<C, T, H> {
         ClientEvents::new(self)
     }
 
-    /// To close it, or to let it reconnect, from anywhere.
+    /// Returns a handle to close this client or make it reconnect from another place, such as
+    /// another thread.
     pub fn handle(&self) -> Handle {
         self.handle.get_or_init(Handle::new).clone()
     }
 
-    /// The standard's `readyState`.
+    /// Returns the standard's `readyState`.
     pub fn ready_state(&self) -> ReadyState {
-        self.state.decoder.ready_state()
+        self.machine().ready_state()
     }
 
-    /// The last event ID string as of the events that were handed out: to be stored, and given to
-    /// [`with_last_event_id`](Self::with_last_event_id) in another life.
+    /// Returns the last event ID as of the events that were returned. Store it to resume with
+    /// [`with_last_event_id`](Self::with_last_event_id) after a restart.
     pub fn last_event_id(&self) -> &str {
-        self.state.last_event_id()
+        self.batches.last_event_id()
     }
 
-    /// Whether requests leave the last event ID out, as no header can carry it: it has control
-    /// characters, or more than 4096 bytes. The server does not know then where to go on.
+    /// Returns whether requests omit the last event ID because a header cannot contain it: it has
+    /// control characters, or more than 4096 bytes. The server then does not know where to resume.
     pub fn last_event_id_omitted(&self) -> bool {
-        self.state.decoder.last_event_id_omitted()
+        self.machine().last_event_id_omitted()
     }
 
-    /// The URL as it was given, or as [`prepare_request`](Self::prepare_request) has set it.
+    /// Returns the URL given by the caller, or set by [`prepare_request`](Self::prepare_request).
     pub fn url(&self) -> &str {
-        self.state.decoder.url()
+        self.machine().url()
     }
 
-    /// The origin of the stream under way, or of the last one.
+    /// Returns the origin of the current stream, or of the last one.
     pub fn origin(&self) -> Origin<'_> {
-        self.state.decoder.origin()
+        self.machine().origin()
     }
 
-    /// The reconnection time: the server's last `retry`, or the policy's.
+    /// Returns the reconnection time: that of the last `retry` line, or of the policy.
     pub fn reconnection_time(&self) -> Duration {
-        self.state.decoder.reconnection_time()
+        self.machine().reconnection_time()
     }
 
-    /// How many attempts have failed in a row.
+    /// Returns the number of attempts that have failed in a row.
     pub fn failures(&self) -> u32 {
-        self.state.decoder.failures()
+        self.machine().failures()
     }
 }
 
@@ -458,26 +469,28 @@ where
 
     #[inline(always)]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Item> {
-        // The short way to an event: nothing is asked of the handle, and the body has one.
+        // Fast path: the handle has no commands, and an event is queued or in the body.
         let mut this = self;
-        if !this.is_asked() {
-            let mut short = this.as_mut().project();
-            let state = short.state;
-            if let Some(item) = state.next_queued() {
-                if let Some(item) = state.hand_out(item) {
+        if !this.has_commands() {
+            let mut fields = this.as_mut().project();
+            let batches = fields.batches;
+            if let Some(item) = batches.pop_queued() {
+                if let Some(item) = batches.emit(item) {
                     return Poll::Ready(Some(item));
                 }
-            } else if let (Phase::Read(silence), decoded::Phase::Reading, Some(body)) =
-                (short.phase, state.phase, short.body.as_mut().as_pin_mut())
-            {
-                match drive::read_on::<C>(state, silence, body, context) {
+            } else if let (Phase::Reading(read_timer), ReadState::Reading, Some(body)) = (
+                fields.phase,
+                batches.read_state,
+                fields.body.as_mut().as_pin_mut(),
+            ) {
+                match reading::read_item::<C>(batches, read_timer, body, context) {
                     Ok(None) => {}
                     Ok(item) => return Poll::Ready(item),
-                    Err(said) => return this.poll_slowly(context, Some(said)),
+                    Err(no_chunk) => return this.poll_slow(context, Some(no_chunk)),
                 }
             }
         }
-        this.poll_slowly(context, None)
+        this.poll_slow(context, None)
     }
 }
 
@@ -488,7 +501,7 @@ where
     H: FnMut(&mut Request<Bytes>),
 {
     fn is_terminated(&self) -> bool {
-        matches!(self.phase, Phase::Ended) && self.state.queue.is_empty()
+        matches!(self.phase, Phase::Closed) && self.batches.queue.is_empty()
     }
 }
 
@@ -502,14 +515,17 @@ impl<C: Connect, T: Sleep, H> fmt::Debug for EventSource<C, T, H> {
     }
 }
 
-impl Decode for Received {
+impl DecodeItem for Received {
     #[inline(always)]
-    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge> {
-        if batch.with_items {
-            return Ok(OwnedItem::next(cursor, batch)?.map(Self::from));
+    fn next(
+        cursor: &mut impl Cursor,
+        stats: &mut BatchStats,
+    ) -> Result<Option<Self>, EventTooLarge> {
+        if stats.include_items {
+            return Ok(OwnedItem::next(cursor, stats)?.map(Self::from));
         }
         match cursor.next_event() {
-            Ok(Some(event)) => Ok(Some(Self::Event(batch.event(event)))),
+            Ok(Some(event)) => Ok(Some(Self::Event(stats.record_event(event)))),
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         }
@@ -538,7 +554,7 @@ impl From<OwnedItem> for Received {
     }
 }
 
-/// Whether it is a `GET` of its URL and nothing else.
+/// Whether the request is a `GET` without headers, extensions or a body.
 fn is_plain(request: &Request<Bytes>) -> bool {
     request.method() == Method::GET
         && request.headers().is_empty()

@@ -1,4 +1,4 @@
-//! The events of a stream of byte chunks.
+//! Decodes a stream of byte chunks into events.
 
 use std::{
     borrow::Cow,
@@ -14,25 +14,28 @@ use futures_core::{FusedStream, Stream, TryStream};
 use pin_project_lite::pin_project;
 use sse_proto::{Decoder, Event, EventTooLarge, OwnedEvent};
 
-use crate::{Error, ItemStream, decoded::Decoded};
+use crate::{Error, ItemStream, decode::DecodeStream};
 
 pin_project! {
     /// The events of a [`Stream`] of byte chunks, or of an HTTP body.
     ///
-    /// | from | with |
+    /// | source | constructor |
     /// |---|---|
     /// | a `Stream<Item = Result<impl AsRef<[u8]>, E>>` | [`new`](Self::new) |
     /// | an HTTP body (`http-body` 1) | [`from_body`](Self::from_body) |
     /// | an HTTP response, if it is an event stream | [`from_response`](Self::from_response) |
     ///
-    /// It is a `Stream` of [`OwnedEvent`]s, each with one allocation;
-    /// [`for_each_event`](Self::for_each_event) lends them without any. How the bytes are cut into
-    /// chunks makes no difference. Each event is handed out as soon as its last byte has come. Beyond
-    /// the chunk that is being read it holds the event under way, up to the limit of its decoder (16 MiB
-    /// by default), and a few events that were decoded ahead, less than 8 KiB unless one event is larger.
+    /// It is a `Stream` of [`OwnedEvent`]s, one allocation each. To borrow events without an
+    /// allocation, call [`for_each_event`](Self::for_each_event). Each event is returned as soon as
+    /// its last byte has arrived, and the result does not depend on how the bytes are split into
+    /// chunks.
     ///
-    /// After an [`Error::TooLarge`] the stream goes on: the event was skipped. After an
-    /// [`Error::Source`] it ends. Dropping the future of a `next()` loses nothing.
+    /// After an [`Error::TooLarge`] the stream continues: the event was skipped. After an
+    /// [`Error::Source`] it ends. The future of `next()` is cancel safe: dropping it loses nothing.
+    ///
+    /// Besides the current chunk, memory use is bounded by the incomplete event, up to the limit of
+    /// the decoder (16 MiB by default), and a few events decoded ahead, less than 8 KiB unless one
+    /// event is larger.
     ///
     /// ```
     /// use futures_util::{StreamExt as _, stream};
@@ -53,12 +56,12 @@ pin_project! {
         S: TryStream,
     {
         #[pin]
-        decoded: Decoded<S, OwnedEvent>,
+        inner: DecodeStream<S, OwnedEvent>,
     }
 }
 
 impl<S: TryStream> EventStream<S> {
-    /// The events of `source`, each of up to 16 MiB.
+    /// Creates a stream of the events of `source`, with a limit of 16 MiB per event.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -74,7 +77,8 @@ impl<S: TryStream> EventStream<S> {
         Self::with_decoder(source, Decoder::new())
     }
 
-    /// The events of `source`, by a decoder that has a limit or a last event ID of its own.
+    /// Creates a stream with the given decoder, to set another limit or a last event ID to start
+    /// with.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -90,14 +94,15 @@ impl<S: TryStream> EventStream<S> {
     /// ```
     pub fn with_decoder(source: S, decoder: Decoder) -> Self {
         Self {
-            decoded: Decoded::new(source, decoder),
+            inner: DecodeStream::new(source, decoder),
         }
     }
 
-    /// Ends the stream at the event with this data, which is not handed out: `[DONE]`, say.
+    /// Ends the stream at the event whose data is `marker`, such as `[DONE]`. That event is not
+    /// returned.
     ///
-    /// Any other end is [`Error::Incomplete`]: the stream was cut. An [`Error::Source`] says so by
-    /// itself.
+    /// If the source ends without it, the stream was cut off, and its last item is
+    /// [`Error::Incomplete`]. If the source fails, it is [`Error::Source`] as without a marker.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -117,12 +122,12 @@ impl<S: TryStream> EventStream<S> {
     /// # });
     /// ```
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
-        self.decoded.until(marker.into());
+        self.inner.until(marker.into());
         self
     }
 
-    /// Whether to hand out the event that the end of the stream cuts short, against the standard: for
-    /// servers that forget the last blank line.
+    /// Sets whether an event that is incomplete at the end of the stream is returned. The standard
+    /// drops it; this is for servers that omit the last blank line.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -135,31 +140,31 @@ impl<S: TryStream> EventStream<S> {
     /// # });
     /// ```
     pub fn finish_at_end(mut self, yes: bool) -> Self {
-        self.decoded.finish_at_end(yes);
+        self.inner.finish_at_end(yes);
         self
     }
 
-    /// The same stream with comments and `retry` lines, too. To be called before the first poll: events
-    /// that were decoded ahead are lost.
+    /// Converts this into a stream that also returns comments and `retry` lines. Call it before the
+    /// first poll: events that were decoded ahead are lost.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
     /// use sse_proto_stream::{EventStream, OwnedItem};
     ///
     /// # futures_executor::block_on(async {
-    /// let source = stream::iter([Ok::<_, std::io::Error>(": heartbeat\ndata: x\n\n")]);
+    /// let source = stream::iter([Ok::<_, std::io::Error>(": ping\ndata: x\n\n")]);
     /// let mut items = EventStream::new(source).items();
     /// let item = items.next().await.unwrap().unwrap();
-    /// assert_eq!(item, OwnedItem::Comment(" heartbeat".into()));
+    /// assert_eq!(item, OwnedItem::Comment(" ping".into()));
     /// # });
     /// ```
     pub fn items(self) -> ItemStream<S> {
         ItemStream {
-            decoded: self.decoded.with_items(),
+            inner: self.inner.with_item_type(),
         }
     }
 
-    /// The data of each event as a `T`, from JSON. (Feature `json`.)
+    /// Deserializes the data of each event from JSON into a `T`. (Feature `json`.)
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -182,8 +187,8 @@ impl<S: TryStream> EventStream<S> {
         crate::JsonStream::new(self)
     }
 
-    /// The last event ID string as of the events that were handed out: what a request sends as
-    /// `Last-Event-ID` to go on from here.
+    /// Returns the last event ID as of the events that were returned. Send it as `Last-Event-ID` in
+    /// a request that resumes from here.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -197,10 +202,10 @@ impl<S: TryStream> EventStream<S> {
     /// # });
     /// ```
     pub fn last_event_id(&self) -> &str {
-        self.decoded.last_event_id()
+        self.inner.last_event_id()
     }
 
-    /// The reconnection time that the server last asked for with `retry`, in what was decoded so far.
+    /// Returns the reconnection time of the last `retry` line that was decoded.
     ///
     /// ```
     /// # use futures_util::{StreamExt as _, stream};
@@ -215,12 +220,12 @@ impl<S: TryStream> EventStream<S> {
     /// # });
     /// ```
     pub fn reconnection_time(&self) -> Option<Duration> {
-        self.decoded.reconnection_time()
+        self.inner.reconnection_time()
     }
 
-    /// The source. What was read from it and not handed out is lost.
+    /// Returns the source. Events that were read from it but not returned are lost.
     pub fn into_inner(self) -> S {
-        self.decoded.into_inner()
+        self.inner.into_inner()
     }
 }
 
@@ -229,15 +234,15 @@ where
     S: Stream<Item = Result<C, E>>,
     C: AsRef<[u8]>,
 {
-    /// Lends each event to `each`, without an allocation, until the stream ends (`Ok(None)`) or `each`
-    /// breaks with a value.
+    /// Calls `f` with each event, borrowed and without an allocation, until `f` breaks with a value
+    /// or the stream ends (`Ok(None)`).
     ///
-    /// It may be called again, and mixed with the `Stream`: it goes on with the next event. Dropping
-    /// its future loses nothing.
+    /// It can be called again and mixed with the `Stream`: both continue with the next event. The
+    /// future is cancel safe: dropping it loses nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Source`] and [`Error::Incomplete`]. An event too large is handed to `each`.
+    /// [`Error::Source`] and [`Error::Incomplete`]. [`EventTooLarge`] is passed to `f`.
     ///
     /// ```
     /// # use futures_util::stream;
@@ -260,11 +265,11 @@ where
     /// ```
     pub async fn for_each_event<B>(
         mut self: Pin<&mut Self>,
-        mut each: impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
+        mut f: impl FnMut(Result<Event<'_>, EventTooLarge>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error<E>> {
         poll_fn(|context| {
-            let decoded = self.as_mut().project().decoded;
-            decoded.poll_each(context, &mut each)
+            let inner = self.as_mut().project().inner;
+            inner.poll_for_each(context, &mut f)
         })
         .await
     }
@@ -279,7 +284,7 @@ where
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project().decoded.poll_next(context)
+        self.project().inner.poll_next(context)
     }
 }
 
@@ -289,7 +294,7 @@ where
     C: AsRef<[u8]>,
 {
     fn is_terminated(&self) -> bool {
-        self.decoded.is_terminated()
+        self.inner.is_terminated()
     }
 }
 

@@ -1,4 +1,4 @@
-//! An event source on the client of hyper-util 0.1.
+//! [`Connect`] for the client of hyper-util 0.1.
 
 use ::hyper_util::client::legacy::{Client, Error, ResponseFuture, connect};
 use bytes::Bytes;
@@ -7,8 +7,8 @@ use http_body::Body;
 
 use crate::Connect;
 
-/// [`Connect`] by the client of hyper-util 0.1, over any connector: HTTP, or TLS by hyper-rustls.
-/// (Feature `hyper-util-0_1`.)
+/// Connects with the client of hyper-util 0.1 and any connector, such as that of hyper-rustls for
+/// TLS. (Feature `hyper-util-0_1`.)
 ///
 /// ```no_run
 /// # use http_body_util::Full;

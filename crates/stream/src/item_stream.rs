@@ -1,4 +1,4 @@
-//! Events, comments and `retry` lines of a stream of byte chunks.
+//! Decodes a stream of byte chunks into events, comments and `retry` lines.
 
 use std::{
     borrow::Cow,
@@ -14,12 +14,12 @@ use sse_proto::{Decoder, EventTooLarge, Item, OwnedEvent};
 
 use crate::{
     Error,
-    decoded::{Batch, Cursor, Decode, Decoded},
+    decode::{BatchStats, Cursor, DecodeItem, DecodeStream},
 };
 
 pin_project! {
-    /// The same as [`EventStream`](crate::EventStream), with comments and `retry` lines too: for
-    /// proxies, recorders, and whoever watches heartbeats.
+    /// An [`EventStream`](crate::EventStream) that also returns comments and `retry` lines: for
+    /// proxies, recorders, and programs that observe keep-alive comments.
     ///
     /// ```
     /// use futures_util::{StreamExt as _, stream};
@@ -41,35 +41,38 @@ pin_project! {
         S: TryStream,
     {
         #[pin]
-        pub(crate) decoded: Decoded<S, OwnedItem>,
+        pub(crate) inner: DecodeStream<S, OwnedItem>,
     }
 }
 
-/// What an [`ItemStream`] hands out.
+/// An item of an [`ItemStream`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OwnedItem {
     /// An event.
     Event(OwnedEvent),
-    /// The text of a comment line: all that follows its colon, a leading space included.
+    /// The text of a comment line after the colon, including a leading space.
     Comment(String),
-    /// A `retry` line has set the reconnection time, in milliseconds.
+    /// A `retry` line has set the reconnection time. Its unit is milliseconds.
     Retry(Duration),
 }
 
-impl Decode for OwnedItem {
+impl DecodeItem for OwnedItem {
     #[inline]
-    fn next(cursor: &mut impl Cursor, batch: &mut Batch) -> Result<Option<Self>, EventTooLarge> {
+    fn next(
+        cursor: &mut impl Cursor,
+        stats: &mut BatchStats,
+    ) -> Result<Option<Self>, EventTooLarge> {
         loop {
             return Ok(Some(match cursor.next_item()? {
                 None => return Ok(None),
-                Some(Item::Event(event)) => Self::Event(batch.event(event)),
+                Some(Item::Event(event)) => Self::Event(stats.record_event(event)),
                 Some(Item::Comment(text)) => {
-                    batch.text(text);
+                    stats.record_text(text);
                     Self::Comment(text.to_owned())
                 }
                 Some(Item::Retry(time)) => Self::Retry(time),
-                // Another kind of item, of a later version.
+                // A kind of item that a later version of sse-proto adds.
                 Some(_) => continue,
             }));
         }
@@ -88,46 +91,48 @@ impl Decode for OwnedItem {
 }
 
 impl<S: TryStream> ItemStream<S> {
-    /// The items of `source`: see [`EventStream::new`](crate::EventStream::new).
+    /// Creates a stream of the items of `source`: see
+    /// [`EventStream::new`](crate::EventStream::new).
     pub fn new(source: S) -> Self {
         Self::with_decoder(source, Decoder::new())
     }
 
-    /// The items of `source`, by a decoder that has a limit or a last event ID of its own.
+    /// Creates a stream with the given decoder, to set another limit or a last event ID to start
+    /// with.
     pub fn with_decoder(source: S, decoder: Decoder) -> Self {
         Self {
-            decoded: Decoded::new(source, decoder),
+            inner: DecodeStream::new(source, decoder),
         }
     }
 
-    /// Ends the stream at the event with this data: see
+    /// Ends the stream at the event whose data is `marker`: see
     /// [`EventStream::until`](crate::EventStream::until).
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
-        self.decoded.until(marker.into());
+        self.inner.until(marker.into());
         self
     }
 
-    /// Whether to hand out the event that the end of the stream cuts short: see
+    /// Sets whether an event that is incomplete at the end of the stream is returned: see
     /// [`EventStream::finish_at_end`](crate::EventStream::finish_at_end).
     pub fn finish_at_end(mut self, yes: bool) -> Self {
-        self.decoded.finish_at_end(yes);
+        self.inner.finish_at_end(yes);
         self
     }
 
-    /// The last event ID string as of the items that were handed out: see
+    /// Returns the last event ID as of the items that were returned: see
     /// [`EventStream::last_event_id`](crate::EventStream::last_event_id).
     pub fn last_event_id(&self) -> &str {
-        self.decoded.last_event_id()
+        self.inner.last_event_id()
     }
 
-    /// The reconnection time that the server last asked for, in what was decoded so far.
+    /// Returns the reconnection time of the last `retry` line that was decoded.
     pub fn reconnection_time(&self) -> Option<Duration> {
-        self.decoded.reconnection_time()
+        self.inner.reconnection_time()
     }
 
-    /// The source. What was read from it and not handed out is lost.
+    /// Returns the source. Items that were read from it but not returned are lost.
     pub fn into_inner(self) -> S {
-        self.decoded.into_inner()
+        self.inner.into_inner()
     }
 }
 
@@ -139,7 +144,7 @@ where
     type Item = Result<OwnedItem, Error<E>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.project().decoded.poll_next(context)
+        self.project().inner.poll_next(context)
     }
 }
 
@@ -149,7 +154,7 @@ where
     C: AsRef<[u8]>,
 {
     fn is_terminated(&self) -> bool {
-        self.decoded.is_terminated()
+        self.inner.is_terminated()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The data of events as values, from JSON.
+//! Deserializes the data of events from JSON.
 
 use std::{
     fmt,
@@ -16,17 +16,19 @@ use sse_proto::OwnedEvent;
 use crate::{Error, JsonError};
 
 pin_project! {
-    /// The data of each event as a `T`, made by [`EventStream::json`](crate::EventStream::json) and
+    /// A stream of the data of each event as a `T`, created by
+    /// [`EventStream::json`](crate::EventStream::json) and
     /// [`ClientEvents::json`](crate::ClientEvents::json). (Feature `json`.)
     ///
-    /// Data that is no such JSON is an [`Error::Json`] with its event, and the stream goes on. Events of
-    /// all types are read alike; where types differ, `T` can be an enum, or
-    /// [`OwnedEvent::data`](sse_proto::OwnedEvent::data) goes to `serde_json::from_str` by hand.
+    /// If data does not deserialize into a `T`, the item is an [`Error::Json`] with the event, and
+    /// the stream continues. The event type is ignored. If the data depends on it, make `T` an
+    /// enum, or pass [`OwnedEvent::data`](sse_proto::OwnedEvent::data) to `serde_json::from_str`
+    /// yourself.
     #[must_use = "streams do nothing unless polled"]
     pub struct JsonStream<S, T> {
         #[pin]
         events: S,
-        of: PhantomData<fn() -> T>,
+        marker: PhantomData<fn() -> T>,
     }
 }
 
@@ -34,16 +36,16 @@ impl<S, T> JsonStream<S, T> {
     pub(crate) fn new(events: S) -> Self {
         Self {
             events,
-            of: PhantomData,
+            marker: PhantomData,
         }
     }
 
-    /// The stream of events below, for its last event ID and reconnection time.
+    /// Returns the underlying stream of events, for its last event ID and reconnection time.
     pub fn get_ref(&self) -> &S {
         &self.events
     }
 
-    /// The stream of events below. It goes on with the next event.
+    /// Returns the underlying stream of events, which continues with the next event.
     pub fn into_inner(self) -> S {
         self.events
     }

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
-mod decoded;
+mod decode;
 mod encoded_frame;
 mod error;
 mod event_source;

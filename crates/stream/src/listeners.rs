@@ -1,4 +1,4 @@
-//! Events as a page hears them: by listeners for each type.
+//! Callbacks for each type of event, as in a web page.
 
 use std::{collections::HashMap, fmt, future::poll_fn, pin::Pin};
 
@@ -9,10 +9,11 @@ use sse_proto::{EventTooLarge, OwnedEvent};
 
 use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 
-/// Who hears what of an [`EventSource`], as in a page: `onopen`, `onmessage`, `onerror`,
+/// Callbacks for an [`EventSource`], as in a web page: `onopen`, `onmessage`, `onerror`,
 /// `addEventListener`.
 ///
-/// A `match` over the stream does the same; this is for those who come from there.
+/// A `match` on the items of the stream does the same; this is for code that is ported from
+/// JavaScript.
 ///
 /// ```
 /// use sse_proto_stream::{EventSource, Listeners};
@@ -45,50 +46,52 @@ use crate::{Connect, Error, EventSource, Lost, Received, Sleep};
 /// ```
 #[derive(Default)]
 pub struct Listeners<'l> {
-    on_open: All<'l, response::Parts>,
-    on_error: All<'l, Lost>,
-    on_too_large: All<'l, EventTooLarge>,
-    by_type: HashMap<String, All<'l, OwnedEvent>>,
-    on_event: All<'l, OwnedEvent>,
+    on_open: Callbacks<'l, response::Parts>,
+    on_error: Callbacks<'l, Lost>,
+    on_too_large: Callbacks<'l, EventTooLarge>,
+    by_type: HashMap<String, Callbacks<'l, OwnedEvent>>,
+    on_event: Callbacks<'l, OwnedEvent>,
 }
 
-type All<'l, T> = Vec<Box<dyn FnMut(&T) + Send + 'l>>;
+type Callbacks<'l, T> = Vec<Box<dyn FnMut(&T) + Send + 'l>>;
 
 impl<'l> Listeners<'l> {
-    /// Nobody.
+    /// Creates an empty set of listeners.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// There is a connection.
+    /// Adds a listener for an open connection.
     #[must_use]
     pub fn on_open(mut self, listener: impl FnMut(&response::Parts) + Send + 'l) -> Self {
         self.on_open.push(Box::new(listener));
         self
     }
 
-    /// A connection is lost; for good, if there is no [`wait`](Lost::wait).
+    /// Adds a listener for a lost connection. It is lost for good if [`wait`](Lost::wait) is
+    /// `None`.
     #[must_use]
     pub fn on_error(mut self, listener: impl FnMut(&Lost) + Send + 'l) -> Self {
         self.on_error.push(Box::new(listener));
         self
     }
 
-    /// An event was larger than the limit of the decoder, and was skipped; which a page cannot hear.
+    /// Adds a listener for an event that exceeded the limit of the decoder and was skipped. Web
+    /// pages have no such event.
     #[must_use]
     pub fn on_too_large(mut self, listener: impl FnMut(&EventTooLarge) + Send + 'l) -> Self {
         self.on_too_large.push(Box::new(listener));
         self
     }
 
-    /// An event has come that names no type.
+    /// Adds a listener for events of type `message`, which is the type of events that name none.
     #[must_use]
     pub fn on_message(self, listener: impl FnMut(&OwnedEvent) + Send + 'l) -> Self {
         self.add_event_listener("message", listener)
     }
 
-    /// An event of this type has come. One that a server names `open` or `error` is an event all
-    /// the same.
+    /// Adds a listener for events of this type. The types `open` and `error` have no special
+    /// meaning: such an event was sent by the server.
     #[must_use]
     pub fn add_event_listener(
         mut self,
@@ -100,15 +103,15 @@ impl<'l> Listeners<'l> {
         self
     }
 
-    /// An event of any type has come, which a page cannot listen to. Those who listen to its type
-    /// hear it first.
+    /// Adds a listener for events of every type, which web pages do not have. Listeners for the
+    /// type of the event are called first.
     #[must_use]
     pub fn on_event(mut self, listener: impl FnMut(&OwnedEvent) + Send + 'l) -> Self {
         self.on_event.push(Box::new(listener));
         self
     }
 
-    /// Tells them what happens, until there is nothing more.
+    /// Calls the listeners with the items of `source`, until it ends.
     pub async fn listen<C, T, H>(&mut self, mut source: Pin<&mut EventSource<C, T, H>>)
     where
         C: Connect,
@@ -117,17 +120,23 @@ impl<'l> Listeners<'l> {
     {
         while let Some(received) = poll_fn(|context| source.as_mut().poll_next(context)).await {
             match received {
-                Ok(Received::Open(head)) => self.on_open.iter_mut().for_each(|tell| tell(&head)),
+                Ok(Received::Open(head)) => {
+                    self.on_open.iter_mut().for_each(|listener| listener(&head))
+                }
                 Ok(Received::Event(event)) => {
                     let listeners = self.by_type.get_mut(event.event_type());
                     let listeners = listeners.into_iter().flatten().chain(&mut self.on_event);
-                    listeners.for_each(|tell| tell(&event));
+                    listeners.for_each(|listener| listener(&event));
                 }
                 Ok(Received::Lost(lost)) | Err(Error::Source(lost)) => {
-                    self.on_error.iter_mut().for_each(|tell| tell(&lost));
+                    self.on_error
+                        .iter_mut()
+                        .for_each(|listener| listener(&lost));
                 }
                 Err(Error::TooLarge(error)) => {
-                    self.on_too_large.iter_mut().for_each(|tell| tell(&error));
+                    self.on_too_large
+                        .iter_mut()
+                        .for_each(|listener| listener(&error));
                 }
                 Ok(_) | Err(_) => {}
             }

@@ -1,4 +1,4 @@
-//! An event source on reqwest 0.13.
+//! [`Connect`] for reqwest 0.13.
 
 use std::{future::Future, pin::Pin};
 
@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use crate::{Connect, ConnectError, FinalUrl};
 
-/// [`Connect`] by reqwest 0.13. (Feature `reqwest-0_13`.)
+/// Connects with reqwest 0.13. (Feature `reqwest-0_13`.)
 ///
 /// ```no_run
 /// # use sse_proto_stream::{EventSource, Reqwest};
@@ -17,30 +17,30 @@ use crate::{Connect, ConnectError, FinalUrl};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// TLS is what the features of reqwest say; `rustls` is its default. An error that comes of a
-/// certificate is [futile](ConnectError::is_futile).
+/// The features of reqwest select the TLS library; its default is `rustls`. Certificate errors are
+/// [futile](ConnectError::is_futile).
 #[derive(Debug, Clone)]
 pub struct Reqwest {
     client: Client,
 }
 
 impl Reqwest {
-    /// By a client of its own, which leaves redirects to [`EventSource`](crate::EventSource).
+    /// Creates a reqwest client that leaves redirects to [`EventSource`](crate::EventSource).
     ///
     /// # Errors
     ///
-    /// As [`ClientBuilder::build`](::reqwest::ClientBuilder::build): there is no TLS, say, or the system
-    /// has no certificates of authorities, also where none is needed.
+    /// Those of [`ClientBuilder::build`](::reqwest::ClientBuilder::build): for example if there is
+    /// no TLS library, or the system has no root certificates, even if none are needed.
     pub fn new() -> Result<Self, ::reqwest::Error> {
         let client = Client::builder().redirect(Policy::none()).build()?;
         Ok(Self { client })
     }
 }
 
-/// By a client of the caller's.
+/// Uses an existing reqwest client.
 ///
-/// Build it with `redirect(Policy::none())`: one that follows redirects by itself takes headers of
-/// the caller's, such as an API key, along to other origins (all but `Authorization` and cookies).
+/// Build it with `redirect(Policy::none())`. A client that follows redirects itself sends the
+/// caller's headers, such as an API key, to other origins (all but `Authorization` and cookies).
 impl From<Client> for Reqwest {
     fn from(client: Client) -> Self {
         Self { client }
@@ -68,7 +68,7 @@ impl Connect for Reqwest {
     }
 }
 
-/// A URL may hold a secret, and errors go to logs.
+/// A URL may contain a secret, and errors end up in logs.
 fn without_url(error: ::reqwest::Error) -> ::reqwest::Error {
     error.without_url()
 }

@@ -1,4 +1,4 @@
-//! An HTTP body made of frames.
+//! An HTTP response body from a stream of frames.
 
 use std::{
     fmt,
@@ -18,15 +18,15 @@ use pin_project_lite::pin_project;
 use crate::EncodedFrame;
 
 pin_project! {
-    /// An HTTP body (`http-body` 1) made of a stream of frames, for any server that speaks HTTP: axum,
-    /// hyper, salvo, tonic.
+    /// An HTTP body (`http-body` 1) from a stream of frames, for axum, hyper, salvo, tonic, or any
+    /// other HTTP server.
     ///
-    /// The stream's items are `Result<EncodedFrame, E>`. Its end is the end of the body. A frame is only
-    /// asked for when the connection has room for it.
+    /// The items of the stream are `Result<EncodedFrame, E>`. The body ends when the stream ends.
+    /// The stream is only polled when the connection can accept more data.
     ///
-    /// An error breaks the response off, and the client sees a network error. That may overtake the last
-    /// frames before it where the connection is slow, or over HTTP/2. To tell a client what went wrong,
-    /// send an event that says so and end the stream without an error.
+    /// An error aborts the response, and the client sees a network error. On a slow connection or
+    /// over HTTP/2, the last frames before the error may be lost. To report an error to the client,
+    /// send it as an event and end the stream without an error.
     ///
     /// ```
     /// use futures_util::stream;
@@ -51,35 +51,36 @@ pin_project! {
     {
         #[pin]
         frames: S,
-        heartbeat: Option<Heartbeat<F>>,
-        // The tick under way.
+        keep_alive: Option<KeepAlive<F>>,
+        // The timer of the current tick.
         #[pin]
         tick: Option<T>,
         #[pin]
-        end: D,
-        // It waits for one more poll: servers write when a body is pending, and discard what they have not written when
-        // it fails.
+        shutdown: D,
+        // Returned one poll later: servers flush when a body is pending, and discard unwritten data
+        // when it fails.
         error: Option<S::Error>,
         is_ended: bool,
     }
 }
 
-/// Two ticks make up the silence: to start a timer anew for each frame would cost more than the frame.
-struct Heartbeat<F> {
+/// Measures silence in ticks of half the interval: restarting a timer for each frame would cost
+/// more than the frame.
+struct KeepAlive<F> {
     tick: Duration,
     sleep: F,
-    /// Something was sent since the last tick.
-    was_sent: bool,
+    /// Whether something was sent since the current tick began.
+    has_sent: bool,
 }
 
 impl<S: TryStream> SseBody<S> {
-    /// The body of these frames, without heartbeats.
+    /// Creates a body from these frames, without keep-alive comments.
     pub fn new(frames: S) -> Self {
         Self {
             frames,
-            heartbeat: None,
+            keep_alive: None,
             tick: None,
-            end: std::future::pending(),
+            shutdown: std::future::pending(),
             error: None,
             is_ended: false,
         }
@@ -87,13 +88,13 @@ impl<S: TryStream> SseBody<S> {
 }
 
 impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
-    /// Sends an empty comment (`:\n`) whenever nothing was sent for `silence`, or for as little as half
-    /// of that.
+    /// Sends a keep-alive comment (`:\n`) when nothing was sent for between half of `interval` and
+    /// `interval`.
     ///
     /// `sleep` is the timer of any runtime: `tokio::time::sleep`, `async_io::Timer::after`,
-    /// `futures_timer::Delay::new`. Proxies cut silent connections, some after 8 seconds, most after 30
-    /// to 60; 15 seconds is what the standard recommends. It also tells a server that a client is
-    /// gone.
+    /// `futures_timer::Delay::new`. Proxies close silent connections, some after 8 seconds, most
+    /// after 30 to 60; the standard recommends 15 seconds. With keep-alive comments, a server also
+    /// notices that a client is gone.
     ///
     /// ```
     /// use futures_util::stream;
@@ -103,39 +104,39 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     ///
     /// # futures_executor::block_on(async {
     /// let silent = stream::pending::<Result<EncodedFrame, Infallible>>();
-    /// let timer = |_: Duration| std::future::ready(()); // elsewhere: tokio::time::sleep
-    /// let mut body = SseBody::new(silent).keep_alive(Duration::from_secs(15), timer);
+    /// let sleep = |_: Duration| std::future::ready(()); // usually tokio::time::sleep
+    /// let mut body = SseBody::new(silent).keep_alive(Duration::from_secs(15), sleep);
     /// let frame = body.frame().await.unwrap().unwrap();
     /// assert_eq!(frame.into_data().unwrap(), ":\n");
     /// # });
     /// ```
-    pub fn keep_alive<G, U>(self, silence: Duration, sleep: G) -> SseBody<S, G, U, D>
+    pub fn keep_alive<G, U>(self, interval: Duration, sleep: G) -> SseBody<S, G, U, D>
     where
         G: FnMut(Duration) -> U,
         U: Future,
     {
-        const SHORTEST: Duration = Duration::from_millis(1);
+        const MIN_TICK: Duration = Duration::from_millis(1);
         SseBody {
             frames: self.frames,
-            heartbeat: Some(Heartbeat {
-                tick: (silence / 2).max(SHORTEST),
+            keep_alive: Some(KeepAlive {
+                tick: (interval / 2).max(MIN_TICK),
                 sleep,
-                was_sent: false,
+                has_sent: false,
             }),
             tick: None,
-            end: self.end,
+            shutdown: self.shutdown,
             error: self.error,
             is_ended: self.is_ended,
         }
     }
 
-    /// Ends the body as soon as `end` is ready, between two frames: for a shutdown.
+    /// Ends the body when `shutdown` is ready, between two frames.
     ///
-    /// Without it an open stream keeps a graceful shutdown waiting for ever. Clients see a complete
-    /// response and connect again.
+    /// Without it, an open stream blocks a graceful shutdown of the server forever. Clients receive
+    /// a complete response and reconnect.
     ///
-    /// A client that has stopped reading still keeps it waiting, as servers do not poll the body of a
-    /// connection that is full: limit the time of the shutdown, too.
+    /// A client that has stopped reading still blocks the shutdown, because servers do not poll the
+    /// body of a connection whose buffers are full. So limit the time of the shutdown, too.
     ///
     /// ```
     /// use futures_util::{FutureExt as _, stream};
@@ -145,23 +146,23 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     ///
     /// # futures_executor::block_on(async {
     /// let silent = stream::pending::<Result<EncodedFrame, Infallible>>();
-    /// let shutdown = std::future::ready(()); // elsewhere: a channel, a `CancellationToken`, ..
+    /// let shutdown = std::future::ready(()); // usually a channel or a `CancellationToken`
     /// let mut body = SseBody::new(silent).until(shutdown);
     /// assert!(body.frame().await.is_none());
     /// # });
     /// ```
-    pub fn until<E: Future>(self, end: E) -> SseBody<S, F, T, E> {
+    pub fn until<E: Future>(self, shutdown: E) -> SseBody<S, F, T, E> {
         SseBody {
             frames: self.frames,
-            heartbeat: self.heartbeat,
+            keep_alive: self.keep_alive,
             tick: self.tick,
-            end,
+            shutdown,
             error: self.error,
             is_ended: self.is_ended,
         }
     }
 
-    /// An [`event_stream_response`] with this body.
+    /// Creates an [`event_stream_response`] with this body.
     pub fn into_response(self) -> Response<Self> {
         event_stream_response(self)
     }
@@ -189,14 +190,14 @@ where
             *this.is_ended = true;
             return Poll::Ready(Some(Err(error)));
         }
-        if this.end.poll(context).is_ready() {
+        if this.shutdown.poll(context).is_ready() {
             *this.is_ended = true;
             return Poll::Ready(None);
         }
         let frame = match this.frames.try_poll_next(context) {
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(heartbeat) = this.heartbeat {
-                    heartbeat.was_sent = true;
+                if let Some(keep_alive) = this.keep_alive {
+                    keep_alive.has_sent = true;
                 }
                 frame
             }
@@ -210,20 +211,20 @@ where
                 return Poll::Ready(None);
             }
             Poll::Pending => {
-                let Some(heartbeat) = this.heartbeat else {
+                let Some(keep_alive) = this.keep_alive else {
                     return Poll::Pending;
                 };
                 loop {
                     if this.tick.is_none() {
-                        this.tick.set(Some((heartbeat.sleep)(heartbeat.tick)));
+                        this.tick.set(Some((keep_alive.sleep)(keep_alive.tick)));
                     }
                     if let Some(tick) = this.tick.as_mut().as_pin_mut() {
                         ready!(tick.poll(context));
                     }
                     this.tick.set(None);
-                    if !mem::replace(&mut heartbeat.was_sent, false) {
-                        // As long as the silence, until the next one.
-                        heartbeat.was_sent = true;
+                    if !mem::replace(&mut keep_alive.has_sent, false) {
+                        // The next one follows after the whole interval.
+                        keep_alive.has_sent = true;
                         break EncodedFrame::HEARTBEAT;
                     }
                 }
@@ -237,16 +238,16 @@ where
     }
 }
 
-/// A response with this body, status 200, and the headers that clients and proxies need.
+/// Creates a response with this body, status 200, and the headers that clients and proxies need.
 ///
-/// | header | so that |
+/// | header | purpose |
 /// |---|---|
-/// | `Content-Type: text/event-stream` | clients take it for an event stream |
-/// | `Cache-Control: no-store` | no cache gives one client the stream of another |
-/// | `X-Accel-Buffering: no` | nginx passes each event on at once |
+/// | `Content-Type: text/event-stream` | clients recognize the event stream |
+/// | `Cache-Control: no-store` | caches do not send the stream of one client to another |
+/// | `X-Accel-Buffering: no` | nginx forwards each event immediately |
 ///
-/// Some proxies hold the head back until the first byte of the body: begin with a frame, such as a
-/// `retry` or a comment.
+/// Some proxies hold back the head until the first byte of the body. Start with a frame, such as a
+/// `retry` line or a comment.
 ///
 /// ```
 /// let response = sse_proto_stream::event_stream_response("data: hello\n\n".to_owned());
@@ -270,8 +271,8 @@ impl<S: TryStream + fmt::Debug, F, T, D> fmt::Debug for SseBody<S, F, T, D> {
         f.debug_struct("SseBody")
             .field("frames", &self.frames)
             .field(
-                "heartbeat",
-                &self.heartbeat.as_ref().map(|heartbeat| 2 * heartbeat.tick),
+                "keep_alive",
+                &(self.keep_alive.as_ref()).map(|keep_alive| 2 * keep_alive.tick),
             )
             .field("is_ended", &self.is_ended)
             .finish_non_exhaustive()

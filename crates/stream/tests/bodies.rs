@@ -1,4 +1,4 @@
-//! Bodies made of frames, in virtual time.
+//! Response bodies, in virtual time.
 
 use std::{
     cell::{Cell, RefCell},
@@ -15,7 +15,7 @@ use http_body::Body;
 use sse_proto::Frame;
 use sse_proto_stream::{EncodedFrame, SseBody};
 
-/// Frames that a test puts in; `None` is their end.
+/// A stream of frames that a test adds; `None` is its end.
 #[derive(Clone, Default)]
 struct Frames(Rc<RefCell<Vec<Step>>>);
 
@@ -45,7 +45,7 @@ impl Stream for Frames {
     }
 }
 
-/// A clock in milliseconds, and how many timers it has made.
+/// A clock in milliseconds that counts its timers.
 #[derive(Clone, Default)]
 struct Clock {
     now: Rc<Cell<u64>>,
@@ -67,7 +67,7 @@ impl Clock {
     }
 }
 
-/// What the body has now.
+/// Polls the body once.
 fn poll<B: Body<Data = Bytes, Error = &'static str>>(
     body: Pin<&mut B>,
 ) -> Poll<Option<Result<Bytes, &'static str>>> {
@@ -80,39 +80,39 @@ fn text(text: &'static str) -> Poll<Option<Result<Bytes, &'static str>>> {
 }
 
 #[test]
-fn a_heartbeat_comes_after_silence_of_half_to_all_of_the_time() {
+fn a_keep_alive_comment_is_sent_after_half_to_all_of_the_interval() {
     let (frames, clock) = (Frames::default(), Clock::default());
     let sleep = |time| clock.sleep(time);
     let mut body = pin!(SseBody::new(frames.clone()).keep_alive(Duration::from_secs(10), sleep));
     let mut last_sent = 0;
-    let mut beats = 0;
+    let mut count = 0;
     for now in 0..100_000 {
         clock.now.set(now);
-        // Bursts and breaks.
+        // Phases of frequent frames, and silent ones.
         if now < 40_000 && now % 777 == 0 || now == 52_345 || now == 71_000 {
             frames.put("x");
             assert_eq!(poll(body.as_mut()), text("data: x\n\n"));
             last_sent = now;
         }
         loop {
-            let beat = poll(body.as_mut());
-            if beat.is_pending() {
+            let comment = poll(body.as_mut());
+            if comment.is_pending() {
                 break;
             }
-            assert_eq!(beat, text(":\n"));
+            assert_eq!(comment, text(":\n"));
             assert!((5_000..=10_000).contains(&(now - last_sent)), "at {now}");
             last_sent = now;
-            beats += 1;
+            count += 1;
         }
         assert!(now - last_sent <= 10_000, "silent at {now}");
     }
-    assert!((4..=9).contains(&beats), "{beats}");
-    // Frames cost no timer.
+    assert!((4..=9).contains(&count), "{count}");
+    // Frames start no timers.
     assert_eq!(clock.timers.get(), 100_000 / 5_000);
 }
 
 #[test]
-fn an_end_comes_at_once_between_two_frames_and_stays() {
+fn a_shutdown_ends_the_body_at_once_between_two_frames() {
     let (frames, end) = (Frames::default(), Rc::new(Cell::new(false)));
     let is_over = end.clone();
     let over = std::future::poll_fn(move |_| {
@@ -134,7 +134,7 @@ fn an_end_comes_at_once_between_two_frames_and_stays() {
 }
 
 #[test]
-fn the_end_of_the_frames_is_the_end_and_an_error_breaks_off() {
+fn the_body_ends_with_its_frames_and_an_error_aborts_it() {
     let frames = Frames::default();
     let mut body = pin!(SseBody::new(frames.clone()));
     frames.put("a");
@@ -147,7 +147,7 @@ fn the_end_of_the_frames_is_the_end_and_an_error_breaks_off() {
     let frames = Frames::default();
     let mut body = pin!(SseBody::new(frames.clone()));
     frames.fail("store is gone");
-    // What was sent before is written first.
+    // Pending once, so that the server writes the frames before the error.
     assert_eq!(poll(body.as_mut()), Poll::Pending);
     assert!(!body.is_end_stream());
     assert_eq!(poll(body.as_mut()), Poll::Ready(Some(Err("store is gone"))));
@@ -190,7 +190,7 @@ fn a_frame_is_encoded_once_and_shared() {
     let frame = EncodedFrame::from(Frame::message("two\nlines"));
     assert_eq!(frame.as_bytes(), b"data: two\ndata: lines\n\n");
     let mut clones = Vec::with_capacity(100);
-    let first = frame.clone(); // from here on it is counted
+    let first = frame.clone(); // the first clone allocates the reference count
     let info = allocation_counter::measure(|| clones.extend((0..100).map(|_| frame.clone())));
     assert_eq!(info.count_total, 0);
     assert_eq!(first.into_bytes().as_ptr(), clones[7].as_bytes().as_ptr());

@@ -1,5 +1,5 @@
-//! The decode cases of the conformance corpus, through streams and bodies: after each chunk exactly what is due, and
-//! no more than that is taken from the source.
+//! The decode cases of the conformance corpus, run on streams and bodies: after each chunk they
+//! return exactly the expected items, and poll the source no more than necessary.
 
 mod support;
 
@@ -57,17 +57,17 @@ fn a_body_in_pieces_passes_every_case() {
 }
 
 #[test]
-fn lent_events_pass_every_case_although_each_chunk_drops_the_future() {
+fn borrowed_events_pass_every_case_although_each_chunk_drops_the_future() {
     assert_all_pass(false, |request| {
         let feed = Feed::default();
         let mut events = EventStream::with_decoder(feed.clone(), decoder(request));
-        let chunks = each_chunk(request, &feed, || lent(&mut events));
+        let chunks = each_chunk(request, &feed, || borrowed_items(&mut events));
         (chunks, events.last_event_id().to_owned())
     });
 }
 
 #[test]
-fn lent_and_owned_events_in_turns_pass_every_case() {
+fn borrowed_and_owned_events_mixed_pass_every_case() {
     assert_all_pass(false, |request| {
         let feed = Feed::default();
         let mut events = EventStream::with_decoder(feed.clone(), decoder(request));
@@ -77,19 +77,19 @@ fn lent_and_owned_events_in_turns_pass_every_case() {
             if let std::task::Poll::Ready(Some(first)) = first {
                 items.push(event(first));
             }
-            items.extend(lent(&mut events));
+            items.extend(borrowed_items(&mut events));
             items
         });
         (chunks, events.last_event_id().to_owned())
     });
 }
 
-/// What is lent until the stream is pending.
-fn lent(events: &mut EventStream<Feed>) -> Vec<Item> {
+/// Returns the borrowed events until the stream is pending.
+fn borrowed_items(events: &mut EventStream<Feed>) -> Vec<Item> {
     let mut items = Vec::new();
     let each = |event: Result<Event<'_>, _>| {
         items.push(match event {
-            Ok(event) => lent_event(event),
+            Ok(event) => event_item(event),
             Err(_) => too_large(),
         });
         ControlFlow::<()>::Continue(())
@@ -102,7 +102,7 @@ fn lent(events: &mut EventStream<Feed>) -> Vec<Item> {
     items
 }
 
-/// Puts in chunk after chunk, and takes what comes of each.
+/// Feeds the chunks one by one; returns the items of each.
 fn each_chunk(
     request: &DecodeRequest,
     feed: &Feed,
@@ -133,22 +133,22 @@ fn assert_all_pass(
     has_items: bool,
     mut run: impl FnMut(&DecodeRequest) -> (Vec<Vec<Item>>, String),
 ) {
-    let mut asked = 0;
+    let mut count = 0;
     let mut failures = Vec::new();
     for case in cases() {
-        let is_for = match &case.body {
-            // One of megabytes takes as long as all others together, and tells the decoder's fault only.
+        let is_applicable = match &case.body {
+            // Cases of megabytes take as long as all others together, and only test the decoder.
             Body::Decode(decode) => {
                 decode.storage != Some(Storage::Fixed) && !case.has_flag("linear")
             }
             _ => false,
         };
-        if is_for {
-            asked += 1;
+        if is_applicable {
+            count += 1;
             failures.extend(check(case, has_items, &mut run).err());
         }
     }
-    assert!(asked > 400, "{asked} cases");
+    assert!(count > 400, "{count} cases");
     assert!(
         failures.is_empty(),
         "{} failures\n{}",
@@ -189,7 +189,7 @@ fn event(event: Result<sse_proto::OwnedEvent, Error<&'static str>>) -> Item {
 
 fn item(item: Result<OwnedItem, Error<&'static str>>) -> Item {
     match item {
-        Ok(OwnedItem::Event(event)) => lent_event(event.as_event()),
+        Ok(OwnedItem::Event(event)) => event_item(event.as_event()),
         Ok(OwnedItem::Comment(comment)) => Item::Comment { comment },
         Ok(OwnedItem::Retry(time)) => Item::Retry {
             retry: time.as_millis().try_into().expect("u64 milliseconds"),
@@ -199,7 +199,7 @@ fn item(item: Result<OwnedItem, Error<&'static str>>) -> Item {
     }
 }
 
-fn lent_event(event: Event<'_>) -> Item {
+fn event_item(event: Event<'_>) -> Item {
     Item::Event {
         event: event.event_type.to_owned(),
         data: event.data.to_owned(),

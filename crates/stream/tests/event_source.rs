@@ -1,4 +1,4 @@
-//! The client over a scripted network, in virtual time.
+//! The reconnecting client over a scripted network, in virtual time.
 
 #[path = "support/network.rs"]
 mod network;
@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use futures_core::{FusedStream, Stream};
 use http::{HeaderValue, Method, Request};
-use network::{Answer, Network, Step, log, next_until, redirect, status, stream, text, words};
+use network::{Answer, Network, Step, describe, log, next_until, redirect, status, stream, text};
 use proptest::prelude::*;
 use sse_proto::{
     Action, Decoder, Disconnect, Event, OwnedEvent, ReadyState, Reason, ReconnectTo, RetryPolicy,
@@ -43,16 +43,17 @@ fn post(body: &'static str) -> Request<Bytes> {
     request.body(Bytes::from_static(body.as_bytes())).unwrap()
 }
 
-fn asked(all: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
-    let all = all.iter();
-    all.map(|(url, id)| ((*url).to_owned(), id.map(str::to_owned)))
+fn owned(pairs: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(url, id)| ((*url).to_owned(), id.map(str::to_owned)))
         .collect()
 }
 
 // Connections and events
 
 #[test]
-fn it_reconnects_and_goes_on_where_it_was() {
+fn it_reconnects_and_resumes_after_the_last_event() {
     let network = Network::new([
         stream(&[
             text("retry: 500\nid: 1\nda"),
@@ -64,7 +65,7 @@ fn it_reconnects_and_goes_on_where_it_was() {
         status(204),
     ]);
     let mut source = pin!(source!(network));
-    let due = [
+    let expected = [
         "open 200",
         r#"message "one" "1""#,
         "lost Truncated(Line) 500",
@@ -75,10 +76,10 @@ fn it_reconnects_and_goes_on_where_it_was() {
         "failed Status(204)",
         "end",
     ];
-    assert_eq!(log(&network, source.as_mut(), u64::MAX), due);
+    assert_eq!(log(&network, source.as_mut(), u64::MAX), expected);
     assert_eq!(
-        network.asked(),
-        asked(&[
+        network.urls_and_ids(),
+        owned(&[
             (URL, None),
             (URL, Some("2")),
             (URL, Some("2")),
@@ -92,7 +93,7 @@ fn it_reconnects_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_request_says_what_the_standard_says() {
+fn a_request_has_the_headers_of_the_standard() {
     let network = Network::new([]);
     let mut source = pin!(source!(network).with_last_event_id(" č "));
     assert_eq!(log(&network, source.as_mut(), 5), [""; 0]);
@@ -107,7 +108,7 @@ fn a_request_says_what_the_standard_says() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
-    let mut due = [
+    let mut expected = [
         ("accept", &b"text/event-stream"[..]),
         ("accept-encoding", b"identity"),
         ("cache-control", b"no-cache"),
@@ -115,13 +116,13 @@ fn a_request_says_what_the_standard_says() {
     ];
     let mut headers = headers;
     headers.sort_unstable();
-    due.sort_unstable();
-    assert_eq!(headers, due);
+    expected.sort_unstable();
+    assert_eq!(headers, expected);
     assert!(request.body().is_empty());
 }
 
 #[test]
-fn what_the_caller_sets_is_kept_but_for_the_id() {
+fn headers_of_the_caller_are_kept_except_for_the_last_event_id() {
     let network = Network::new([]);
     let request = Request::put(URL)
         .header("accept", "application/json, text/event-stream")
@@ -148,9 +149,9 @@ fn what_the_caller_sets_is_kept_but_for_the_id() {
 }
 
 #[test]
-fn comments_and_retry_lines_come_if_they_are_asked_for() {
+fn comments_and_retry_lines_are_returned_if_requested() {
     let body = [text(":hi\nretry: 5\ndata: x\n\n:ho\n"), Step::Hang];
-    for (items, due) in [
+    for (items, expected) in [
         (
             true,
             &["open 200", ":hi", "retry 5", r#"message "x" """#, ":ho"][..],
@@ -159,29 +160,29 @@ fn comments_and_retry_lines_come_if_they_are_asked_for() {
     ] {
         let network = Network::new([stream(&body)]);
         let mut source = pin!(source!(network).items(items));
-        assert_eq!(log(&network, source.as_mut(), 5), due);
+        assert_eq!(log(&network, source.as_mut(), 5), expected);
         assert_eq!(source.reconnection_time(), MS(5));
     }
 }
 
 #[test]
-fn an_event_too_large_is_told_and_the_stream_goes_on() {
+fn an_event_too_large_is_reported_and_the_stream_continues() {
     let network = Network::new([stream(&[text("data: 123456\n\ndata: x\n\n"), Step::Hang])]);
     let request = Request::get(URL).body(Bytes::new()).unwrap();
     let decoder = Decoder::with_max_event_len(5);
     let source =
         EventSource::with_decoder(request, decoder, network.connect(), network.sleep()).unwrap();
     let mut source = pin!(source);
-    let due = [
+    let expected = [
         "open 200",
         "event exceeds the limit of 5 bytes",
         r#"message "x" """#,
     ];
-    assert_eq!(log(&network, source.as_mut(), 5), due);
+    assert_eq!(log(&network, source.as_mut(), 5), expected);
 }
 
 #[test]
-fn the_last_event_id_is_that_of_the_events_that_were_handed_out() {
+fn the_last_event_id_is_that_of_the_event_returned_last() {
     let network = Network::new([stream(&[
         text("id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n"),
         Step::Hang,
@@ -193,29 +194,29 @@ fn the_last_event_id_is_that_of_the_events_that_were_handed_out() {
         ids.push(source.last_event_id().to_owned());
     }
     assert_eq!(ids, ["0", "0", "1", "2"]);
-    // What follows the last event counts when it was read.
+    // An ID after the last event counts when it has been decoded.
     assert_eq!(source.last_event_id(), "3");
 }
 
 #[test]
-fn an_id_that_no_header_can_carry_is_left_out_and_told() {
-    for (id, is_left_out) in [("1", false), ("a\u{c}b", true)] {
+fn an_id_that_no_header_can_contain_is_omitted_and_reported() {
+    for (id, is_omitted) in [("1", false), ("a\u{c}b", true)] {
         let network = Network::new([stream(&[text(&format!("id: {id}\n\n"))])]);
         let mut source = pin!(source!(network));
         assert!(!source.last_event_id_omitted());
         assert_eq!(log(&network, source.as_mut(), 3000).len(), 2);
         assert_eq!(source.last_event_id(), id);
-        assert_eq!(source.last_event_id_omitted(), is_left_out);
-        let sent = Some(id).filter(|_| !is_left_out);
+        assert_eq!(source.last_event_id_omitted(), is_omitted);
+        let sent = Some(id).filter(|_| !is_omitted);
         assert_eq!(
-            network.asked()[1],
+            network.urls_and_ids()[1],
             (URL.to_owned(), sent.map(str::to_owned))
         );
     }
 }
 
 #[test]
-fn a_url_that_cannot_be_asked_is_an_error() {
+fn an_invalid_url_is_an_error() {
     let network = Network::new([]);
     let why = |url: &str| -> InvalidUrl {
         EventSource::get(url, network.connect(), network.sleep()).unwrap_err()
@@ -226,10 +227,10 @@ fn a_url_that_cannot_be_asked_is_an_error() {
     assert!(network.requests().is_empty());
 }
 
-// Refusals
+// Rejected responses
 
 #[test]
-fn a_refusal_comes_with_its_head_and_its_body() {
+fn a_rejected_response_is_returned_with_its_head_and_body() {
     let answer = |status, content_type: &str| {
         let body = vec![text("{\"error\":"), Step::Wait(40), text("\"no\"}")];
         Answer::Head(
@@ -266,7 +267,7 @@ fn a_refusal_comes_with_its_head_and_its_body() {
 }
 
 #[test]
-fn the_body_of_a_refusal_is_read_up_to_a_limit_and_for_a_while() {
+fn the_body_of_a_rejected_response_is_limited_in_length_and_time() {
     let chunk = Step::Chunk(vec![b'x'; 40_000].into());
     let whole = Step::Chunk(vec![b'x'; 65_536].into());
     for (steps, len, at, is_complete) in [
@@ -299,7 +300,7 @@ fn the_body_of_a_refusal_is_read_up_to_a_limit_and_for_a_while() {
 }
 
 #[test]
-fn a_refusal_that_is_tried_again_comes_with_its_body_too() {
+fn a_rejected_response_has_its_body_even_if_the_client_retries() {
     let busy = Answer::Head(
         503,
         vec![("retry-after", "7".to_owned())],
@@ -318,7 +319,7 @@ fn a_refusal_that_is_tried_again_comes_with_its_body_too() {
 }
 
 #[test]
-fn a_compressed_stream_is_told_and_not_taken_for_an_empty_one() {
+fn a_compressed_stream_is_an_error_and_not_an_empty_stream() {
     let headers = |encoding: &str| {
         vec![
             ("content-type", "text/event-stream".to_owned()),
@@ -340,7 +341,7 @@ fn a_compressed_stream_is_told_and_not_taken_for_an_empty_one() {
 }
 
 #[test]
-fn a_futile_error_ends_it_and_a_closure_does_not_lose_that() {
+fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
     let tls = || {
         std::io::Error::new(
             std::io::ErrorKind::InvalidData,
@@ -382,12 +383,12 @@ fn a_futile_error_ends_it_and_a_closure_does_not_lose_that() {
         };
         let mut source = pin!(EventSource::get(URL, connect, network.sleep()).unwrap());
         let item = next_until(&network, source.as_mut(), 0).unwrap().unwrap();
-        let due = if is_futile {
+        let expected = if is_futile {
             "failed Futile"
         } else {
             "lost Network 3000"
         };
-        assert_eq!(words(&item), due, "{:?}", error());
+        assert_eq!(describe(&item), expected, "{:?}", error());
     }
 }
 
@@ -396,18 +397,18 @@ fn it_gives_up_when_the_policy_says_so() {
     let network = Network::new([Answer::Refused, Answer::Refused, Answer::Refused]);
     let policy = RetryPolicy::new().max_failures(2).reconnection_time(MS(10));
     let mut source = pin!(source!(network).retry_policy(policy));
-    let due = ["lost Network 10", "failed GaveUp(2)", "end"];
-    assert_eq!(log(&network, source.as_mut(), u64::MAX), due);
+    let expected = ["lost Network 10", "failed GaveUp(2)", "end"];
+    assert_eq!(log(&network, source.as_mut(), u64::MAX), expected);
     assert_eq!(source.failures(), 2);
 }
 
-// Requests that are sent once, and markers
+// Requests that are sent once, and end markers
 
 #[test]
-fn what_is_no_get_is_sent_once() {
+fn a_request_other_than_get_is_sent_once() {
     let cut = || stream(&[text("data: x\n\ndata: y\n")]);
     let network = Network::new([cut(), cut()]);
-    let due = [
+    let expected = [
         "open 200",
         r#"message "x" """#,
         "failed Truncated(Event)",
@@ -415,7 +416,7 @@ fn what_is_no_get_is_sent_once() {
     ];
     assert_eq!(
         log(&network, pin!(source!(network, post("{}"))), u64::MAX),
-        due
+        expected
     );
     assert_eq!(network.requests().len(), 1);
     let network = Network::new([Answer::Refused]);
@@ -437,7 +438,7 @@ fn what_is_no_get_is_sent_once() {
 }
 
 #[test]
-fn a_marker_ends_it_without_an_error() {
+fn an_end_marker_ends_the_stream_without_an_error() {
     for request in [post("{}"), Request::get(URL).body(Bytes::new()).unwrap()] {
         let network = Network::new([stream(&[
             text("data: x\n\ndata: [DONE]\n\ndata: never\n\n"),
@@ -452,7 +453,7 @@ fn a_marker_ends_it_without_an_error() {
         assert!(source.is_terminated());
         assert_eq!(source.ready_state(), ReadyState::Closed);
     }
-    // First in its chunk, and the first at all.
+    // The marker is the first event of the stream.
     let network = Network::new([stream(&[text("data: [DONE]\n\n"), Step::Hang])]);
     assert_eq!(
         log(&network, pin!(source!(network).until("[DONE]")), 5),
@@ -461,7 +462,7 @@ fn a_marker_ends_it_without_an_error() {
 }
 
 #[test]
-fn events_alone_end_with_the_last_loss() {
+fn a_stream_of_events_only_ends_with_the_last_loss() {
     let network = Network::new([
         stream(&[text("id: 1\ndata: a\n\n:c\n")]),
         stream(&[text("data: b\n\n"), Step::Break]),
@@ -490,7 +491,7 @@ fn events_alone_end_with_the_last_loss() {
 }
 
 #[test]
-fn it_can_begin_with_a_response_that_is_here() {
+fn it_can_start_with_a_response_that_was_received_before() {
     let response = |status: u16, content_type: &str, steps: &[Step]| {
         let headers = vec![("content-type", content_type.to_owned())];
         let network = Network::new([Answer::Head(status, headers, steps.to_vec())]);
@@ -501,29 +502,29 @@ fn it_can_begin_with_a_response_that_is_here() {
     let first = response(200, "text/event-stream", &[text("id: 1\ndata: x\n\n")]);
     let mut source = pin!(source!(network).with_response(first).ok().unwrap());
     assert_eq!(source.ready_state(), ReadyState::Open);
-    let due = [
+    let expected = [
         "open 200",
         r#"message "x" "1""#,
         "lost EndOfBody 3000",
         "open 200",
         r#"message "y" "1""#,
     ];
-    assert_eq!(log(&network, source.as_mut(), 4000), due);
-    assert_eq!(network.asked(), asked(&[(URL, Some("1"))]));
+    assert_eq!(log(&network, source.as_mut(), 4000), expected);
+    assert_eq!(network.urls_and_ids(), owned(&[(URL, Some("1"))]));
 
-    // Another answer is handed back.
+    // A response that is not an event stream is returned.
     for (status, content_type) in [(200, "application/json"), (202, "text/event-stream")] {
         let other = response(status, content_type, &[text("{}")]);
-        let refused = source!(network).with_response(other).err().unwrap();
-        assert_eq!(refused.status(), status);
+        let rejected = source!(network).with_response(other).err().unwrap();
+        assert_eq!(rejected.status(), status);
     }
 }
 
 // Time
 
 #[test]
-fn a_silent_body_is_lost_after_the_time_and_not_much_later() {
-    // Bytes come until then, the last of them a comment.
+fn a_silent_body_times_out_at_most_a_quarter_late() {
+    // The time at which the last bytes arrive, a comment.
     for last in [0, 1, 24, 25, 26, 50, 99] {
         let steps = [
             text("data: x\n\n"),
@@ -543,7 +544,7 @@ fn a_silent_body_is_lost_after_the_time_and_not_much_later() {
         let at = network.now();
         assert!((last + 100..=last + 125).contains(&at), "{last}: {at}");
     }
-    // An empty chunk is no byte.
+    // An empty chunk does not count.
     let steps = [Step::Wait(60), text(""), Step::Hang];
     let network = Network::new([stream(&steps)]);
     let mut source = pin!(source!(network).read_timeout(MS(100)));
@@ -551,7 +552,7 @@ fn a_silent_body_is_lost_after_the_time_and_not_much_later() {
         log(&network, source.as_mut(), 100),
         ["open 200", "lost Timeout 3000"]
     );
-    // From the head on.
+    // The time starts with the head.
     let network = Network::new([stream(&[Step::Hang])]);
     let mut source = pin!(source!(network).read_timeout(MS(100)));
     assert_eq!(
@@ -563,7 +564,7 @@ fn a_silent_body_is_lost_after_the_time_and_not_much_later() {
 }
 
 #[test]
-fn the_deadline_of_silence_makes_no_timer_for_a_chunk() {
+fn the_read_timeout_does_not_start_a_timer_for_each_chunk() {
     let steps: Vec<_> = (0..1000)
         .flat_map(|_| [text("data: x\n\n"), Step::Wait(1)])
         .collect();
@@ -578,7 +579,7 @@ fn the_deadline_of_silence_makes_no_timer_for_a_chunk() {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_lost_after_the_time() {
+fn a_request_without_a_response_times_out() {
     let network = Network::new([
         Answer::Silence,
         Answer::After(49, Box::new(stream(&[Step::Wait(1000)]))),
@@ -586,20 +587,20 @@ fn a_head_that_does_not_come_is_lost_after_the_time() {
         Answer::After(40, Box::new(stream(&[]))),
     ]);
     let mut source = pin!(source!(network).response_timeout(MS(50)));
-    let due = [
+    let expected = [
         "lost Timeout 3000",
         "open 200",
         "lost EndOfBody 3000",
         "lost Timeout 3000",
     ];
-    assert_eq!(log(&network, source.as_mut(), 7200), due);
-    // The redirect and what it leads to have one deadline.
+    assert_eq!(log(&network, source.as_mut(), 7200), expected);
+    // A redirect and the response after it have one deadline.
     assert_eq!(network.times(), [0, 3050, 7099, 7119]);
     assert_eq!(network.alive.get(), 0);
 }
 
 #[test]
-fn a_connection_that_lasts_ends_a_row_of_failures() {
+fn a_stable_connection_resets_the_count_of_failures() {
     let short = || stream(&[text("data: x\n\n"), Step::Wait(9)]);
     let long = || stream(&[text("data: x\n\n"), Step::Wait(31), Step::Break]);
     for timeout in [None, Some(1000), Some(5)] {
@@ -669,19 +670,19 @@ fn redirects_are_followed_and_the_origin_is_that_of_the_last() {
     );
     assert_eq!(source.origin(), "http://b.example");
     assert_eq!(log(&network, source.as_mut(), 4000), ["open 200"]);
-    let due = [
+    let expected = [
         (URL, None),
         ("http://a.example/two", None),
         ("http://B.example:80/three?x", None),
         ("http://B.example:80/four", None),
         (URL, Some("7")),
     ];
-    assert_eq!(network.asked(), asked(&due));
+    assert_eq!(network.urls_and_ids(), owned(&expected));
     assert_eq!(source.origin(), "http://a.example");
 }
 
 #[test]
-fn a_reconnect_goes_where_the_option_says() {
+fn a_reconnect_uses_the_url_that_the_option_selects() {
     const B: &str = "http://b.example/";
     for (to, url) in [
         (ReconnectTo::OriginalUrl, URL),
@@ -706,7 +707,8 @@ fn a_reconnect_goes_where_the_option_says() {
         );
         let requests = network.requests();
         assert_eq!(requests[3].uri(), url);
-        // The caller's headers stay with the caller's origin, also when the request begins elsewhere.
+        // The caller's headers are only sent to the caller's origin, even if the first URL has
+        // another one.
         let have: Vec<_> = requests
             .iter()
             .map(|request| request.headers().contains_key("x-key"))
@@ -717,7 +719,7 @@ fn a_reconnect_goes_where_the_option_says() {
 }
 
 #[test]
-fn no_header_of_the_callers_goes_to_another_origin() {
+fn no_header_of_the_caller_is_sent_to_another_origin() {
     let network = Network::new([
         stream(&[text("id: 1\n\n")]),
         redirect(307, "https://a.example/"),
@@ -743,7 +745,7 @@ fn no_header_of_the_callers_goes_to_another_origin() {
             is_own
         );
     }
-    // Ours go along.
+    // The headers of the client itself are sent.
     let mut names: Vec<_> = requests[2]
         .headers()
         .keys()
@@ -763,8 +765,8 @@ fn no_header_of_the_callers_goes_to_another_origin() {
 }
 
 #[test]
-fn methods_and_bodies_follow_redirects_as_fetch_has_it() {
-    for (method, status, due) in [
+fn redirects_change_methods_and_bodies_as_in_fetch() {
+    for (method, status, expected) in [
         (Method::POST, 301, Some(Method::GET)),
         (Method::POST, 302, Some(Method::GET)),
         (Method::POST, 303, Some(Method::GET)),
@@ -782,7 +784,7 @@ fn methods_and_bodies_follow_redirects_as_fetch_has_it() {
         assert_eq!(log(&network, source.as_mut(), 5), [""; 0]);
         let requests = network.requests();
         let next = &requests[1];
-        assert_eq!(Some(next.method().clone()), due, "{method} {status}");
+        assert_eq!(Some(next.method().clone()), expected, "{method} {status}");
         let has_body = *next.method() == method && !(status == 303 && method == Method::PUT);
         assert_eq!(next.body() == "{}", has_body);
         assert_eq!(next.headers().contains_key("content-type"), has_body);
@@ -791,7 +793,7 @@ fn methods_and_bodies_follow_redirects_as_fetch_has_it() {
 }
 
 #[test]
-fn redirects_that_lead_nowhere_are_for_good() {
+fn invalid_redirects_end_the_client() {
     let why = |answers: Vec<Answer>, request: Request<Bytes>| {
         let network = Network::new(answers);
         let mut source = pin!(source!(network, request));
@@ -803,22 +805,22 @@ fn redirects_that_lead_nowhere_are_for_good() {
         (lost.source().unwrap().to_string(), network.requests().len())
     };
     let get = || Request::get(URL).body(Bytes::new()).unwrap();
-    let nowhere = ("a redirect to nowhere".to_owned(), 1);
-    assert_eq!(why(vec![redirect(302, "ftp://a.example/")], get()), nowhere);
-    assert_eq!(why(vec![redirect(302, "http://")], get()), nowhere);
+    let invalid = ("redirect to an invalid or non-HTTP URL".to_owned(), 1);
+    assert_eq!(why(vec![redirect(302, "ftp://a.example/")], get()), invalid);
+    assert_eq!(why(vec![redirect(302, "http://")], get()), invalid);
     let loops = vec![redirect(302, "/x"); 30];
     assert_eq!(why(loops, get()), ("too many redirects".to_owned(), 21));
-    let elsewhere = "a redirect that takes the body of the request to another origin".to_owned();
+    let other_origin = "redirect that would send the request body to another origin".to_owned();
     assert_eq!(
         why(vec![redirect(307, "http://b.example/")], post("{}")),
-        (elsewhere, 1)
+        (other_origin, 1)
     );
-    // 20 are not too many.
+    // 20 redirects are allowed.
     let mut answers = vec![redirect(302, "/x"); 20];
     answers.push(stream(&[Step::Hang]));
     let network = Network::new(answers);
     assert_eq!(log(&network, pin!(source!(network)), 5), ["open 200"]);
-    // Without a location it is a status like others.
+    // Without `Location` it is not a redirect.
     let network = Network::new([status(302)]);
     assert_eq!(
         log(&network, pin!(source!(network)), 5),
@@ -827,7 +829,7 @@ fn redirects_that_lead_nowhere_are_for_good() {
 }
 
 #[test]
-fn a_library_that_follows_redirects_tells_the_final_url() {
+fn a_library_that_follows_redirects_sets_the_final_url() {
     let network = Network::new([]);
     let connect = |_| {
         let body = http_body_util::Full::new(&b"data: x\n\n"[..]);
@@ -849,7 +851,7 @@ fn a_library_that_follows_redirects_tells_the_final_url() {
 }
 
 #[test]
-fn a_final_url_that_is_none_ends_a_client_that_has_to_go_there() {
+fn an_invalid_final_url_ends_a_client_that_reconnects_to_it() {
     let network = Network::new([]);
     let connect = |_| {
         let response = http::Response::builder().header("content-type", "text/event-stream");
@@ -861,11 +863,11 @@ fn a_final_url_that_is_none_ends_a_client_that_has_to_go_there() {
     };
     let source = EventSource::get(URL, connect, network.sleep()).unwrap();
     let mut source = pin!(source.reconnect_to(ReconnectTo::FinalUrl));
-    let due = ["open 200", "lost EndOfBody 3000", "failed Futile", "end"];
-    assert_eq!(log(&network, source.as_mut(), u64::MAX), due);
+    let expected = ["open 200", "lost EndOfBody 3000", "failed Futile", "end"];
+    assert_eq!(log(&network, source.as_mut(), u64::MAX), expected);
 }
 
-// What changes from attempt to attempt
+// Preparing each request
 
 #[test]
 fn each_attempt_can_have_its_own_header_and_url() {
@@ -921,7 +923,7 @@ fn each_attempt_can_have_its_own_header_and_url() {
 // The handle
 
 #[test]
-fn a_handle_closes_it_in_any_phase() {
+fn a_handle_closes_the_client_in_any_phase() {
     let busy = Answer::Head(500, vec![], vec![Step::Hang]);
     let chunk = stream(&[text("data: 1\n\ndata: 2\n\ndata: 3\n\n"), Step::Hang]);
     for (answer, items) in [
@@ -939,7 +941,7 @@ fn a_handle_closes_it_in_any_phase() {
             assert!(next_until(&network, source.as_mut(), 5).is_some());
         }
         if items == 0 {
-            // A request is sent, and perhaps a body is being read.
+            // Sends the request, and may start to read the body.
             let _maybe = source
                 .as_mut()
                 .poll_next(&mut Context::from_waker(Waker::noop()));
@@ -955,7 +957,7 @@ fn a_handle_closes_it_in_any_phase() {
 }
 
 #[test]
-fn a_handle_closes_it_before_the_first_poll() {
+fn a_handle_closes_the_client_before_the_first_poll() {
     let network = Network::new([]);
     let mut source = pin!(source!(network));
     source.handle().close();
@@ -964,7 +966,7 @@ fn a_handle_closes_it_before_the_first_poll() {
 }
 
 #[test]
-fn a_handle_lets_it_reconnect_now() {
+fn a_handle_makes_the_client_reconnect_now() {
     let network = Network::new([
         Answer::Refused,
         stream(&[text("id: 1\ndata: a\n\nid: 2\ndata: b\n\n"), Step::Hang]),
@@ -973,25 +975,28 @@ fn a_handle_lets_it_reconnect_now() {
     let mut source = pin!(source!(network));
     let handle = source.handle();
     assert_eq!(log(&network, source.as_mut(), 10), ["lost Network 3000"]);
-    // It ends a wait.
+    // The handle ends a wait.
     handle.reconnect_now();
     let two = [
         next_until(&network, source.as_mut(), 10),
         next_until(&network, source.as_mut(), 10),
     ];
     assert_eq!(
-        two.map(|item| words(&item.unwrap().unwrap())),
+        two.map(|item| describe(&item.unwrap().unwrap())),
         ["open 200", r#"message "a" "1""#]
     );
     assert_eq!(network.times(), [0, 10]);
-    // It replaces a connection. What was decoded is handed out, so that no event is lost.
+    // The handle replaces a connection. Decoded events are returned, so that none is lost.
     handle.reconnect_now();
-    let due = [r#"message "b" "2""#, "lost Reconnect 0", "open 200"];
-    assert_eq!(log(&network, source.as_mut(), 20), due);
-    assert_eq!(network.asked()[2], (URL.to_owned(), Some("2".to_owned())));
+    let expected = [r#"message "b" "2""#, "lost Reconnect 0", "open 200"];
+    assert_eq!(log(&network, source.as_mut(), 20), expected);
+    assert_eq!(
+        network.urls_and_ids()[2],
+        (URL.to_owned(), Some("2".to_owned()))
+    );
     assert_eq!(network.alive.get(), 1);
     assert_eq!(source.failures(), 0);
-    // What was not decoded yet is asked for again, and not read into the next stream.
+    // Undecoded events are requested again. Their bytes are not decoded as part of the next stream.
     let many = "id: 1\ndata: a\n\n".repeat(1000);
     let network = Network::new([
         stream(&[text(&many), Step::Hang]),
@@ -1006,7 +1011,7 @@ fn a_handle_lets_it_reconnect_now() {
     let found = log(&network, source.as_mut(), 0);
     assert!(found.len() < 200, "{}", found.len());
     assert_eq!(found.last().unwrap(), r#"message "b" "1""#);
-    // A request goes on.
+    // A request is not interrupted.
     let network = Network::new([]);
     let mut source = pin!(source!(network));
     assert_eq!(log(&network, source.as_mut(), 10), [""; 0]);
@@ -1016,7 +1021,7 @@ fn a_handle_lets_it_reconnect_now() {
 }
 
 #[test]
-fn a_reconnect_during_a_refusal_comes_behind_it() {
+fn a_reconnect_during_a_rejected_response_happens_after_its_loss() {
     let busy = Answer::Head(503, vec![], vec![Step::Wait(30)]);
     let network = Network::new([busy, stream(&[Step::Hang])]);
     let mut source = pin!(source!(network).retry_policy(RetryPolicy::new().statuses(&[503])));
@@ -1032,7 +1037,7 @@ fn a_reconnect_during_a_refusal_comes_behind_it() {
 }
 
 #[test]
-fn a_handle_wakes_it_from_another_thread() {
+fn a_handle_wakes_the_client_from_another_thread() {
     let network = Network::new([]);
     let mut source = pin!(source!(network));
     let handle = source.handle();
@@ -1055,7 +1060,7 @@ fn a_handle_wakes_it_from_another_thread() {
 // Memory
 
 #[test]
-fn dropping_it_drops_what_is_under_way() {
+fn dropping_the_client_drops_its_connection_and_timers() {
     for answer in [Answer::Silence, stream(&[Step::Hang]), Answer::Refused] {
         let network = Network::new([answer]);
         {
@@ -1063,13 +1068,13 @@ fn dropping_it_drops_what_is_under_way() {
             let _log = log(&network, source.as_mut(), 10);
         }
         assert_eq!(network.alive.get(), 0);
-        assert!(!network.go_on(u64::MAX), "no timer is left");
+        assert!(!network.advance(u64::MAX), "no timer is left");
     }
 }
 
 #[test]
 fn an_idle_client_is_small_and_an_event_is_one_allocation() {
-    // The library's future and its body do not count: they are elsewhere.
+    // The future and the body of the HTTP library are boxed or empty, so that they do not count.
     type Connecting = Pin<Box<dyn Future<Output = Result<http::Response<Hang>, ConnectError>>>>;
     let connect = |_| -> Connecting {
         let response = http::Response::builder().header("content-type", "text/event-stream");
@@ -1110,7 +1115,7 @@ fn an_idle_client_is_small_and_an_event_is_one_allocation() {
     assert_eq!(info.count_total, 1000);
 }
 
-/// A body without an end.
+/// A body that is always pending.
 struct Hang;
 
 impl http_body::Body for Hang {
@@ -1126,7 +1131,7 @@ impl http_body::Body for Hang {
 }
 
 #[test]
-fn where_a_body_was_cut_is_told() {
+fn a_loss_reports_where_the_body_was_cut_off() {
     for (body, reason) in [
         ("data: x\n\n", Reason::EndOfBody),
         ("data: x\n", Reason::Truncated(Unfinished::Event)),
@@ -1139,10 +1144,11 @@ fn where_a_body_was_cut_is_told() {
     }
 }
 
-// Against the machine
+// Compared with the state machine
 
-/// What the machine says when a driver as simple as can be plays the script: no batches, no timers, no redirects.
-fn by_the_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Option<String>>) {
+/// The signals of the state machine, driven through the script as simply as possible: no batches,
+/// no timers, no redirects.
+fn run_state_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Option<String>>) {
     let policy = RetryPolicy::new().statuses(&[503]).max_failures(3);
     let mut source = sse_proto::EventSource::new(URL.to_owned())
         .unwrap()
@@ -1169,7 +1175,7 @@ fn by_the_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Option<S
                         match item {
                             StreamItem::Message(message) => {
                                 let event = OwnedEvent::from(Event::from(message));
-                                log.push(words(&Ok(Received::Event(event))));
+                                log.push(describe(&Ok(Received::Event(event))));
                             }
                             StreamItem::Comment(text) if items => log.push(format!(":{text}")),
                             StreamItem::Retry(time) if items => {
@@ -1243,20 +1249,20 @@ proptest! {
     })]
 
     #[test]
-    fn what_it_hands_out_is_what_the_machine_says(answers in answers(), items in any::<bool>()) {
+    fn it_returns_what_the_state_machine_reports(answers in answers(), items in any::<bool>()) {
         let network = Network::new(answers.clone());
         let policy = RetryPolicy::new().statuses(&[503]).max_failures(3);
         let source = source!(network).retry_policy(policy).items(items);
         let found = log(&network, pin!(source), u64::MAX);
-        let (due, ids) = by_the_machine(&answers, items);
-        prop_assert_eq!(found, due);
-        let asked: Vec<_> = network.asked().into_iter().map(|(_, id)| id).collect();
-        prop_assert_eq!(asked, ids);
+        let (expected, ids) = run_state_machine(&answers, items);
+        prop_assert_eq!(found, expected);
+        let actual_ids: Vec<_> = network.urls_and_ids().into_iter().map(|(_, id)| id).collect();
+        prop_assert_eq!(actual_ids, ids);
     }
 }
 
 #[test]
-fn it_can_be_sent_to_another_thread_if_its_parts_can() {
+fn the_client_is_send_if_its_parts_are() {
     type Sent<T> = Pin<Box<dyn Future<Output = T> + Send>>;
     type Connect = fn(Request<Bytes>) -> Sent<Result<http::Response<Hang>, ConnectError>>;
     fn is_send<T: Send>() {}

@@ -1,7 +1,7 @@
-//! What a client does not send, over a scripted network.
+//! Requests that a client does not send, over a scripted network.
 
 #[path = "support/network.rs"]
-#[expect(dead_code, reason = "it serves other tests, too")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod network;
 
 use std::{error::Error as _, pin::pin};
@@ -11,7 +11,7 @@ use sse_proto::Reason;
 use sse_proto_stream::{Error, EventSource};
 
 #[test]
-fn a_redirect_to_another_origin_does_not_say_who_asks() {
+fn a_redirect_with_credentials_to_another_origin_is_not_followed() {
     let network = Network::new([redirect(307, "//me:secret@b.example/")]);
     let source = EventSource::get("http://a.example/", network.connect(), network.sleep());
     let mut source = pin!(source.unwrap());
@@ -20,10 +20,10 @@ fn a_redirect_to_another_origin_does_not_say_who_asks() {
     };
     assert_eq!(lost.reason(), Reason::Futile);
     let why = lost.source().unwrap().to_string();
-    assert_eq!(why, "a redirect to a URL with a password");
+    assert_eq!(why, "redirect to a URL with credentials and another origin");
     assert_eq!(network.requests().len(), 1);
 
-    // To the same one it may.
+    // To the same origin it is.
     let network = Network::new([
         redirect(307, "//me:secret@a.example:80/"),
         stream(&[Step::Hang]),

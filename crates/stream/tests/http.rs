@@ -1,6 +1,7 @@
-//! Streams and bodies over real HTTP on loopback: axum serves, reqwest and hyper read, each of them over HTTP/1 and HTTP/2.
+//! Streams and bodies over real HTTP on loopback: an axum server, and reqwest and hyper as clients,
+//! each over HTTP/1 and HTTP/2.
 //!
-//! What a server does next depends on what its client has received. Only heartbeats depend on time.
+//! Servers wait for their clients before each step. Only keep-alive comments depend on time.
 
 use std::{
     fmt,
@@ -30,14 +31,14 @@ use tokio::{
 };
 use tower_http::compression::CompressionLayer;
 
-/// A fence: a test that fails ends all the same.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Ends a test that hangs.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 // ---- Events
 
-async fn each_event_comes_before_the_next_is_sent(client: impl Client) {
+async fn each_event_arrives_before_the_next_is_sent(client: impl Client) {
     let mut server = Server::of_frames().await;
-    // Two streams at once, over HTTP/2 in one connection. Their heads come before any event.
+    // Two concurrent streams, over HTTP/2 on one connection. Their heads arrive before any event.
     let (mut one, to_one) = server.open(&client).await;
     let (mut other, to_other) = server.open(&client).await;
     for number in 0..50 {
@@ -52,7 +53,7 @@ async fn each_event_comes_before_the_next_is_sent(client: impl Client) {
     assert_eq!(rest(other).await, (vec![], End::Complete));
 }
 
-async fn events_of_megabytes_come_whole(client: impl Client) {
+async fn events_of_megabytes_arrive_complete(client: impl Client) {
     let line = "Příliš žluťoučký kůň úpěl ďábelské ódy. 🐎";
     let text = [line; 60_000].join("\n");
     assert!(text.len() > 3 << 20);
@@ -64,7 +65,7 @@ async fn events_of_megabytes_come_whole(client: impl Client) {
     frames.send(event(&text)).unwrap();
     frames.send(event("small")).unwrap();
     drop(frames);
-    // Lent, this time.
+    // The same for borrowed events.
     let mut lens = Vec::new();
     let each = |event: Result<sse_proto::Event<'_>, _>| {
         lens.push(event.unwrap().data.len());
@@ -74,7 +75,7 @@ async fn events_of_megabytes_come_whole(client: impl Client) {
     assert_eq!(lens, [text.len(), "small".len()]);
 }
 
-async fn characters_may_be_cut_by_frames(client: impl Client) {
+async fn characters_may_be_split_across_frames(client: impl Client) {
     let text = "data: é€🐎\r\ndata: 𝄞\r\n\r\n";
     let mut server = Server::of_bytes().await;
     let send_each_byte = |pieces: mpsc::UnboundedSender<_>| {
@@ -87,21 +88,21 @@ async fn characters_may_be_cut_by_frames(client: impl Client) {
     send_each_byte(server.request().await);
     let frames = BodyStream::new(response.into_body());
     let frames: Vec<_> = frames.try_collect().await.unwrap();
-    // The last one may be empty.
-    let cuts = frames.iter().filter(|frame| frame.as_ref().len() == 1);
-    assert_eq!(cuts.count(), text.len());
+    // The last frame may be empty.
+    let single_bytes = frames.iter().filter(|frame| frame.as_ref().len() == 1);
+    assert_eq!(single_bytes.count(), text.len());
 
     let (events, pieces) = server.open(&client).await;
     send_each_byte(pieces);
-    let due = vec!["é€🐎\n𝄞".to_owned()];
-    assert_eq!(rest(events).await, (due, End::Complete));
+    let expected = vec!["é€🐎\n𝄞".to_owned()];
+    assert_eq!(rest(events).await, (expected, End::Complete));
 }
 
 // ---- Ends
 
-async fn a_complete_end_may_come_in_any_state(client: impl Client) {
+async fn a_complete_body_may_end_in_any_state(client: impl Client) {
     let mut server = Server::of_bytes().await;
-    // What the end cuts short, and what the decoder has of it.
+    // The end of the body, and the data of the event that it completes or cuts off.
     let cases = [
         ("", None),
         ("\n", None),
@@ -116,30 +117,30 @@ async fn a_complete_end_may_come_in_any_state(client: impl Client) {
         (": comm", None),
         ("dat", None),
     ];
-    for (tail, due) in cases {
+    for (tail, expected) in cases {
         let is_whole = tail.ends_with("\n\n") || tail.ends_with("\n\r");
         for finish in [false, true] {
             let (events, pieces) = server.open(&client).await;
             let mut events = events.finish_at_end(finish);
             pieces.send(data("data: a\n\n")).unwrap();
             assert_eq!(next(&mut events).await, "a");
-            // The decoder is in this state when the end comes by itself.
+            // The end of the body arrives separately, when the decoder has read the tail.
             if !tail.is_empty() {
                 pieces.send(data(tail)).unwrap();
             }
             drop(pieces);
-            let due = due.filter(|_| is_whole || finish);
-            let due: Vec<_> = due.into_iter().map(str::to_owned).collect();
+            let expected = expected.filter(|_| is_whole || finish);
+            let expected: Vec<_> = expected.into_iter().map(str::to_owned).collect();
             assert_eq!(
                 rest(events).await,
-                (due, End::Complete),
+                (expected, End::Complete),
                 "{tail:?} {finish}"
             );
         }
     }
 }
 
-async fn a_body_that_breaks_off_is_an_error_after_its_events(client: impl Client) {
+async fn a_body_that_is_cut_off_is_an_error_after_its_events(client: impl Client) {
     let mut server = Server::of_frames().await;
     let (mut events, frames) = server.open(&client).await;
     for text in ["a", "b"] {
@@ -149,7 +150,7 @@ async fn a_body_that_breaks_off_is_an_error_after_its_events(client: impl Client
     frames.send(Err("the store is gone")).unwrap();
     assert_eq!(rest(events).await, (vec![], End::Broken));
 
-    // Events that have been decoded ahead come before the error, and an incomplete one never.
+    // Events decoded ahead are returned before the error; an incomplete event is not returned.
     let mut server = Server::of_bytes().await;
     let (events, pieces) = server.open(&client).await;
     let mut events = events.finish_at_end(true);
@@ -165,16 +166,19 @@ async fn a_body_that_breaks_off_is_an_error_after_its_events(client: impl Client
     assert_eq!(rest(events).await, (vec![], End::Broken));
 }
 
-async fn an_end_marker_tells_a_complete_stream_from_a_cut_one(client: impl Client) {
+async fn an_end_marker_distinguishes_a_complete_stream_from_a_cut_one(client: impl Client) {
     let mut server = Server::of_frames().await;
-    let due = || vec!["a".to_owned(), "b".to_owned()];
+    let expected = || vec!["a".to_owned(), "b".to_owned()];
 
-    // It ends the stream though the response is still open, and whatever comes after it.
+    // The marker ends the stream although the response is still open, whatever follows it.
     let (events, frames) = server.open(&client).await;
     for text in ["a", "b", "[DONE]", "late"] {
         frames.send(event(text)).unwrap();
     }
-    assert_eq!(rest(events.until("[DONE]")).await, (due(), End::Complete));
+    assert_eq!(
+        rest(events.until("[DONE]")).await,
+        (expected(), End::Complete)
+    );
     frames.closed().await;
 
     let (events, frames) = server.open(&client).await;
@@ -182,7 +186,10 @@ async fn an_end_marker_tells_a_complete_stream_from_a_cut_one(client: impl Clien
         frames.send(event(text)).unwrap();
     }
     drop(frames);
-    assert_eq!(rest(events.until("[DONE]")).await, (due(), End::Incomplete));
+    assert_eq!(
+        rest(events.until("[DONE]")).await,
+        (expected(), End::Incomplete)
+    );
 
     let (events, frames) = server.open(&client).await;
     let mut events = events.until("[DONE]");
@@ -194,7 +201,7 @@ async fn an_end_marker_tells_a_complete_stream_from_a_cut_one(client: impl Clien
     assert_eq!(rest(events).await, (vec![], End::Broken));
 }
 
-async fn trailers_are_passed_over(client: impl Client) {
+async fn trailers_are_ignored(client: impl Client) {
     let mut server = Server::of_bytes().await;
     let send_all = |pieces: mpsc::UnboundedSender<_>| {
         let trailers = HeaderMap::from_iter([(CHECKSUM, HeaderValue::from_static("42"))]);
@@ -214,7 +221,7 @@ async fn trailers_are_passed_over(client: impl Client) {
 
 // ---- Responses
 
-async fn what_is_no_event_stream_is_handed_back_with_its_body(client: impl Client) {
+async fn a_response_that_is_not_an_event_stream_is_returned_with_its_body(client: impl Client) {
     let (json, error) = ("application/json", r#"{"error":"slow down"}"#);
     let cases = [
         (200, json, error),
@@ -231,10 +238,10 @@ async fn what_is_no_event_stream_is_handed_back_with_its_body(client: impl Clien
         });
         let (url, _) = listen(router, pending()).await;
         let response = client.get(&url).await;
-        let refused = EventStream::from_response(response).expect_err("no event stream");
-        assert_eq!(refused.status(), status);
-        assert_eq!(refused.headers()[header::CONTENT_TYPE], media_type);
-        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        let rejected = EventStream::from_response(response).expect_err("no event stream");
+        assert_eq!(rejected.status(), status);
+        assert_eq!(rejected.headers()[header::CONTENT_TYPE], media_type);
+        let body = rejected.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, text);
         if media_type == json {
             let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -244,17 +251,17 @@ async fn what_is_no_event_stream_is_handed_back_with_its_body(client: impl Clien
     }
 }
 
-async fn a_compressed_stream_is_handed_back_if_the_client_does_not_decompress(client: impl Client) {
+async fn a_compressed_stream_is_returned_if_the_client_does_not_decompress(client: impl Client) {
     let mut server = Server::compressing().await;
     let response = client.get(&server.url).await;
-    let refused = EventStream::from_response(response).expect_err("no events");
-    assert_eq!(refused.headers()[header::CONTENT_ENCODING], "gzip");
+    let rejected = EventStream::from_response(response).expect_err("no events");
+    assert_eq!(rejected.headers()[header::CONTENT_ENCODING], "gzip");
     server.request().await.send(event("a")).unwrap();
-    let body = refused.into_body().collect().await.unwrap().to_bytes();
+    let body = rejected.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body[..2], *b"\x1f\x8b");
 }
 
-/// reqwest takes the header away as well. Events are not held back: the server flushes after each.
+/// reqwest also removes the header. Events are not delayed: the server flushes after each of them.
 async fn a_stream_that_the_client_decompresses_is_an_event_stream(version: Version) {
     let mut server = Server::compressing().await;
     let client = Reqwest::builder(version).gzip(true).build().unwrap();
@@ -287,7 +294,7 @@ mod a_stream_that_the_client_decompresses_is_an_event_stream {
     }
 }
 
-// ---- The server's side
+// ---- Servers
 
 async fn an_error_does_not_overtake_the_frames_before_it(client: impl Client) {
     let all_at_once = |_: Sent<()>, _| {
@@ -301,38 +308,38 @@ async fn an_error_does_not_overtake_the_frames_before_it(client: impl Client) {
     assert_eq!((data.concat(), end), ("01234".to_owned(), End::Broken));
 }
 
-async fn heartbeats_are_comments_while_the_handler_is_silent(client: impl Client) {
-    const SILENCE: Duration = Duration::from_millis(60);
+async fn keep_alive_comments_are_sent_while_the_handler_is_silent(client: impl Client) {
+    const INTERVAL: Duration = Duration::from_millis(60);
     let mut server = Server::new(|frames, _| {
-        let body = SseBody::new(frames).keep_alive(SILENCE, time::sleep);
+        let body = SseBody::new(frames).keep_alive(INTERVAL, time::sleep);
         body.into_response()
     })
     .await;
     let response = client.get(&server.url).await;
     let frames = server.request().await;
     let mut items = ItemStream::from_response(response).expect("an event stream");
-    let beat = OwnedItem::Comment(String::new());
+    let keep_alive = OwnedItem::Comment(String::new());
 
     for number in 0..3 {
-        // Heartbeats that are sent until then come before the event.
-        time::sleep(SILENCE / 4).await;
+        // Comments that are sent until then arrive before the event.
+        time::sleep(INTERVAL / 4).await;
         let data = number.to_string();
         let sent = Instant::now();
         frames.send(event(&data)).unwrap();
         loop {
             match items.next().await.unwrap().unwrap() {
                 OwnedItem::Event(event) => break assert_eq!(event.data(), data),
-                item => assert_eq!(item, beat),
+                item => assert_eq!(item, keep_alive),
             }
         }
-        for beats in 1..=3 {
-            assert_eq!(items.next().await.unwrap().unwrap(), beat);
-            assert!(sent.elapsed() >= beats * SILENCE / 2, "too early");
+        for count in 1..=3 {
+            assert_eq!(items.next().await.unwrap().unwrap(), keep_alive);
+            assert!(sent.elapsed() >= count * INTERVAL / 2, "too early");
         }
     }
     drop(frames);
     while let Some(item) = items.next().await {
-        assert_eq!(item.unwrap(), beat);
+        assert_eq!(item.unwrap(), keep_alive);
     }
 }
 
@@ -341,7 +348,7 @@ async fn a_shutdown_ends_open_streams_between_two_events(client: impl Client) {
     let busy = event(&text);
     let mut server = Server::new(move |frames, shutdown| {
         let busy = stream::repeat(busy.clone());
-        // The first event says what the stream is.
+        // The event `busy` makes the server send without end.
         let frames = frames.flat_map(move |frame: Result<EncodedFrame, _>| match frame {
             Ok(frame) if frame.as_bytes() == b"data: busy\n\n" => busy.clone().left_stream(),
             frame => stream::iter([frame]).right_stream(),
@@ -373,7 +380,7 @@ async fn a_shutdown_ends_open_streams_between_two_events(client: impl Client) {
     assert!(began.elapsed() < Duration::from_secs(1));
 }
 
-async fn a_client_that_goes_away_drops_the_stream(client: impl Client) {
+async fn a_client_that_disconnects_drops_the_stream(client: impl Client) {
     let mut server = Server::of_frames().await;
     let (unread, frames) = server.open(&client).await;
     drop(unread);
@@ -390,7 +397,7 @@ async fn a_client_that_goes_away_drops_the_stream(client: impl Client) {
 // ---- The client that reconnects
 
 #[cfg(all(feature = "reqwest-0_13", feature = "hyper-util-0_1"))]
-mod each_event_comes_once_though_connections_are_killed {
+mod each_event_arrives_once_although_connections_are_killed {
     use super::*;
     use sse_proto::Reason;
     use sse_proto_stream::{Connect, EventSource, HyperUtil, Received};
@@ -403,21 +410,21 @@ mod each_event_comes_once_though_connections_are_killed {
         let (url, _) = listen(Router::new().fallback(after_the_last), pending()).await;
         let url = killing_after(10_000, &url).await;
         let mut source = pin!(EventSource::get(&url, connect, time::sleep).unwrap());
-        let (mut due, mut killed) = (1..=LAST, 0);
+        let (mut expected, mut killed) = (1..=LAST, 0);
         let end = loop {
             match source.next().await.unwrap() {
                 Ok(Received::Open(head)) => assert_eq!(head.version, Version::HTTP_2),
                 Ok(Received::Event(event)) => {
-                    assert_eq!(event.data(), due.next().unwrap().to_string());
+                    assert_eq!(event.data(), expected.next().unwrap().to_string());
                 }
                 Ok(Received::Lost(lost)) if lost.reason() == Reason::Network => killed += 1,
-                // The last response with events may be too short to be killed.
-                Ok(Received::Lost(lost)) => assert!(due.is_empty(), "{lost}"),
+                // The last response with events may be too short for the proxy to kill it.
+                Ok(Received::Lost(lost)) => assert!(expected.is_empty(), "{lost}"),
                 Err(Error::Source(lost)) => break lost.reason(),
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!((end, due.next()), (Reason::Status(204), None));
+        assert_eq!((end, expected.next()), (Reason::Status(204), None));
         assert!(killed >= 3, "{killed}");
     }
 
@@ -437,7 +444,8 @@ mod each_event_comes_once_though_connections_are_killed {
             .into_response()
     }
 
-    /// The URL of a TCP proxy that kills each connection after so many bytes from the server.
+    /// Starts a TCP proxy that kills each connection after this number of bytes from the server;
+    /// returns its URL.
     async fn killing_after(bytes: u64, url: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = format!("http://{}/", listener.local_addr().unwrap());
@@ -474,7 +482,7 @@ mod each_event_comes_once_though_connections_are_killed {
 
 // ---- Helpers
 
-/// Each of these functions as a test with each client over each version.
+/// Defines a test of each function for each client and HTTP version.
 macro_rules! with_each_client {
     ($($name:ident,)*) => {$(
         mod $name {
@@ -504,45 +512,45 @@ macro_rules! with_each_client {
 }
 
 with_each_client! {
-    each_event_comes_before_the_next_is_sent,
-    events_of_megabytes_come_whole,
-    characters_may_be_cut_by_frames,
-    a_complete_end_may_come_in_any_state,
-    a_body_that_breaks_off_is_an_error_after_its_events,
-    an_end_marker_tells_a_complete_stream_from_a_cut_one,
-    trailers_are_passed_over,
-    what_is_no_event_stream_is_handed_back_with_its_body,
-    a_compressed_stream_is_handed_back_if_the_client_does_not_decompress,
+    each_event_arrives_before_the_next_is_sent,
+    events_of_megabytes_arrive_complete,
+    characters_may_be_split_across_frames,
+    a_complete_body_may_end_in_any_state,
+    a_body_that_is_cut_off_is_an_error_after_its_events,
+    an_end_marker_distinguishes_a_complete_stream_from_a_cut_one,
+    trailers_are_ignored,
+    a_response_that_is_not_an_event_stream_is_returned_with_its_body,
+    a_compressed_stream_is_returned_if_the_client_does_not_decompress,
     an_error_does_not_overtake_the_frames_before_it,
-    heartbeats_are_comments_while_the_handler_is_silent,
+    keep_alive_comments_are_sent_while_the_handler_is_silent,
     a_shutdown_ends_open_streams_between_two_events,
-    a_client_that_goes_away_drops_the_stream,
+    a_client_that_disconnects_drops_the_stream,
 }
 
 fn run(test: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build().unwrap();
-    let result = runtime.block_on(async { time::timeout(PATIENCE, test).await });
-    result.expect("the end in time");
+    let result = runtime.block_on(async { time::timeout(TIMEOUT, test).await });
+    result.expect("the test ends in time");
 }
 
 trait Client {
     type Body: Body<Data = Bytes, Error: fmt::Debug> + fmt::Debug + Unpin;
 
-    /// The response as the client gives it, as soon as its head has come.
+    /// Returns the response of the HTTP library as soon as its head has arrived.
     async fn get(&self, url: &str) -> Response<Self::Body>;
 }
 
 struct Reqwest(reqwest::Client, Version);
 
 impl Reqwest {
-    /// A client that decompresses nothing.
+    /// Without decompression.
     fn new(version: Version) -> Self {
         Self(Self::builder(version).gzip(false).build().unwrap(), version)
     }
 
     fn builder(version: Version) -> reqwest::ClientBuilder {
-        let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
+        let _already_installed = rustls::crypto::ring::default_provider().install_default();
         let builder = reqwest::Client::builder().no_proxy();
         match version {
             Version::HTTP_2 => builder.http2_prior_knowledge(),
@@ -584,18 +592,18 @@ impl Client for Hyper {
     }
 }
 
-/// What a server may do with a stream.
+/// Headers that allow trailers and compression.
 fn headers() -> HeaderMap {
     let headers = [(header::TE, "trailers"), (header::ACCEPT_ENCODING, "gzip")];
     HeaderMap::from_iter(headers.map(|(name, value)| (name, HeaderValue::from_static(value))))
 }
 
-/// A server whose response bodies are what a test sends.
+/// A server whose response bodies contain what a test sends.
 struct Server<T> {
     url: String,
     requests: mpsc::UnboundedReceiver<mpsc::UnboundedSender<T>>,
     shutdown: watch::Sender<bool>,
-    /// Ends after a graceful shutdown.
+    /// Resolves after a graceful shutdown.
     stopped: JoinHandle<()>,
 }
 
@@ -607,7 +615,7 @@ impl Server<Result<EncodedFrame, &'static str>> {
         Self::new(|frames, _| SseBody::new(frames).into_response()).await
     }
 
-    /// By itself, tower-http leaves event streams as they are.
+    /// Compresses event streams, which tower-http does not do by default.
     async fn compressing() -> Self {
         let all = |_: StatusCode, _: Version, _: &HeaderMap, _: &http::Extensions| true;
         let compression = CompressionLayer::new().compress_when(all);
@@ -621,7 +629,7 @@ impl Server<Result<EncodedFrame, &'static str>> {
 }
 
 impl Server<Result<BodyFrame<Bytes>, &'static str>> {
-    /// Its bodies are made of any bytes, cut anywhere.
+    /// Sends bodies of any bytes, split anywhere.
     async fn of_bytes() -> Self {
         Self::new(|frames, _| {
             let response = Response::builder().header(header::CONTENT_TYPE, "text/event-stream");
@@ -666,7 +674,8 @@ impl<T: Send + 'static> Server<T> {
         }
     }
 
-    /// What has just been asked for: its response is made of what is sent here, until that is dropped.
+    /// Receives a request; returns the sender of its response body, which ends when the sender is
+    /// dropped.
     async fn request(&mut self) -> mpsc::UnboundedSender<T> {
         self.requests.recv().await.unwrap()
     }
@@ -681,7 +690,7 @@ impl<T: Send + 'static> Server<T> {
     }
 }
 
-/// Serves until `shutdown`, and then what is still open. Its URL, and its end.
+/// Starts a server with graceful shutdown; returns its URL and its task.
 async fn listen(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -711,7 +720,7 @@ enum End {
     Incomplete,
 }
 
-/// The data of the next event.
+/// Returns the data of the next event.
 async fn next<B: Body<Error: fmt::Debug> + Unpin>(
     events: &mut EventStream<BodyStream<B>>,
 ) -> String {
@@ -719,7 +728,7 @@ async fn next<B: Body<Error: fmt::Debug> + Unpin>(
     event.expect("no error").data().to_owned()
 }
 
-/// The data of all events to the end, and that end.
+/// Returns the data of all remaining events, and how the stream ended.
 async fn rest<B: Body<Error: fmt::Debug> + Unpin>(
     mut events: EventStream<BodyStream<B>>,
 ) -> (Vec<String>, End) {

@@ -1,4 +1,4 @@
-//! Data as values.
+//! Data deserialized from JSON.
 #![cfg(feature = "json")]
 
 mod support;
@@ -20,7 +20,7 @@ fn each_event_is_a_value_or_an_error_that_keeps_the_event() {
         "event: error\nid: 7\ndata: {\"error\":\"overloaded\"}\n\n",
         "data: {\ndata: \"text\": \"b\"\ndata: }\n\n",
         "data: [DONE]\n\n",
-        "data: {\"text\":\"for nobody\"}\n\n",
+        "data: {\"text\":\"after the end\"}\n\n",
     );
     let feed = Feed::new([Step::Chunk(bytes.into()), Step::End]);
     let mut deltas = EventStream::new(feed).until("[DONE]").json::<Delta>();
@@ -42,7 +42,7 @@ fn each_event_is_a_value_or_an_error_that_keeps_the_event() {
 }
 
 #[test]
-fn other_errors_pass_and_the_events_go_on_without_json() {
+fn other_errors_are_passed_on_and_the_inner_stream_continues() {
     let feed = Feed::new([
         Step::Chunk(b"data: {\"text\":\"a\"}\n\ndata: plain\n\n".to_vec()),
         Step::Error("broken"),
@@ -56,4 +56,21 @@ fn other_errors_pass_and_the_events_go_on_without_json() {
         panic!("{all:?}");
     };
     assert_eq!(event.data(), "plain");
+}
+
+#[test]
+fn a_stream_that_is_cut_off_before_its_end_marker_is_incomplete() {
+    const INCOMPLETE: &str = "stream ended before its end marker";
+    let bytes = "data: {\"text\":\"caf\"}\n\ndata: {\"text\":\"\u{E9}\"}\n\ndata: [DONE]\n\n";
+    for (len, expected) in [
+        (bytes.len(), &["caf", "\u{E9}"][..]),
+        (40, &["caf", INCOMPLETE]),
+    ] {
+        let body = http_body_util::Full::new(&bytes.as_bytes()[..len]);
+        let mut deltas = EventStream::from_body(body).until("[DONE]").json::<Delta>();
+        let items = collect(&mut deltas).into_iter();
+        let items =
+            items.map(|item| item.map_or_else(|error| error.to_string(), |delta| delta.text));
+        assert_eq!(items.collect::<Vec<_>>(), expected);
+    }
 }

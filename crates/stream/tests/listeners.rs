@@ -1,7 +1,7 @@
-//! What listeners are told, over a scripted network.
+//! Listeners, over a scripted network.
 
 #[path = "support/network.rs"]
-#[expect(dead_code, reason = "it serves the tests of the client, too")]
+#[expect(dead_code, reason = "the tests of the client use the rest")]
 mod network;
 
 use std::{
@@ -16,17 +16,17 @@ use sse_proto::{Decoder, Origin};
 use sse_proto_stream::{EventSource, FinalUrl, Listeners};
 
 #[test]
-fn listeners_hear_their_type_and_some_hear_all() {
+fn listeners_are_called_for_their_event_type_or_for_every_type() {
     let network = Network::new([
         stream(&[text("data: 1\n\nevent: add\ndata: 2\n\n")]),
         status(204),
     ]);
     let log = Mutex::new(vec![]);
-    let say = |text: String| log.lock().unwrap().push(text);
+    let record = |text: String| log.lock().unwrap().push(text);
     let mut listeners = Listeners::new()
-        .on_event(|event| say(format!("any {}", event.data())))
-        .on_message(|event| say(format!("message {}", event.data())))
-        .add_event_listener("add", |event| say(format!("add {}", event.data())));
+        .on_event(|event| record(format!("any {}", event.data())))
+        .on_message(|event| record(format!("message {}", event.data())))
+        .add_event_listener("add", |event| record(format!("add {}", event.data())));
     let source = EventSource::get("http://a.example/", network.connect(), network.sleep());
     let mut source = pin!(source.unwrap());
     run(&network, pin!(listeners.listen(source.as_mut())));
@@ -36,7 +36,7 @@ fn listeners_hear_their_type_and_some_hear_all() {
 }
 
 #[test]
-fn an_event_too_large_is_heard_by_those_who_want_to() {
+fn an_event_too_large_is_passed_to_its_listeners() {
     let network = Network::new([stream(&[text("data: 1234\n\ndata: 5\n\n")]), status(204)]);
     let log = Mutex::new(vec![]);
     let mut listeners = Listeners::new()
@@ -49,12 +49,12 @@ fn an_event_too_large_is_heard_by_those_who_want_to() {
     let mut source = pin!(source.unwrap());
     run(&network, pin!(listeners.listen(source.as_mut())));
     drop(listeners);
-    let due = ["event exceeds the limit of 3 bytes", "5"];
-    assert_eq!(log.into_inner().unwrap(), due);
+    let expected = ["event exceeds the limit of 3 bytes", "5"];
+    assert_eq!(log.into_inner().unwrap(), expected);
 }
 
 #[test]
-fn listeners_know_where_a_response_comes_from() {
+fn listeners_get_the_final_url_of_a_response() {
     let network = Network::new([
         redirect(307, "https://b.example/events?x"),
         stream(&[]),
@@ -62,17 +62,17 @@ fn listeners_know_where_a_response_comes_from() {
         status(401),
     ]);
     let log = Mutex::new(vec![]);
-    let say = |url: Option<&FinalUrl>| {
+    let record = |url: Option<&FinalUrl>| {
         let url = &url.unwrap().0;
         let origin = Origin::of(url).to_string();
         log.lock().unwrap().push((url.clone(), origin));
     };
     let mut listeners = Listeners::new()
-        .on_open(|head| say(head.extensions.get()))
+        .on_open(|head| record(head.extensions.get()))
         .on_error(|lost| {
             lost.response()
                 .into_iter()
-                .for_each(|response| say(response.extensions().get()));
+                .for_each(|response| record(response.extensions().get()));
         });
     let source = EventSource::get("http://a.example/", network.connect(), network.sleep());
     let mut source = pin!(source.unwrap());
@@ -88,10 +88,10 @@ fn listeners_know_where_a_response_comes_from() {
     assert_eq!(log, [there, here, here]);
 }
 
-/// Polls it, in virtual time, until it is ready.
+/// Polls the future in virtual time until it is ready.
 fn run(network: &Network, mut listening: Pin<&mut impl Future<Output = ()>>) {
     let mut context = Context::from_waker(Waker::noop());
     while listening.as_mut().poll(&mut context).is_pending() {
-        assert!(network.go_on(u64::MAX), "it waits for nothing");
+        assert!(network.advance(u64::MAX), "no timer to wait for");
     }
 }

@@ -1,4 +1,4 @@
-//! What streams of events allocate and hold, counted.
+//! Counts the allocations and the memory of streams.
 
 mod support;
 
@@ -16,7 +16,7 @@ use sse_proto::Decoder;
 use sse_proto_stream::{EventStream, ItemStream};
 use support::{is_at_end, poll};
 
-/// The bytes in reference-counted chunks, as a transport hands them out.
+/// The bytes in reference-counted chunks, as HTTP libraries return them.
 fn chunks(
     bytes: impl Into<Bytes>,
     len: usize,
@@ -29,7 +29,7 @@ fn chunks(
 }
 
 #[test]
-fn a_hostile_chunk_makes_little_be_held() {
+fn a_hostile_chunk_uses_little_memory() {
     let hostile = [
         ("events without data", "data\n\n".repeat(64 << 10)),
         ("events of a byte", "data:x\n\n".repeat(48 << 10)),
@@ -50,7 +50,7 @@ fn a_hostile_chunk_makes_little_be_held() {
             let mut events =
                 EventStream::with_decoder(chunks(bytes.clone(), usize::MAX), decoder());
             let mut items = ItemStream::with_decoder(chunks(bytes.clone(), usize::MAX), decoder());
-            // Each is dropped by whoever gets it.
+            // Every item is dropped at once.
             let info = measure(|| while !is_at_end(&mut events) {});
             assert!(info.bytes_max <= 8 << 10, "{name}: {info:?}");
             let info = measure(|| while !is_at_end(&mut items) {});
@@ -64,7 +64,7 @@ fn an_event_is_one_allocation_whatever_the_chunks_are() {
     let event = "event: delta\nid: 12\ndata: 0123456789\n\n";
     for len in [1, 16, event.len(), 1400, 16_384] {
         let mut events = EventStream::new(chunks(event.repeat(3000), len));
-        // Buffers for data that spans chunks, and the queue.
+        // Warm up the buffers for data that spans chunks, and the queue.
         for _ in 0..1000 {
             assert!(matches!(poll(&mut events), Poll::Ready(Some(Ok(_)))));
         }
@@ -73,7 +73,7 @@ fn an_event_is_one_allocation_whatever_the_chunks_are() {
                 assert!(matches!(poll(&mut events), Poll::Ready(Some(Ok(_)))));
             }
         });
-        // Nine of ten of these are the event's own, where one batch ends in the range and another begins before it.
+        // Not exactly 1000, as batches overlap both ends of the range.
         assert!(
             info.count_total.abs_diff(1000) <= 64,
             "chunks of {len}: {info:?}"
@@ -82,7 +82,7 @@ fn an_event_is_one_allocation_whatever_the_chunks_are() {
 }
 
 #[test]
-fn lent_events_are_not_allocated() {
+fn borrowed_events_are_not_allocated() {
     let event = "event: delta\nid: 12\ndata: 0123456789\n\n";
     for len in [1, 16, event.len(), 1400, 16_384] {
         let mut events = pin!(EventStream::new(chunks(event.repeat(12_000), len)));
@@ -105,7 +105,7 @@ fn lent_events_are_not_allocated() {
 }
 
 #[test]
-fn an_event_that_is_kept_holds_little_but_its_text() {
+fn a_kept_event_takes_little_more_memory_than_its_text() {
     let event = format!("data: {}\n\n", "x".repeat(254));
     let mut kept = Vec::with_capacity(100);
     let info = measure(|| {

@@ -1,5 +1,5 @@
-//! Nothing has to be `Send`: in a browser and on one thread, sources, timers and shutdowns are not. What is made of parts that are
-//! `Send` is `Send` itself, as servers demand.
+//! Sources, timers and shutdowns need not be `Send`, as in a browser or on a single-threaded
+//! runtime. Types whose parts are `Send` are `Send`, as servers require.
 
 use std::{
     cell::Cell,
@@ -24,7 +24,7 @@ use sse_proto_stream::{BodyStream, EncodedFrame, EventStream, ItemStream, SseBod
 type Error = Rc<str>;
 
 #[test]
-fn a_stream_runs_on_chunks_errors_and_a_source_that_are_not_send() {
+fn a_stream_works_with_chunks_errors_and_a_source_that_are_not_send() {
     let source = || {
         let bytes: Rc<[u8]> = Rc::from(&b"data: 1\n\n"[..]);
         stream::iter([Ok(bytes), Err(Error::from("broken"))])
@@ -62,7 +62,7 @@ fn a_response_may_have_a_body_that_is_not_send() {
 
 #[cfg(feature = "json")]
 #[test]
-fn data_may_be_read_into_values_that_are_not_send() {
+fn data_deserializes_into_values_that_are_not_send() {
     #[derive(serde::Deserialize)]
     #[serde(from = "u8")]
     struct Value(Rc<u8>);
@@ -79,7 +79,7 @@ fn data_may_be_read_into_values_that_are_not_send() {
 }
 
 #[test]
-fn a_body_runs_on_frames_a_timer_and_a_shutdown_that_are_not_send() {
+fn a_body_works_with_frames_a_timer_and_a_shutdown_that_are_not_send() {
     let sleeps = Rc::new(Cell::new(0));
     let shutdown = Rc::new(Cell::new(false));
     let frames = {
@@ -104,9 +104,9 @@ fn a_body_runs_on_frames_a_timer_and_a_shutdown_that_are_not_send() {
         .until(over);
     let mut body = pin!(body.into_response().into_body());
     block_on(async {
-        for due in ["data: 1\n\n", ":\n"] {
+        for expected in ["data: 1\n\n", ":\n"] {
             let frame = body.frame().await.unwrap().unwrap();
-            assert_eq!(frame.into_data().unwrap(), due);
+            assert_eq!(frame.into_data().unwrap(), expected);
         }
         assert!(sleeps.get() > 0);
         shutdown.set(true);

@@ -1,20 +1,21 @@
-//! The client over a scripted network, against bytes recorded from real servers: see `recorded/README.md`.
+//! The client over a scripted network, against bytes recorded from real servers: see
+//! `recorded/README.md`.
 
-#[allow(dead_code, reason = "this file needs less of it than event_source.rs")]
+#[allow(dead_code, reason = "this file uses only a part of it")]
 #[path = "support/network.rs"]
 mod network;
 
 use std::{pin::pin, str};
 
 use bytes::Bytes;
-use network::{Answer, Network, Step, log, next_until, status, words};
+use network::{Answer, Network, Step, describe, log, next_until, status};
 use sse_proto_stream::{EventSource, Received};
 
 const URL: &str = "http://a.example/events";
 const LATER: u64 = 1_000_000;
 
-/// A server: its `Content-Type`, and its response bodies by the `Last-Event-ID` of the request. The first one, to a request without
-/// an ID, also answers IDs that are not listed.
+/// The `Content-Type` of a server, and its response bodies by the `Last-Event-ID` of the request.
+/// The first one is for requests without an ID, and for IDs that are not listed.
 struct Server(&'static str, &'static [(&'static str, &'static [u8])]);
 
 macro_rules! server {
@@ -28,7 +29,7 @@ macro_rules! server {
 
 const TRPC: Server = server!("text/event-stream", "trpc", "1", "2", "3", "4");
 const TRPC_FAILS: Server = server!("text/event-stream", "trpc-fails");
-/// It ignores the ID: its responses to requests with one had the same bytes.
+/// It ignores `Last-Event-ID`: the responses were the same.
 const NEST: Server = server!("text/event-stream", "nest");
 const NEST_FAILS: Server = server!("text/event-stream", "nest-fails");
 const FASTIFY: Server = server!("text/event-stream", "fastify", "1", "2", "3");
@@ -54,7 +55,7 @@ impl Server {
         Answer::Head(200, headers, steps.to_vec())
     }
 
-    /// What it answers to a request with this ID.
+    /// The response to a request with this ID.
     fn answer_to(&self, id: Option<&str>) -> Answer {
         match self.recorded(id) {
             // @fastify/sse sets no header before the first event.
@@ -68,10 +69,10 @@ fn chunk(bytes: &[u8]) -> Step {
     Step::Chunk(Bytes::copy_from_slice(bytes))
 }
 
-/// Plays a whole response, cut into chunks of several sizes, and asserts what comes out, comments and `retry` lines included, and the
-/// `Last-Event-ID` of the next request.
+/// Replays a complete response in chunks of several sizes. Asserts the items, including comments
+/// and `retry` lines, and the `Last-Event-ID` of the next request.
 #[track_caller]
-fn whole(server: &Server, due: &[&str], id: Option<&str>) {
+fn assert_items(server: &Server, expected: &[&str], id: Option<&str>) {
     let body = server.recorded(None);
     for size in [body.len(), 1, 2, 3, 7] {
         let chunks: Vec<_> = body.chunks(size).map(chunk).collect();
@@ -79,13 +80,14 @@ fn whole(server: &Server, due: &[&str], id: Option<&str>) {
         let source = EventSource::get(URL, network.connect(), network.sleep()).unwrap();
         let seen = log(&network, pin!(source.items(true)), LATER);
         let ends = ["failed Status(204)", "end"];
-        assert_eq!(seen, [&["open 200"], due, &ends].concat(), "{size}");
+        assert_eq!(seen, [&["open 200"], expected, &ends].concat(), "{size}");
         assert_eq!(ids(&network), [None, id.map(str::to_owned)], "{size}");
     }
 }
 
-/// Loses the connection after so many bytes of the first response, and answers the reconnect with what was recorded for its
-/// `Last-Event-ID`. Returns what the client says up to the end of the second connection, and the IDs of its requests.
+/// Cuts the connection after `at` bytes of the first response, and answers the next request with
+/// the response recorded for its `Last-Event-ID`. Returns the items up to the end of the second
+/// connection, and the IDs of the requests.
 fn cut_at(server: &Server, at: usize, end: Option<&Step>) -> (Vec<String>, Vec<Option<String>>) {
     let mut steps = vec![chunk(&server.recorded(None)[..at])];
     steps.extend(end.cloned());
@@ -96,11 +98,11 @@ fn cut_at(server: &Server, at: usize, end: Option<&Step>) -> (Vec<String>, Vec<O
         let mut source = pin!(source);
         let mut seen = vec![];
         while let Some(Some(item)) = next_until(&network, source.as_mut(), LATER) {
-            // What is stored between two items is what a new process would go on from.
+            // A program that stores the ID after each item can resume there.
             if let Ok(Received::Event(event)) = &item {
                 assert_eq!(source.last_event_id(), event.last_event_id());
             }
-            seen.push(words(&item));
+            seen.push(describe(&item));
         }
         match (answers.len(), ids(&network).get(1)) {
             (1, Some(id)) => answers.push(server.answer_to(id.as_deref())),
@@ -109,25 +111,31 @@ fn cut_at(server: &Server, at: usize, end: Option<&Step>) -> (Vec<String>, Vec<O
     }
 }
 
-/// Asserts the same for a cut after the first occurrence of `text`; `id` is that of the second request.
+/// Cuts the connection after the first occurrence of `text`. Asserts the items, and the
+/// `Last-Event-ID` of the second request.
 #[track_caller]
-fn cut_after(server: &Server, text: &str, due: &[&str], id: Option<&str>) {
+fn assert_cut_after(server: &Server, text: &str, expected: &[&str], id: Option<&str>) {
     let body = str::from_utf8(server.recorded(None)).unwrap();
     let at = body.find(text).unwrap() + text.len();
     let (seen, ids) = cut_at(server, at, None);
-    assert_eq!(seen, due);
+    assert_eq!(seen, expected);
     assert_eq!(ids[1].as_deref(), id);
 }
 
 /// The `Last-Event-ID` of each request.
 fn ids(network: &Network) -> Vec<Option<String>> {
-    network.asked().into_iter().map(|(_, id)| id).collect()
+    network
+        .urls_and_ids()
+        .into_iter()
+        .map(|(_, id)| id)
+        .collect()
 }
 
 // ---- At every byte
 
-/// The last event ID, the reconnection time and the reason after a connection that ended with these bytes, by a naive parser.
-fn naive(bytes: &[u8]) -> (Option<String>, u64, &'static str) {
+/// A naive parser: the last event ID, the reconnection time and the reason of the loss after a body
+/// with these bytes.
+fn parse_naively(bytes: &[u8]) -> (Option<String>, u64, &'static str) {
     let text = String::from_utf8_lossy(bytes);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let (lines, rest) = text.rsplit_once('\n').unwrap_or(("", &text));
@@ -149,26 +157,27 @@ fn naive(bytes: &[u8]) -> (Option<String>, u64, &'static str) {
     (id.filter(|id| !id.is_empty()), retry, reason)
 }
 
-/// The numbers of the events that the server numbered.
+/// Returns the numbers in the data of numbered events.
 fn numbers(seen: &[String]) -> Vec<u32> {
-    let is_numbered = |words: &&String| words.contains("žluť") || words.starts_with("count");
-    let digit = |words: &String| words.chars().find_map(|character| character.to_digit(10));
+    let is_numbered = |line: &&String| line.contains("žluť") || line.starts_with("count");
+    let digit = |line: &String| line.chars().find_map(|character| character.to_digit(10));
     seen.iter().filter(is_numbered).filter_map(digit).collect()
 }
 
-/// Loses the connection after each byte, by a proper end and by a network error. Numbered events must come once and in order, unless the
-/// server replays all of them: returns after how many of the bytes it does, although some had been received.
+/// Cuts the connection after each byte, by a proper end and by a network error. Numbered events
+/// must arrive once and in order, unless the server replays all of them: returns the number of cuts
+/// after which it does although some had been received.
 fn cut_everywhere(server: &Server) -> usize {
     let body = server.recorded(None);
     let (whole, _) = cut_at(server, body.len(), None);
-    let lost = whole.iter().position(|words| words.starts_with("lost"));
+    let lost = whole.iter().position(|line| line.starts_with("lost"));
     let all = numbers(&whole[..lost.unwrap()]);
     let mut replays = 0;
     for at in 0..=body.len() {
-        let (id, retry, reason) = naive(&body[..at]);
+        let (id, retry, reason) = parse_naively(&body[..at]);
         for (end, reason) in [(None, reason), (Some(Step::Break), "Network")] {
             let (seen, ids) = cut_at(server, at, end.as_ref());
-            let lost = seen.iter().position(|words| words.starts_with("lost"));
+            let lost = seen.iter().position(|line| line.starts_with("lost"));
             let (before, after) = seen.split_at(lost.unwrap());
             assert_eq!(before, &whole[..before.len()], "{at}");
             assert_eq!(after[0], format!("lost {reason} {retry}"), "{at}");
@@ -185,7 +194,7 @@ fn cut_everywhere(server: &Server) -> usize {
 
 // ---- tRPC
 
-/// `connected` with the ID that is left of the connection before, and a numbered event, in words.
+/// The description of `connected` with the ID of the previous connection.
 fn connected(id: &str) -> String {
     format!(
         "connected {:?} {id:?}",
@@ -200,12 +209,12 @@ fn numbered(n: u32) -> String {
 
 const TYPING: &str = r#"message "{\"typing\":true}" """#;
 
-/// The empty ID of an event without one is followed by an event that sets the old one again.
+/// An event without an ID sends an empty one, and the next event restores the previous ID.
 #[test]
 fn trpc_events_without_an_id_reset_it_and_it_is_restored() {
     let connected = connected("");
     let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
-    let due = [
+    let expected = [
         &connected,
         &one,
         TYPING,
@@ -219,21 +228,22 @@ fn trpc_events_without_an_id_reset_it_and_it_is_restored() {
         r#"return "" "4""#,
         "lost EndOfBody 3000",
     ];
-    whole(&TRPC, &due, Some("4"));
+    assert_items(&TRPC, &expected, Some("4"));
 }
 
 #[test]
-fn trpc_resumes_after_each_cut_but_those_before_an_id_is_restored() {
-    // There are two. While the ID is empty, a reconnect has no `Last-Event-ID`, and the server replays everything.
+fn trpc_resumes_after_each_cut_except_before_an_id_is_restored() {
+    // There are two such events. While the ID is empty, a request has no `Last-Event-ID`, and the
+    // server replays everything.
     let restore = "\nevent: restore-id\ndata: \nid: 1\n\n";
     assert_eq!(cut_everywhere(&TRPC), 2 * restore.len());
 }
 
 #[test]
-fn trpc_cut_inside_the_event_that_restores_the_id_begins_anew() {
+fn trpc_cut_inside_the_event_that_restores_the_id_restarts() {
     let connected = connected("");
     let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
-    let due = [
+    let expected = [
         "open 200",
         &connected,
         &one,
@@ -253,7 +263,7 @@ fn trpc_cut_inside_the_event_that_restores_the_id_begins_anew() {
         r#"return "" "4""#,
         "lost EndOfBody 3000",
     ];
-    cut_after(&TRPC, "event: restore-id\ndata: \nid: 1\n", &due, None);
+    assert_cut_after(&TRPC, "event: restore-id\ndata: \nid: 1\n", &expected, None);
 }
 
 #[test]
@@ -261,7 +271,7 @@ fn trpc_cut_inside_a_tracked_event_sends_it_again() {
     let start = connected("");
     let [one, two, three, four] = [1, 2, 3, 4].map(numbered);
     let again = connected("1");
-    let due = [
+    let expected = [
         "open 200",
         &start,
         &one,
@@ -279,16 +289,17 @@ fn trpc_cut_inside_a_tracked_event_sends_it_again() {
         r#"return "" "4""#,
         "lost EndOfBody 3000",
     ];
-    cut_after(&TRPC, "id: 2", &due, Some("1"));
+    assert_cut_after(&TRPC, "id: 2", &expected, Some("1"));
 }
 
-/// `return` says that the subscription is complete. A client that does not close on it reconnects, and gets it again.
+/// `return` means that the subscription is complete. A client that does not close then reconnects
+/// and receives it again.
 #[test]
 fn trpc_sends_return_again_to_a_client_that_reconnects() {
     let end = TRPC.recorded(None).len();
     let (seen, ids) = cut_at(&TRPC, end, None);
     let again = connected("4");
-    let due = [
+    let expected = [
         r#"return "" "4""#,
         "lost EndOfBody 3000",
         "open 200",
@@ -296,29 +307,29 @@ fn trpc_sends_return_again_to_a_client_that_reconnects() {
         r#"return "" "4""#,
         "lost EndOfBody 3000",
     ];
-    assert!(seen.ends_with(&due.map(str::to_owned)));
+    assert!(seen.ends_with(&expected.map(str::to_owned)));
     assert_eq!(
         ids,
         [None, Some("4"), Some("4")].map(|id| id.map(str::to_owned))
     );
 }
 
-/// The request of this one had `Last-Event-ID: 3`.
+/// The recorded request had `Last-Event-ID: 3`.
 #[test]
-fn trpc_tells_an_error_by_an_event_and_ends_properly() {
+fn trpc_sends_an_error_as_an_event_and_ends_properly() {
     let (connected, four) = (connected(""), numbered(4));
     let error = r#"{"message":"no more","code":-32600,"data":{"code":"BAD_REQUEST","httpStatus":400,"path":"events"}}"#;
     let error = format!("serialized-error {error:?} \"4\"");
-    let due = [&connected, &four, &error, "lost EndOfBody 3000"];
-    whole(&TRPC_FAILS, &due, Some("4"));
+    let expected = [&connected, &four, &error, "lost EndOfBody 3000"];
+    assert_items(&TRPC_FAILS, &expected, Some("4"));
 }
 
 // ---- NestJS
 
-/// The last block has a type and no data: it is no event, and its ID counts all the same.
+/// The last block has a type but no data, so it is not an event, but its ID counts.
 #[test]
-fn nest_numbers_what_has_no_id_whatever_came_before() {
-    let due = [
+fn nest_numbers_events_without_an_id_whatever_came_before() {
+    let expected = [
         r#"message "{\"n\":1,\"text\":\"žluť\\n🏮\"}" "1""#,
         "retry 500",
         r#"note "two\nlines" "2""#,
@@ -328,16 +339,16 @@ fn nest_numbers_what_has_no_id_whatever_came_before() {
         r#"message "" "4""#,
         "lost EndOfBody 500",
     ];
-    whole(&NEST, &due, Some("5"));
+    assert_items(&NEST, &expected, Some("5"));
 }
 
-/// The client sends the ID as it should; the server ignores it and counts from 1 on each connection.
+/// The client sends the ID; the server ignores it and counts from 1 on each connection.
 #[test]
-fn nest_begins_anew_after_each_cut() {
+fn nest_restarts_after_each_cut() {
     let body = str::from_utf8(NEST.recorded(None)).unwrap();
     let first = body.find("\n\nevent").unwrap() + 2;
     assert_eq!(cut_everywhere(&NEST), body.len() + 1 - first);
-    let due = [
+    let expected = [
         "open 200",
         r#"message "{\"n\":1,\"text\":\"žluť\\n🏮\"}" "1""#,
         "lost Truncated(Event) 500",
@@ -349,25 +360,30 @@ fn nest_begins_anew_after_each_cut() {
         r#"message "" "4""#,
         "lost EndOfBody 500",
     ];
-    // The ID of the event that was cut does not count, its `retry` does.
-    cut_after(&NEST, "id: 2\nretry: 500\ndata: two\n", &due, Some("1"));
+    // The ID of the event that was cut off does not count, but its `retry` does.
+    assert_cut_after(
+        &NEST,
+        "id: 2\nretry: 500\ndata: two\n",
+        &expected,
+        Some("1"),
+    );
 }
 
 #[test]
-fn nest_tells_an_error_by_an_event_and_ends_properly() {
-    let due = [
+fn nest_sends_an_error_as_an_event_and_ends_properly() {
+    let expected = [
         r#"message "before" "1""#,
         r#"error "Internal server error" "2""#,
         "lost EndOfBody 3000",
     ];
-    whole(&NEST_FAILS, &due, Some("2"));
+    assert_items(&NEST_FAILS, &expected, Some("2"));
 }
 
 // ---- @fastify/sse
 
 #[test]
-fn fastify_drops_a_0_and_quotes_text() {
-    let due = [
+fn fastify_drops_the_id_0_and_quotes_text() {
+    let expected = [
         r#"count "\"no. 0\\n🏮\"" """#,
         "retry 500",
         r#"count "\"no. 1\\n🏮\"" "1""#,
@@ -377,23 +393,23 @@ fn fastify_drops_a_0_and_quotes_text() {
         r#"count "\"no. 3\\n🏮\"" "3""#,
         "lost EndOfBody 1500",
     ];
-    whole(&FASTIFY, &due, Some("3"));
+    assert_items(&FASTIFY, &expected, Some("3"));
 }
 
 #[test]
-fn fastify_resumes_after_each_cut_but_those_after_the_event_that_lost_its_id_0() {
-    // Until the ID 1 has come, a reconnect has none, and the server replays everything.
+fn fastify_resumes_after_each_cut_except_after_the_event_without_its_id_0() {
+    // Before the ID 1 has arrived, a request has no ID, and the server replays everything.
     let body = str::from_utf8(FASTIFY.recorded(None)).unwrap();
     let one = "id: 1\nevent: count\ndata: \"no. 1\\n🏮\"\nretry: 500\n\n";
     assert!(body.contains(one));
     assert_eq!(cut_everywhere(&FASTIFY), one.len());
 }
 
-/// With nothing left to send, the response has no `Content-Type`, which is set with the first event. As the standard has it, the client
-/// does not reconnect after that.
+/// The server sets `Content-Type` with the first event, so a response without events has none. By
+/// the standard, the client does not reconnect after that.
 #[test]
-fn fastify_without_an_event_is_no_event_stream() {
-    let due = [
+fn fastify_without_an_event_is_not_an_event_stream() {
+    let expected = [
         "open 200",
         r#"count "\"no. 0\\n🏮\"" """#,
         r#"count "\"no. 1\\n🏮\"" "1""#,
@@ -402,13 +418,14 @@ fn fastify_without_an_event_is_no_event_stream() {
         "lost EndOfBody 1500",
         "failed ContentType",
     ];
-    cut_after(&FASTIFY, "retry: 1500\n\n", &due, Some("3"));
+    assert_cut_after(&FASTIFY, "retry: 1500\n\n", &expected, Some("3"));
 }
 
-/// A CR inside a string is sent as it is and ends the line: the text up to the next line terminator is lost.
+/// A CR in a string is sent unchanged and ends the line: the text up to the next line terminator is
+/// lost.
 #[test]
 fn fastify_cuts_text_at_a_cr() {
-    let due = [
+    let expected = [
         "retry 700",
         r#"message "\"x\"" "a""#,
         r#"message "plain\ntext" "a""#,
@@ -417,14 +434,14 @@ fn fastify_cuts_text_at_a_cr() {
         r#"message "\"\"" "a""#,
         "lost EndOfBody 700",
     ];
-    whole(&FASTIFY_TEXTS, &due, Some("a"));
+    assert_items(&FASTIFY_TEXTS, &expected, Some("a"));
 }
 
 // ---- Litestar
 
 #[test]
-fn litestar_fields_that_come_twice_count_once() {
-    let due = [
+fn litestar_fields_that_are_sent_twice_count_once() {
+    let expected = [
         ": hello",
         ": world",
         "retry 500",
@@ -434,13 +451,14 @@ fn litestar_fields_that_come_twice_count_once() {
         r#"note "three" "7""#,
         "lost EndOfBody 500",
     ];
-    whole(&LITESTAR_TEXTS, &due, Some("7"));
+    assert_items(&LITESTAR_TEXTS, &expected, Some("7"));
 }
 
-/// The fields of the response stand before those of the first message: its own ID counts, and the type, as it has none.
+/// The fields of the response precede those of the first message, which has an own ID, but takes
+/// the type of the response.
 #[test]
-fn litestar_fields_of_the_response_go_to_the_first_message() {
-    let due = [
+fn litestar_fields_of_the_response_apply_to_the_first_message() {
+    let expected = [
         "retry 900",
         r#"typed "1 žluť\n🏮" "1""#,
         ": still here",
@@ -453,7 +471,7 @@ fn litestar_fields_of_the_response_go_to_the_first_message() {
         ": still here",
         "lost EndOfBody 0",
     ];
-    whole(&LITESTAR, &due, Some("4"));
+    assert_items(&LITESTAR, &expected, Some("4"));
 }
 
 #[test]
@@ -461,10 +479,11 @@ fn litestar_resumes_after_each_cut() {
     assert_eq!(cut_everywhere(&LITESTAR), 0);
 }
 
-/// The third message has another type after a reconnect, as it is the first of that response. `retry` is that of the response again.
+/// After a reconnect, the third message is the first of its response, so it has the type and the
+/// `retry` of the response.
 #[test]
 fn litestar_cut_between_cr_and_lf_resumes() {
-    let due = [
+    let expected = [
         "open 200",
         r#"typed "1 žluť\n🏮" "1""#,
         r#"even "2 žluť\n🏮" "2""#,
@@ -474,14 +493,15 @@ fn litestar_cut_between_cr_and_lf_resumes() {
         r#"even "4 žluť\n🏮" "4""#,
         "lost EndOfBody 900",
     ];
-    cut_after(&LITESTAR, "retry: 0\r\n\r", &due, Some("2"));
+    assert_cut_after(&LITESTAR, "retry: 0\r\n\r", &expected, Some("2"));
 }
 
-/// After the last message only the fields of the response come, without a blank line: no event, and its ID does not count.
+/// After the last message, a response contains only its own fields without a blank line: no event,
+/// and the ID does not count.
 #[test]
-fn litestar_without_a_message_leaves_the_id_as_it_is() {
+fn litestar_without_a_message_does_not_change_the_id() {
     let (seen, ids) = cut_at(&LITESTAR, LITESTAR.recorded(None).len(), None);
-    let due = ["lost EndOfBody 0", "open 200", "lost Truncated(Event) 900"];
-    assert!(seen.ends_with(&due.map(str::to_owned)));
+    let expected = ["lost EndOfBody 0", "open 200", "lost Truncated(Event) 900"];
+    assert!(seen.ends_with(&expected.map(str::to_owned)));
     assert_eq!(ids[1..], [Some("4".to_owned()), Some("4".to_owned())]);
 }

@@ -1,4 +1,4 @@
-//! Which responses are event streams, and what becomes of the others.
+//! Which responses are event streams, and that others are returned unchanged.
 
 mod support;
 
@@ -41,7 +41,7 @@ fn a_response_is_an_event_stream_by_its_status_type_and_encoding() {
         assert!(ItemStream::from_response(response(200, headers)).is_ok());
     }
 
-    let refused: [(u16, &[(&str, &str)]); 14] = [
+    let rejected: [(u16, &[(&str, &str)]); 14] = [
         (200, &[]),
         (200, &of_type("")),
         (200, &of_type("application/json")),
@@ -73,7 +73,7 @@ fn a_response_is_an_event_stream_by_its_status_type_and_encoding() {
         (429, &of_type(STREAM)),
         (500, &of_type(STREAM)),
     ];
-    for (status, headers) in refused {
+    for (status, headers) in rejected {
         let back = EventStream::from_response(response(status, headers)).expect_err("no events");
         assert_eq!(back.status(), status, "{headers:?}");
         assert_eq!(back.headers().len(), headers.len());
@@ -84,21 +84,21 @@ fn a_response_is_an_event_stream_by_its_status_type_and_encoding() {
 }
 
 #[test]
-fn the_message_of_an_api_can_be_read_from_a_refusal() {
-    let refusal = Response::builder()
+fn the_error_message_of_an_api_can_be_read_from_a_rejected_response() {
+    let rejected = Response::builder()
         .status(StatusCode::TOO_MANY_REQUESTS)
         .header("content-type", "application/json")
         .body(Full::from(r#"{"error":"slow down"}"#))
         .unwrap();
-    let refusal: Response<Full<Bytes>> = refusal;
-    let refusal = EventStream::from_response(refusal).unwrap_err();
-    assert_eq!(refusal.status(), 429);
-    let message = block_on(refusal.into_body().collect()).unwrap().to_bytes();
+    let rejected: Response<Full<Bytes>> = rejected;
+    let rejected = EventStream::from_response(rejected).unwrap_err();
+    assert_eq!(rejected.status(), 429);
+    let message = block_on(rejected.into_body().collect()).unwrap().to_bytes();
     assert_eq!(message, r#"{"error":"slow down"}"#);
 }
 
 #[test]
-fn trailers_and_empty_frames_are_no_events_and_no_end() {
+fn trailers_and_empty_frames_neither_add_events_nor_end_the_stream() {
     let steps = || {
         Feed::new([
             Step::Chunk(vec![]),

@@ -1,4 +1,5 @@
-//! Streams of events against the core's own decoder: any chunks, pending sources, errors and ends in every state.
+//! Streams compared with the decoder of `sse-proto`: any chunks, pending sources, errors, and ends
+//! in every state.
 
 mod support;
 
@@ -15,56 +16,58 @@ use sse_proto::{Decoder, OwnedEvent};
 use sse_proto_stream::{Error, EventStream, ItemStream, OwnedItem};
 use support::{Feed, Step, collect, drain, is_at_end, poll};
 
-/// What is handed out, to be compared.
+/// An item of any stream, for comparison.
 #[derive(Debug, Clone, PartialEq)]
-enum Out {
+enum Output {
     Item(OwnedItem),
     TooLarge(usize),
     Source(&'static str),
     Incomplete,
 }
 
-fn out<T>(result: Result<T, Error<&'static str>>, item: impl FnOnce(T) -> OwnedItem) -> Out {
+fn output<T>(result: Result<T, Error<&'static str>>, item: impl FnOnce(T) -> OwnedItem) -> Output {
     match result {
-        Ok(it) => Out::Item(item(it)),
-        Err(Error::TooLarge(error)) => Out::TooLarge(error.limit()),
-        Err(Error::Source(error)) => Out::Source(error),
-        Err(Error::Incomplete) => Out::Incomplete,
+        Ok(it) => Output::Item(item(it)),
+        Err(Error::TooLarge(error)) => Output::TooLarge(error.limit()),
+        Err(Error::Source(error)) => Output::Source(error),
+        Err(Error::Incomplete) => Output::Incomplete,
         Err(other) => panic!("{other}"),
     }
 }
 
-fn events(stream: &mut EventStream<Feed>) -> Vec<Out> {
+fn events(stream: &mut EventStream<Feed>) -> Vec<Output> {
     let events = collect(stream).into_iter();
-    events.map(|event| out(event, OwnedItem::Event)).collect()
+    events
+        .map(|event| output(event, OwnedItem::Event))
+        .collect()
 }
 
-fn items(stream: &mut ItemStream<Feed>) -> Vec<Out> {
+fn items(stream: &mut ItemStream<Feed>) -> Vec<Output> {
     let items = collect(stream).into_iter();
-    items.map(|item| out(item, |item| item)).collect()
+    items.map(|item| output(item, |item| item)).collect()
 }
 
-/// The same from the core.
-fn due_events(bytes: &[u8], decoder: &mut Decoder) -> Vec<Out> {
+/// The same from the decoder.
+fn expected_events(bytes: &[u8], decoder: &mut Decoder) -> Vec<Output> {
     let events = decoder.feed(bytes).owned();
     events
         .map(|event| match event {
-            Ok(event) => Out::Item(OwnedItem::Event(event)),
-            Err(error) => Out::TooLarge(error.limit()),
+            Ok(event) => Output::Item(OwnedItem::Event(event)),
+            Err(error) => Output::TooLarge(error.limit()),
         })
         .collect()
 }
 
-fn due_items(bytes: &[u8], decoder: &mut Decoder) -> Vec<Out> {
+fn expected_items(bytes: &[u8], decoder: &mut Decoder) -> Vec<Output> {
     let mut items = decoder.feed(bytes);
     let mut all = Vec::new();
     while let Some(item) = items.next_item().transpose() {
         all.push(match item {
-            Ok(sse_proto::Item::Event(event)) => Out::Item(OwnedItem::Event(event.into())),
-            Ok(sse_proto::Item::Comment(text)) => Out::Item(OwnedItem::Comment(text.into())),
-            Ok(sse_proto::Item::Retry(time)) => Out::Item(OwnedItem::Retry(time)),
+            Ok(sse_proto::Item::Event(event)) => Output::Item(OwnedItem::Event(event.into())),
+            Ok(sse_proto::Item::Comment(text)) => Output::Item(OwnedItem::Comment(text.into())),
+            Ok(sse_proto::Item::Retry(time)) => Output::Item(OwnedItem::Retry(time)),
             Ok(other) => panic!("{other:?}"),
-            Err(error) => Out::TooLarge(error.limit()),
+            Err(error) => Output::TooLarge(error.limit()),
         });
     }
     all
@@ -100,8 +103,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(atom, 0..40).prop_map(|atoms| atoms.concat())
 }
 
-/// The bytes in chunks of these lengths, over and over; 0 is an empty chunk, and 1 of the other numbers is a pending
-/// source.
+/// The bytes in chunks of these lengths, cycled; 0 is an empty chunk, and `None` a pending source.
 fn script(bytes: &[u8], lens: &[Option<usize>]) -> Vec<Step> {
     let mut rest = bytes;
     let mut steps = Vec::new();
@@ -112,9 +114,9 @@ fn script(bytes: &[u8], lens: &[Option<usize>]) -> Vec<Step> {
         match len {
             None => steps.push(Step::Pending),
             Some(len) => {
-                let (chunk, behind) = rest.split_at((*len).min(rest.len()));
+                let (chunk, after) = rest.split_at((*len).min(rest.len()));
                 steps.push(Step::Chunk(chunk.to_vec()));
-                rest = behind;
+                rest = after;
             }
         }
     }
@@ -129,7 +131,7 @@ fn lens() -> impl Strategy<Value = Vec<Option<usize>>> {
         1 => (1..20_000_usize).prop_map(Some),
     ];
     (vec(len, 0..8), 1..30_000_usize).prop_map(|(mut lens, last)| {
-        lens.push(Some(last)); // so that it comes to an end
+        lens.push(Some(last)); // so that the bytes are used up
         lens
     })
 }
@@ -138,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
-    fn what_comes_is_what_the_decoder_says_whatever_the_chunks_are(
+    fn a_stream_returns_what_the_decoder_returns_whatever_the_chunks_are(
         bytes in bytes(),
         lens in lens(),
         limit in prop_oneof![0..40_usize, Just(usize::MAX)],
@@ -148,22 +150,22 @@ proptest! {
         let decoder = || Decoder::with_max_event_len(limit);
 
         let mut core = decoder();
-        let mut due = due_events(&bytes, &mut core);
+        let mut expected = expected_events(&bytes, &mut core);
         let state = (core.last_event_id().to_owned(), core.reconnection_time());
         if finish {
             match core.finish() {
-                Ok(event) => due.extend(event.map(|event| Out::Item(OwnedItem::Event(event.into())))),
-                Err(error) => due.push(Out::TooLarge(error.limit())),
+                Ok(event) => expected.extend(event.map(|event| Output::Item(OwnedItem::Event(event.into())))),
+                Err(error) => expected.push(Output::TooLarge(error.limit())),
             }
         }
         let state = if finish { (core.last_event_id().to_owned(), core.reconnection_time()) } else { state };
         let mut stream = EventStream::with_decoder(Feed::new(steps.clone()), decoder()).finish_at_end(finish);
-        prop_assert_eq!(events(&mut stream), due);
+        prop_assert_eq!(events(&mut stream), expected);
         prop_assert!(stream.is_terminated() && is_at_end(&mut stream));
         prop_assert_eq!((stream.last_event_id().to_owned(), stream.reconnection_time()), state);
 
         let mut stream = ItemStream::with_decoder(Feed::new(steps), decoder());
-        prop_assert_eq!(items(&mut stream), due_items(&bytes, &mut decoder()));
+        prop_assert_eq!(items(&mut stream), expected_items(&bytes, &mut decoder()));
         prop_assert!(stream.is_terminated() && is_at_end(&mut stream));
     }
 
@@ -174,82 +176,82 @@ proptest! {
         has_marker in any::<bool>(),
     ) {
         let steps = [script(&bytes, &lens), vec![Step::Error("broken")]].concat();
-        let mut due = due_events(&bytes, &mut Decoder::new());
+        let mut expected = expected_events(&bytes, &mut Decoder::new());
         let mut stream = EventStream::new(Feed::new(steps)).finish_at_end(true);
-        let is_marker = |out: &Out| matches!(out, Out::Item(OwnedItem::Event(event)) if event.data() == "[DONE]");
-        match due.iter().position(is_marker) {
-            Some(place) if has_marker => due.truncate(place),
-            _ => due.push(Out::Source("broken")),
+        let is_marker = |out: &Output| matches!(out, Output::Item(OwnedItem::Event(event)) if event.data() == "[DONE]");
+        match expected.iter().position(is_marker) {
+            Some(place) if has_marker => expected.truncate(place),
+            _ => expected.push(Output::Source("broken")),
         }
         if has_marker {
             stream = stream.until("[DONE]");
         }
-        prop_assert_eq!(events(&mut stream), due);
+        prop_assert_eq!(events(&mut stream), expected);
         prop_assert!(stream.is_terminated() && is_at_end(&mut stream));
     }
 
     #[test]
-    fn an_end_marker_tells_the_end_from_a_cut(bytes in bytes(), lens in lens(), finish in any::<bool>(), seed in "[a-z]{0,3}") {
+    fn an_end_marker_distinguishes_a_complete_stream_from_a_cut_one(bytes in bytes(), lens in lens(), finish in any::<bool>(), seed in "[a-z]{0,3}") {
         let decoder = || {
             let mut decoder = Decoder::new();
             decoder.set_last_event_id(&seed).unwrap();
             decoder
         };
         let mut core = decoder();
-        let mut due = due_events(&bytes, &mut core);
+        let mut expected = expected_events(&bytes, &mut core);
         if finish {
-            due.extend(core.finish().unwrap().map(|event| Out::Item(OwnedItem::Event(event.into()))));
+            expected.extend(core.finish().unwrap().map(|event| Output::Item(OwnedItem::Event(event.into()))));
         }
         let mut id = None;
-        let place = due.iter().position(|out| match out {
-            Out::Item(OwnedItem::Event(event)) if event.data() == "[DONE]" => {
+        let place = expected.iter().position(|out| match out {
+            Output::Item(OwnedItem::Event(event)) if event.data() == "[DONE]" => {
                 id = Some(event.last_event_id().to_owned());
                 true
             }
             _ => false,
         });
         match place {
-            Some(place) => due.truncate(place),
-            None => due.push(Out::Incomplete),
+            Some(place) => expected.truncate(place),
+            None => expected.push(Output::Incomplete),
         }
 
         let steps = [script(&bytes, &lens), vec![Step::End]].concat();
         let source = || Feed::new(steps.clone());
         let stream = || EventStream::with_decoder(source(), decoder()).until("[DONE]".to_owned()).finish_at_end(finish);
         let mut owned = stream();
-        prop_assert_eq!(&events(&mut owned), &due);
+        prop_assert_eq!(&events(&mut owned), &expected);
         prop_assert!(owned.is_terminated() && is_at_end(&mut owned));
         if let Some(id) = &id {
             prop_assert_eq!(owned.last_event_id(), id);
         }
 
-        let mut lent = stream();
-        prop_assert_eq!(&lend_all(&mut lent, usize::MAX), &due);
-        prop_assert!(lent.is_terminated());
+        let mut borrowed = stream();
+        prop_assert_eq!(&collect_borrowed(&mut borrowed, usize::MAX), &expected);
+        prop_assert!(borrowed.is_terminated());
         if let Some(id) = &id {
-            prop_assert_eq!(lent.last_event_id(), id);
+            prop_assert_eq!(borrowed.last_event_id(), id);
         }
 
         let mut items = ItemStream::with_decoder(source(), decoder()).until("[DONE]").finish_at_end(finish);
         let items = self::items(&mut items).into_iter();
         let items: Vec<_> = items
-            .filter(|item| !matches!(item, Out::Item(OwnedItem::Comment(_) | OwnedItem::Retry(_))))
+            .filter(|item| !matches!(item, Output::Item(OwnedItem::Comment(_) | OwnedItem::Retry(_))))
             .collect();
-        prop_assert_eq!(&items, &due);
+        prop_assert_eq!(&items, &expected);
     }
 
     #[test]
-    fn breaking_off_and_going_on_loses_nothing(bytes in bytes(), lens in lens(), every in 1..5_usize) {
+    fn breaking_out_of_for_each_event_and_continuing_loses_nothing(bytes in bytes(), lens in lens(), every in 1..5_usize) {
         let steps = [script(&bytes, &lens), vec![Step::End]].concat();
         let mut stream = EventStream::new(Feed::new(steps));
-        prop_assert_eq!(lend_all(&mut stream, every), due_events(&bytes, &mut Decoder::new()));
+        prop_assert_eq!(collect_borrowed(&mut stream, every), expected_events(&bytes, &mut Decoder::new()));
     }
 
     #[test]
-    fn the_last_event_id_is_that_of_the_event_handed_out(
+    fn the_last_event_id_is_that_of_the_event_returned_last(
         ids in vec((prop_oneof![Just(None), "[a-z]{0,3}".prop_map(Some)], any::<bool>()), 1..200),
         lens in lens(),
-        is_lent in any::<bool>(),
+        is_borrowed in any::<bool>(),
     ) {
         let mut bytes = String::new();
         for (id, has_data) in ids {
@@ -261,13 +263,13 @@ proptest! {
         let steps = [script(bytes.as_bytes(), &lens), vec![Step::End]].concat();
         let mut stream = EventStream::new(Feed::new(steps));
         loop {
-            let id = if is_lent {
+            let id = if is_borrowed {
                 let mut id = None;
                 let mut each = |event: Result<sse_proto::Event<'_>, _>| {
                     id = event.ok().map(|event| event.last_event_id.to_owned());
                     ControlFlow::Break(())
                 };
-                match lend(&mut stream, &mut each) {
+                match poll_for_each(&mut stream, &mut each) {
                     Poll::Pending => continue,
                     Poll::Ready(result) => prop_assert_eq!(result.unwrap().is_some(), id.is_some()),
                 }
@@ -287,7 +289,7 @@ proptest! {
 }
 
 /// One poll of `for_each_event`.
-fn lend<B>(
+fn poll_for_each<B>(
     stream: &mut EventStream<Feed>,
     each: impl FnMut(Result<sse_proto::Event<'_>, sse_proto::EventTooLarge>) -> ControlFlow<B>,
 ) -> Poll<Result<Option<B>, Error<&'static str>>> {
@@ -295,15 +297,16 @@ fn lend<B>(
     reading.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// All that is lent, with a break after every so many events, and a new future after each break and each `Pending`.
-fn lend_all(stream: &mut EventStream<Feed>, every: usize) -> Vec<Out> {
+/// Returns all borrowed events; breaks after each `every` events, and creates a new future after
+/// each break and `Pending`.
+fn collect_borrowed(stream: &mut EventStream<Feed>, every: usize) -> Vec<Output> {
     let mut all = Vec::new();
     loop {
         let mut count = 0;
-        let done = lend(stream, |event| {
+        let done = poll_for_each(stream, |event| {
             all.push(match event {
-                Ok(event) => Out::Item(OwnedItem::Event(event.into())),
-                Err(error) => Out::TooLarge(error.limit()),
+                Ok(event) => Output::Item(OwnedItem::Event(event.into())),
+                Err(error) => Output::TooLarge(error.limit()),
             });
             count += 1;
             if count == every {
@@ -316,7 +319,7 @@ fn lend_all(stream: &mut EventStream<Feed>, every: usize) -> Vec<Out> {
             Poll::Pending | Poll::Ready(Ok(Some(()))) => {}
             Poll::Ready(Ok(None)) => return all,
             Poll::Ready(Err(error)) => {
-                all.push(out(Err(error), OwnedItem::Event));
+                all.push(output(Err(error), OwnedItem::Event));
                 return all;
             }
         }
@@ -324,7 +327,7 @@ fn lend_all(stream: &mut EventStream<Feed>, every: usize) -> Vec<Out> {
 }
 
 #[test]
-fn each_event_comes_before_the_source_is_asked_for_more() {
+fn each_event_is_returned_before_the_source_is_polled_again() {
     let feed = Feed::new([Step::Chunk(b"data: 1\n\ndata: 2\n\ndata: 3".to_vec())]);
     let mut stream = EventStream::new(feed.clone());
     let (first, is_end) = drain(&mut stream);
@@ -338,7 +341,7 @@ fn each_event_comes_before_the_source_is_asked_for_more() {
 }
 
 #[test]
-fn an_event_too_large_is_one_item_and_the_stream_goes_on() {
+fn an_event_too_large_is_one_item_and_the_stream_continues() {
     let bytes = b"data: 1\n\ndata: too large\n\ndata: 3\n\n".to_vec();
     let feed = Feed::new([Step::Chunk(bytes), Step::End]);
     let mut stream = EventStream::with_decoder(feed, Decoder::with_max_event_len(4));
@@ -352,14 +355,14 @@ fn an_event_too_large_is_one_item_and_the_stream_goes_on() {
 }
 
 #[test]
-fn a_stream_of_items_has_the_options_of_its_stream_of_events() {
+fn a_stream_of_items_keeps_the_options_of_its_stream_of_events() {
     let feed = Feed::new([Step::Chunk(b":hi\ndata: [DONE]".to_vec()), Step::End]);
     let mut stream = EventStream::new(feed)
         .until("[DONE]")
         .finish_at_end(true)
         .items();
     let all = items(&mut stream);
-    assert_eq!(all, [Out::Item(OwnedItem::Comment("hi".into()))]);
+    assert_eq!(all, [Output::Item(OwnedItem::Comment("hi".into()))]);
 }
 
 #[test]
@@ -376,7 +379,7 @@ fn errors_say_what_went_wrong() {
 }
 
 #[test]
-fn any_bytes_and_any_stream_will_do() {
+fn any_chunk_type_and_any_stream_can_be_the_source() {
     fn check(stream: impl Stream<Item = Result<OwnedEvent, Error<std::convert::Infallible>>>) {
         let mut stream = std::pin::pin!(stream);
         let poll = stream
@@ -392,7 +395,7 @@ fn any_bytes_and_any_stream_will_do() {
     check(EventStream::new(iter([Ok(Box::<[u8]>::from(
         &b"data: x\n\n"[..],
     ))])));
-    // Not `Unpin`.
+    // A stream that is not `Unpin`.
     check(EventStream::new(once(async {
         Ok("data: x\n\n".to_owned())
     })));

@@ -1,12 +1,12 @@
-//! `chat` shows an answer while it is being written, as the APIs of language models send it: a `POST`
-//! is answered by an event stream of small pieces, and `[DONE]` is the last event.
+//! `chat` prints the answer of a language model while it is being generated. The response to a
+//! `POST` is an event stream whose events contain parts of the answer; the last event is `[DONE]`.
 //!
 //! ```text
 //! $ cargo run -p sse-proto-stream --features json,reqwest-0_13 --example chat
 //! ```
 //!
-//! How to read such a stream is in [`ask`]. The API ([`api`]) is a thread of this program; what it
-//! sends comes slowly and in awkward pieces, its second answer breaks off, and its third is a refusal.
+//! The client is [`ask`]. The server ([`api`]) is a thread of this program. It sends its first
+//! answer slowly and in awkward chunks, breaks off the second one, and rejects the third request.
 
 mod api;
 
@@ -31,13 +31,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(answer.text, api::ANSWER);
     assert_eq!(answer.finish_reason, "stop");
 
-    println!("\n\n(And now an answer that breaks off.)\n");
+    println!("\n\n(Next, an answer that is cut off.)\n");
     let mut answer = Answer::default();
     let error = ask(&url, "And tomorrow?", &mut answer).await.unwrap_err();
-    println!("[..]\n\n(The rest is lost: {error}.)");
+    println!("[..]\n\n(The rest is missing: {error}.)");
     assert!(answer.text.len() > 20 && api::ANSWER.starts_with(&answer.text));
 
-    println!("\n(And now none at all.)\n");
+    println!("\n(Next, a request that is rejected.)\n");
     let mut answer = Answer::default();
     let error = ask(&url, "And the day after?", &mut answer)
         .await
@@ -45,32 +45,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("({error}.)");
     assert_eq!(answer.text, "");
 
-    // An answer may have cost money: no question was asked twice.
+    // No request was repeated: each of them may cost money.
     assert_eq!(questions.try_iter().count(), 3);
     Ok(())
 }
 
 #[derive(Default)]
 struct Answer {
-    /// As far as it has come.
+    /// What has been received so far.
     text: String,
-    /// `length` would mean that the model had more to say.
+    /// `stop`, or for example `length` if the model reached its limit.
     finish_reason: String,
 }
 
-/// Asks one question, once, and shows each piece of the answer when it arrives.
+/// Sends one question, without retries, and prints each part of the answer when it arrives.
 async fn ask(url: &str, question: &str, answer: &mut Answer) -> Result<(), Box<dyn Error>> {
-    let question = json!({
+    let body = json!({
         "model": "lantern-2",
         "stream": true,
         "messages": [{ "role": "user", "content": question }],
     });
     let request = Request::post(url).header("content-type", "application/json");
-    let request = request.body(question.to_string().into())?;
+    let request = request.body(body.to_string().into())?;
     let source = EventSource::new(request, http_client()?, tokio::time::sleep)?;
     let mut chunks = pin!(source.until("[DONE]").events().json::<Chunk>());
-    while let Some(chunk) = chunks.try_next().await.map_err(with_what_was_said)? {
-        // The last one may have none, but statistics.
+    while let Some(chunk) = chunks.try_next().await.map_err(with_error_message)? {
+        // A chunk with usage statistics has no choices.
         for choice in chunk.choices {
             let text = choice.delta.content.unwrap_or_default();
             print!("{text}");
@@ -82,24 +82,24 @@ async fn ask(url: &str, question: &str, answer: &mut Answer) -> Result<(), Box<d
     Ok(())
 }
 
-/// An API that refuses says why in the body of its response.
-fn with_what_was_said(error: sse_proto_stream::Error<Lost>) -> Box<dyn Error> {
+/// If the API has rejected the request, returns the error message in the body of its response.
+fn with_error_message(error: sse_proto_stream::Error<Lost>) -> Box<dyn Error> {
     if let sse_proto_stream::Error::Source(lost) = &error {
         if let Some(response) = lost.response() {
-            let why = String::from_utf8_lossy(response.body());
-            return format!("{}: {why}", response.status()).into();
+            let message = String::from_utf8_lossy(response.body());
+            return format!("{}: {message}", response.status()).into();
         }
     }
     error.into()
 }
 
 fn http_client() -> reqwest::Result<Reqwest> {
-    // With its default features reqwest brings cryptography of its own, and needs none of this.
-    let _there_is_one_already = rustls::crypto::ring::default_provider().install_default();
+    // Not needed with the default features of reqwest, which include a cryptography provider.
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
     Reqwest::new()
 }
 
-/// As much of an event as is needed here.
+/// The fields of an event that this program needs.
 #[derive(Deserialize)]
 struct Chunk {
     choices: Vec<Choice>,

@@ -1,4 +1,4 @@
-//! What an event source asks of others: an HTTP library and a timer.
+//! The interfaces to an HTTP library and to a timer.
 
 use std::{error, fmt, future::Future, io, iter, time::Duration};
 
@@ -6,17 +6,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-/// Sends a request and resolves to the head of its response: any HTTP library.
+/// An HTTP library: sends a request and resolves to the head of its response.
 ///
-/// Every `FnMut(http::Request<Bytes>) -> impl Future<Output = Result<http::Response<B>, E>>` is
-/// one, for any body of `http-body` 1. The features `reqwest-0_13` and `hyper-util-0_1` have types
-/// for these libraries.
+/// It is implemented for every
+/// `FnMut(http::Request<Bytes>) -> impl Future<Output = Result<http::Response<B>, E>>` whose `B` is
+/// an `http_body::Body`. The features `reqwest-0_13` and `hyper-util-0_1` add types for these
+/// libraries.
 ///
-/// It must not follow redirects: [`EventSource`](crate::EventSource) does, and keeps the user's
-/// headers from other origins. A library that cannot help following them tells the [`FinalUrl`].
+/// An implementation must not follow redirects: [`EventSource`](crate::EventSource) does, without
+/// sending the caller's headers to other origins. If a library always follows them, set the
+/// [`FinalUrl`] of the response.
 ///
-/// It is asked for each request, also for those that redirects lead to. To give all attempts a new
-/// header, see [`EventSource::prepare_request`](crate::EventSource::prepare_request).
+/// It is called for every request, including those that follow redirects. To set a header for each
+/// attempt, see [`EventSource::prepare_request`](crate::EventSource::prepare_request).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -32,14 +34,14 @@ use http_body::Body;
 /// let _source = EventSource::get("http://a.example/", connect, |_| std::future::ready(())).unwrap();
 /// ```
 pub trait Connect {
-    /// The body of a response, with an error that can be told.
+    /// The body of a response.
     type Body: Body<Error: Into<Box<dyn error::Error + Send + Sync>>>;
-    /// Why there is no response. Anything that implements `std::error::Error` will do.
+    /// Why there is no response. Every `std::error::Error` converts into [`ConnectError`].
     type Error: Into<ConnectError>;
-    /// The response to come.
+    /// Resolves to the head of the response.
     type Future: Future<Output = Result<Response<Self::Body>, Self::Error>>;
 
-    /// Begins to send `request`.
+    /// Sends `request`.
     fn connect(&mut self, request: Request<Bytes>) -> Self::Future;
 }
 
@@ -59,15 +61,15 @@ where
     }
 }
 
-/// A timer: every `FnMut(Duration) -> impl Future`, so `tokio::time::sleep`,
-/// `async_io::Timer::after` and `futures_timer::Delay::new` as they are.
+/// A timer: every `FnMut(Duration) -> impl Future`, such as `tokio::time::sleep`,
+/// `async_io::Timer::after` or `futures_timer::Delay::new`.
 ///
-/// It must bear [`Duration::MAX`].
+/// It must accept [`Duration::MAX`].
 pub trait Sleep {
-    /// Is ready after the time.
+    /// Is ready when the time has elapsed.
     type Future: Future;
 
-    /// Begins to wait for `time`.
+    /// Waits for `time`.
     fn sleep(&mut self, time: Duration) -> Self::Future;
 }
 
@@ -83,11 +85,11 @@ where
     }
 }
 
-/// An extension of a response: the URL that it comes from, redirects followed.
+/// The URL of a response after redirects: an extension of the response.
 ///
-/// It is in every head that an [`EventSource`](crate::EventSource) hands out:
-/// [`Origin::of`](sse_proto::Origin::of) it is the origin of the events. A [`Connect`] whose
-/// library followed redirects by itself has to set it.
+/// Every response head from an [`EventSource`](crate::EventSource) contains it. To get the origin
+/// of the events, pass it to [`Origin::of`](sse_proto::Origin::of). An implementation of
+/// [`Connect`] whose library has followed redirects must set it.
 ///
 /// ```
 /// use http::Response;
@@ -99,11 +101,12 @@ where
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalUrl(pub String);
 
-/// Why a request has no response, and whether another attempt would be futile.
+/// Why a request has no response, and whether trying again would be futile.
 ///
-/// It is made of any error by `?` or `into`. One that comes of a certificate that is not trusted,
-/// or of a server that speaks no TLS at all, is futile, as far as the library has an [`io::Error`]
-/// for it, which those on rustls have; all others are not.
+/// Every error converts into it by `?` or `into`. It counts as futile if the certificate is not
+/// trusted or the server does not support TLS, as far as the library reports that as an
+/// [`io::Error`] (those on rustls do), or if the request is invalid. All other errors are not
+/// futile.
 ///
 /// ```
 /// use sse_proto_stream::ConnectError;
@@ -113,14 +116,14 @@ pub struct FinalUrl(pub String);
 /// assert!(!refused.is_futile());
 /// assert!(ConnectError::futile("there is no such scheme").is_futile());
 /// ```
-// It is no `std::error::Error` itself: then it could not be made of any other.
+// Not a `std::error::Error`: that would conflict with the conversion from every other error.
 pub struct ConnectError {
     source: Box<dyn error::Error + Send + Sync>,
     is_futile: bool,
 }
 
 impl ConnectError {
-    /// Another attempt may go better.
+    /// Creates an error after which another attempt may succeed.
     pub fn new(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self {
             source: error.into(),
@@ -128,7 +131,7 @@ impl ConnectError {
         }
     }
 
-    /// No attempt will go better.
+    /// Creates an error after which no attempt will succeed.
     pub fn futile(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self {
             source: error.into(),
@@ -136,12 +139,12 @@ impl ConnectError {
         }
     }
 
-    /// Whether another attempt would be futile.
+    /// Returns whether another attempt would be futile.
     pub fn is_futile(&self) -> bool {
         self.is_futile
     }
 
-    /// The error it was made of.
+    /// Returns the error that this one was created from.
     pub fn into_source(self) -> Box<dyn error::Error + Send + Sync> {
         self.source
     }
@@ -174,22 +177,23 @@ impl fmt::Debug for ConnectError {
 
 fn is_futile(error: &(dyn error::Error + 'static)) -> bool {
     let mut causes = iter::successors(Some(error), |error| error.source());
-    causes.any(|cause| is_no_tls(cause) || is_no_request(cause))
+    causes.any(|cause| is_tls_error(cause) || is_invalid_request(cause))
 }
 
-/// Whether it is a certificate that is not trusted, or no TLS at all. Each layer has its wrapping.
-fn is_no_tls(error: &(dyn error::Error + 'static)) -> bool {
+/// Whether the certificate is not trusted or the server does not support TLS. Libraries wrap the
+/// error in several layers.
+fn is_tls_error(error: &(dyn error::Error + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<io::Error>() else {
         return false;
     };
     match error.get_ref() {
-        Some(inner) => error.kind() == io::ErrorKind::InvalidData || is_no_tls(inner),
+        Some(inner) => error.kind() == io::ErrorKind::InvalidData || is_tls_error(inner),
         None => false,
     }
 }
 
-/// Whether the library says that it cannot send such a request.
-fn is_no_request(error: &(dyn error::Error + 'static)) -> bool {
+/// Whether the library cannot send such a request.
+fn is_invalid_request(error: &(dyn error::Error + 'static)) -> bool {
     #[cfg(feature = "reqwest-0_13")]
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
         return error.is_builder();

@@ -1,4 +1,4 @@
-//! The events of a client, without what happens to its connections.
+//! The events of a client, without the changes of its connection.
 
 use std::{
     fmt,
@@ -16,12 +16,12 @@ use super::{Connect, EventSource, Lost, Received, Sleep};
 use crate::Error;
 
 pin_project! {
-    /// The events of an [`EventSource`], made by [`EventSource::events`]: a [`Stream`] of
-    /// `Result<OwnedEvent, Error<Lost>>`.
+    /// The events of an [`EventSource`]: a [`Stream`] of `Result<OwnedEvent, Error<Lost>>`, created
+    /// by [`EventSource::events`].
     ///
-    /// Connections are made and lost behind it; the last loss, after which there is no other
-    /// attempt, is an error, and the stream ends. With a request that is sent once, that is any end
-    /// but at the marker of [`until`](EventSource::until).
+    /// It reconnects silently. When there will be no further attempt, the last loss is an error,
+    /// and the stream ends. For a request that is sent only once, every end is such an error,
+    /// except at the marker of [`until`](EventSource::until).
     ///
     /// ```
     /// use futures_util::TryStreamExt as _;
@@ -57,20 +57,20 @@ impl<C: Connect, T: Sleep, H> ClientEvents<C, T, H> {
         Self { source }
     }
 
-    /// The data of each event as a `V`, from JSON. (Feature `json`.)
+    /// Deserializes the data of each event from JSON into a `V`. (Feature `json`.)
     ///
-    /// Data that is no such JSON is an [`Error::Json`] with its event, and the stream goes on.
+    /// If that fails, the item is an [`Error::Json`] with the event, and the stream continues.
     #[cfg(feature = "json")]
     pub fn json<V: serde::de::DeserializeOwned>(self) -> crate::JsonStream<Self, V> {
         crate::JsonStream::new(self)
     }
 
-    /// The event source below, for its state.
+    /// Returns the underlying event source, to inspect its state.
     pub fn get_ref(&self) -> &EventSource<C, T, H> {
         &self.source
     }
 
-    /// The event source below. It goes on with what comes next.
+    /// Returns the underlying event source, which continues with the next item.
     pub fn into_inner(self) -> EventSource<C, T, H> {
         self.source
     }

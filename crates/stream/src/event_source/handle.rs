@@ -1,4 +1,4 @@
-//! What may be asked of an event source from anywhere.
+//! Commands to a client from another thread or task.
 
 use std::{
     fmt,
@@ -9,10 +9,11 @@ use std::{
     task::Waker,
 };
 
-/// Closes an [`EventSource`](crate::EventSource) or lets it reconnect, from anywhere: another task
-/// or thread, a signal handler, a button.
+/// Closes an [`EventSource`](crate::EventSource) or makes it reconnect from another task, thread or
+/// callback.
 ///
-/// Made by [`EventSource::handle`](crate::EventSource::handle); clones are the same handle.
+/// Created by [`EventSource::handle`](crate::EventSource::handle). All handles of a client are
+/// equivalent.
 ///
 /// ```
 /// use futures_util::StreamExt as _;
@@ -33,7 +34,7 @@ pub struct Handle(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    asked: AtomicU8,
+    commands: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -45,24 +46,24 @@ impl Handle {
         Self(Arc::default())
     }
 
-    /// The standard's `close()`: the stream ends, and hands out nothing more, not even what has
-    /// arrived already. The connection is dropped when the stream is polled or dropped.
+    /// Ends the stream, like the standard's `close()`: it returns no more items, not even events
+    /// that have already arrived. The connection is dropped when the stream is polled or dropped.
     pub fn close(&self) {
-        self.ask(CLOSE);
+        self.send(CLOSE);
     }
 
-    /// Ends a wait, or replaces the connection: for a network that is back, or a token that is new.
+    /// Reconnects without waiting: when the network is back, or to use a new token.
     ///
-    /// A connection that is open is lost by it
-    /// ([`Reason::Reconnect`](sse_proto::Reason::Reconnect)), and no event with it: what has been
-    /// received and not been decoded is asked for again by its ID, if it has one. A request that is
-    /// under way goes on.
+    /// It ends a wait, and replaces an open connection, which is reported as lost with
+    /// [`Reason::Reconnect`](sse_proto::Reason::Reconnect). Events with IDs are not lost: those
+    /// that were received but not decoded are requested again by the last event ID. A request that
+    /// has been sent is not interrupted.
     pub fn reconnect_now(&self) {
-        self.ask(RECONNECT);
+        self.send(RECONNECT);
     }
 
-    fn ask(&self, what: u8) {
-        self.0.asked.fetch_or(what, Ordering::SeqCst);
+    fn send(&self, command: u8) {
+        self.0.commands.fetch_or(command, Ordering::SeqCst);
         let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
@@ -70,20 +71,20 @@ impl Handle {
     }
 
     #[inline(always)]
-    pub(crate) fn is_asked(&self) -> bool {
-        self.0.asked.load(Ordering::Acquire) != 0
+    pub(crate) fn has_commands(&self) -> bool {
+        self.0.commands.load(Ordering::Acquire) != 0
     }
 
-    pub(crate) fn take(&self) -> u8 {
-        self.0.asked.swap(0, Ordering::SeqCst)
+    pub(crate) fn take_commands(&self) -> u8 {
+        self.0.commands.swap(0, Ordering::SeqCst)
     }
 
-    /// Who is to be woken. Whether something is asked has to be looked at again after this.
+    /// Sets the waker to wake on a command. Check `has_commands` again after this.
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut kept = self.waker();
-        match &mut *kept {
-            Some(kept) => kept.clone_from(waker),
-            None => *kept = Some(waker.clone()),
+        let mut registered = self.waker();
+        match &mut *registered {
+            Some(registered) => registered.clone_from(waker),
+            None => *registered = Some(waker.clone()),
         }
     }
 

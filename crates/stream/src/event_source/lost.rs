@@ -1,4 +1,4 @@
-//! A connection that is lost.
+//! The loss of a connection.
 
 use std::{error, fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use sse_proto::Reason;
 
-/// A connection that is lost, or did not come about: the standard's `error`.
+/// A connection was lost or could not be established: the standard's `error` event.
 ///
 /// ```
 /// use futures_util::StreamExt as _;
@@ -45,38 +45,38 @@ impl Lost {
         Self(Box::new(parts))
     }
 
-    /// Why.
+    /// Returns why the connection was lost.
     pub fn reason(&self) -> Reason {
         self.0.reason
     }
 
-    /// How long it takes until the next attempt; `None` if there is none.
+    /// Returns the time until the next attempt; `None` if there will be none.
     pub fn wait(&self) -> Option<Duration> {
         self.0.wait
     }
 
-    /// How many attempts have failed in a row, this one included: see
+    /// Returns the number of attempts that have failed in a row, including this one: see
     /// [`sse_proto::EventSource::failures`].
     pub fn failures(&self) -> u32 {
         self.0.failures
     }
 
-    /// The response that refused the stream, with as much of its body as came, up to 64 KiB: what
-    /// an API has to say.
+    /// Returns the response, if it was not an event stream, with up to 64 KiB of its body: usually
+    /// the error message of an API.
     ///
-    /// It is waited for up to 5 seconds; [`is_response_complete`](Self::is_response_complete) says
-    /// whether all of it is here.
+    /// The client waits up to 5 seconds for the body;
+    /// [`is_response_complete`](Self::is_response_complete) returns whether all of it was received.
     pub fn response(&self) -> Option<&Response<Bytes>> {
         self.0.response.as_ref()
     }
 
-    /// Whether the whole body of [`response`](Self::response) is here: it was not too long, did not
-    /// take too long, and did not break off.
+    /// Returns whether the whole body of [`response`](Self::response) was received: within both
+    /// limits, and without a network error.
     pub fn is_response_complete(&self) -> bool {
         self.0.is_response_complete
     }
 
-    /// The response, by value.
+    /// Returns the [`response`](Self::response) by value.
     pub fn into_response(self) -> Option<Response<Bytes>> {
         self.0.response
     }
@@ -104,7 +104,7 @@ impl fmt::Debug for Lost {
     }
 }
 
-/// The source is what the HTTP library had to say, if that was the cause.
+/// The source is the error of the HTTP library, if there was one.
 impl error::Error for Lost {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         let source = self.0.source.as_deref()?;

@@ -1,13 +1,13 @@
-//! Where a redirect leads, and what of a request may go there.
+//! The request that follows a redirect: its URL, and which headers and body it may have.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use sse_proto::Origin;
 
-/// More are a loop: the limit of the Fetch standard.
+/// The limit of the Fetch standard.
 pub(crate) const MAX_REDIRECTS: u8 = 20;
 
-/// The value of `Location`, if the response is a redirect.
+/// Returns the value of `Location` if the response is a redirect.
 pub(crate) fn location<B>(response: &Response<B>) -> Option<&[u8]> {
     match response.status().as_u16() {
         301 | 302 | 303 | 307 | 308 => {
@@ -18,9 +18,11 @@ pub(crate) fn location<B>(response: &Response<B>) -> Option<&[u8]> {
     }
 }
 
-/// The request that follows a redirect with this status to `url`: Fetch's "HTTP-redirect fetch".
+/// Returns the request that follows a redirect with this status to `url`: Fetch's "HTTP-redirect
+/// fetch".
 ///
-/// To another origin go none of the caller's headers. `None`: its body would have to go there.
+/// It has none of the caller's headers if `url` has another origin. `None` if a body would be sent
+/// to another origin.
 pub(crate) fn follow(
     mut request: Request<Bytes>,
     status: StatusCode,
@@ -48,20 +50,20 @@ pub(crate) fn follow(
         if !request.body().is_empty() {
             return None;
         }
-        forget_caller(&mut request);
+        remove_caller_headers(&mut request);
     }
     *request.uri_mut() = url;
     Some(request)
 }
 
-/// Takes away what the caller has put into the request.
-pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
+/// Removes the caller's headers and extensions; keeps the headers of the client itself.
+pub(crate) fn remove_caller_headers(request: &mut Request<Bytes>) {
     let old = std::mem::take(request.headers_mut());
-    *request.headers_mut() = OURS
+    *request.headers_mut() = CLIENT_HEADERS
         .iter()
         .filter_map(|name| Some((name.clone(), old.get(name)?.clone())))
         .collect::<HeaderMap>();
-    // The caller may have set these two to something else.
+    // The caller may have replaced these two.
     request
         .headers_mut()
         .insert(header::ACCEPT, super::EVENT_STREAM);
@@ -71,12 +73,11 @@ pub(crate) fn forget_caller(request: &mut Request<Bytes>) {
     request.extensions_mut().clear();
 }
 
-/// The headers of ours that may go anywhere.
-const OURS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
+/// Headers of the client itself that are sent to every origin.
+const CLIENT_HEADERS: [http::HeaderName; 2] = [header::CACHE_CONTROL, super::LAST_EVENT_ID];
 
-/// Whether `url` has a user name or a password in it and belongs to another origin than `from`.
-/// Fetch takes that for a network error: whoever redirects must not choose as whom others are
-/// asked.
+/// Whether `url` contains a user name or password and has another origin than `from`. Fetch treats
+/// that as a network error: a server must not choose the credentials for another one.
 pub(crate) fn has_credentials(url: &Uri, from: &Uri) -> bool {
     let authority = url.authority().map_or("", |authority| authority.as_str());
     authority.contains('@') && !is_same_origin(&url.to_string(), &from.to_string())
@@ -87,11 +88,11 @@ pub(crate) fn is_same_origin(one: &str, other: &str) -> bool {
     !one.is_opaque() && one == other
 }
 
-/// The URL that `location` names, seen from `base`: RFC 3986, section 5.2, with what browsers
-/// forgive (blanks, line ends, backslashes, characters that ought to be encoded). `None`: it names
-/// none of HTTP.
+/// Resolves `location` relative to `base`: RFC 3986, section 5.2. Like browsers, it accepts
+/// surrounding white space, line terminators, backslashes and characters that should be
+/// percent-encoded. `None` if the result is not an HTTP URL.
 pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
-    let location = clean(location);
+    let location = normalize(location);
     let (scheme, rest) = match split_scheme(&location) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
@@ -108,13 +109,13 @@ pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
         Some((path, query)) => (path, Some(query)),
         None => (path_and_query, None),
     };
-    let is_of_base = rest.strip_prefix("//").is_none();
+    let has_base_authority = !rest.starts_with("//");
     let (path, query) = match path {
-        "" if is_of_base => (
+        "" if has_base_authority => (
             base.path().to_owned(),
             query.or(base.query().filter(|_| query.is_none())),
         ),
-        path if is_of_base && !path.starts_with('/') => {
+        path if has_base_authority && !path.starts_with('/') => {
             let folder = base
                 .path()
                 .rsplit_once('/')
@@ -123,13 +124,13 @@ pub(crate) fn resolve(base: &Uri, location: &[u8]) -> Option<Uri> {
         }
         path => (path.to_owned(), query),
     };
-    let path = without_dots(&path);
+    let path = remove_dot_segments(&path);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("{scheme}://{authority}{path}{query}").parse().ok()
 }
 
-/// Without what is around a URL, without its fragment, and with what a request cannot have encoded.
-fn clean(location: &[u8]) -> String {
+/// Trims white space, removes the fragment, and percent-encodes what a request URL cannot contain.
+fn normalize(location: &[u8]) -> String {
     let is_blank = |byte: &u8| *byte <= b' ';
     let start = location.iter().position(|byte| !is_blank(byte));
     let end = location.iter().rposition(|byte| !is_blank(byte));
@@ -163,27 +164,27 @@ fn split_scheme(url: &str) -> Option<(&str, &str)> {
     is_scheme.then_some((scheme, rest))
 }
 
-/// RFC 3986, section 5.2.4, with dots that are encoded.
-fn without_dots(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
+/// RFC 3986, section 5.2.4; percent-encoded dots count as dots.
+fn remove_dot_segments(path: &str) -> String {
+    let mut output: Vec<&str> = Vec::new();
     let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
         match segment.to_ascii_lowercase().replace("%2e", ".").as_str() {
             "." => {}
             ".." => {
-                kept.pop();
+                output.pop();
             }
             _ => {
-                kept.push(segment);
+                output.push(segment);
                 continue;
             }
         }
         if is_last {
-            kept.push("");
+            output.push("");
         }
     }
-    format!("/{}", kept.join("/"))
+    format!("/{}", output.join("/"))
 }
 
 #[cfg(test)]
@@ -195,8 +196,8 @@ mod tests {
         Some(url.to_string())
     }
 
-    /// As browsers do it, by a library that follows their standard.
-    fn due(base: &str, location: &str) -> Option<String> {
+    /// The reference: the `url` crate, which implements the URL standard of browsers.
+    fn expected(base: &str, location: &str) -> Option<String> {
         let mut url = url::Url::parse(base).unwrap().join(location).ok()?;
         url.set_fragment(None);
         ["http", "https"]
@@ -269,8 +270,8 @@ mod tests {
         ];
         for base in bases {
             for location in locations {
-                let found = resolved(base, location).and_then(|url| due(&url, ""));
-                assert_eq!(found, due(base, location), "{base} {location:?}");
+                let actual = resolved(base, location).and_then(|url| expected(&url, ""));
+                assert_eq!(actual, expected(base, location), "{base} {location:?}");
             }
         }
     }

@@ -1,6 +1,4 @@
-//! Sources and bodies that bring what a test puts in, and a hand that polls.
-//!
-//! Each test file compiles this by itself and uses a part of it.
+//! A source and body that a test feeds, and functions that poll streams.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::{
@@ -15,7 +13,7 @@ use bytes::{Buf, Bytes, buf::Chain};
 use futures_core::Stream;
 use http_body::{Body, Frame};
 
-/// What a poll of a source gives.
+/// The result of a poll of a source.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Step {
     Chunk(Vec<u8>),
@@ -25,8 +23,8 @@ pub(crate) enum Step {
     End,
 }
 
-/// A source and a body. It is pending when it has nothing, and must not be polled after its end or an error. It is not
-/// `Send`, and may be filled while a stream reads it.
+/// A source and a body. A test may add steps while a stream reads it. It is pending when it is
+/// empty, and must not be polled after its end or an error. It is not `Send`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Feed(Rc<RefCell<Steps>>);
 
@@ -74,7 +72,7 @@ impl Stream for Feed {
 }
 
 impl Body for Feed {
-    /// In several pieces, some of them empty.
+    /// Several fragments, some of them empty.
     type Data = Chain<Bytes, Chain<Bytes, Bytes>>;
     type Error = &'static str;
 
@@ -102,12 +100,12 @@ pub(crate) fn poll<S: Stream + Unpin>(stream: &mut S) -> Poll<Option<S::Item>> {
     Pin::new(stream).poll_next(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Polls once: whether that is the end.
+/// Polls once; returns whether the stream has ended.
 pub(crate) fn is_at_end<S: Stream + Unpin>(stream: &mut S) -> bool {
     matches!(poll(stream), Poll::Ready(None))
 }
 
-/// All that the stream has now, and whether that was its end.
+/// Returns the items until the stream is pending or ends, and whether it has ended.
 pub(crate) fn drain<S: Stream + Unpin>(stream: &mut S) -> (Vec<S::Item>, bool) {
     let mut items = Vec::new();
     loop {
@@ -119,7 +117,7 @@ pub(crate) fn drain<S: Stream + Unpin>(stream: &mut S) -> (Vec<S::Item>, bool) {
     }
 }
 
-/// All to the end, through every `Pending`.
+/// Returns all items to the end of the stream, polling again after each `Pending`.
 pub(crate) fn collect<S: Stream + Unpin>(stream: &mut S) -> Vec<S::Item> {
     let mut all = Vec::new();
     loop {

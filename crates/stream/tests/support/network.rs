@@ -1,4 +1,4 @@
-//! A network that follows a script, in virtual time.
+//! A scripted network, in virtual time.
 
 use std::{
     cell::{Cell, RefCell},
@@ -17,32 +17,32 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use sse_proto_stream::{Error, Lost, Received};
 
-/// What answers one request.
+/// The response to one request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    /// A head, and what follows. Its status, its headers.
+    /// Status, headers and body.
     Head(u16, Vec<(&'static str, String)>, Vec<Step>),
     /// A network error.
     Refused,
-    /// Nothing, ever.
+    /// No response.
     Silence,
-    /// A head after so many milliseconds.
+    /// A response after this number of milliseconds.
     After(u64, Box<Answer>),
 }
 
-/// What a body does next.
+/// A step of a body.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Chunk(Bytes),
-    /// Milliseconds go by.
+    /// A pause in milliseconds.
     Wait(u64),
-    /// It breaks off.
+    /// A network error.
     Break,
-    /// Nothing, ever.
+    /// Pending forever.
     Hang,
 }
 
-/// Status 200, the right type, and this body.
+/// An event stream with this body.
 pub(crate) fn stream(steps: &[Step]) -> Answer {
     let headers = vec![("content-type", "text/event-stream".to_owned())];
     Answer::Head(200, headers, steps.to_vec())
@@ -60,20 +60,20 @@ pub(crate) fn redirect(status: u16, location: &str) -> Answer {
     Answer::Head(status, vec![("location", location.to_owned())], vec![])
 }
 
-/// When it was sent, and the request.
+/// A request, and when it was sent.
 type Sent = (u64, Request<Bytes>);
 
-/// The network, its clock, and what was seen of the client.
+/// The network and its clock; it records what the client does.
 #[derive(Clone, Default)]
 pub(crate) struct Network {
     /// Milliseconds.
     now: Rc<Cell<u64>>,
-    /// When a timer goes off, of those that are being waited for.
+    /// The deadlines of the current timers.
     timers: Rc<RefCell<Vec<u64>>>,
     pub(crate) timers_made: Rc<Cell<usize>>,
     answers: Rc<RefCell<VecDeque<Answer>>>,
     requests: Rc<RefCell<Vec<Sent>>>,
-    /// Bodies and responses to come that were not dropped.
+    /// The number of response futures and bodies that were not dropped.
     pub(crate) alive: Rc<Cell<usize>>,
 }
 
@@ -84,7 +84,7 @@ impl Network {
         network
     }
 
-    /// Without an answer in the script, there is none.
+    /// Requests beyond the script get no response.
     pub(crate) fn connect(&self) -> impl FnMut(Request<Bytes>) -> Reply + use<> {
         let network = self.clone();
         move |request| {
@@ -129,7 +129,7 @@ impl Network {
             .collect()
     }
 
-    /// When they were sent.
+    /// When the requests were sent.
     pub(crate) fn times(&self) -> Vec<u64> {
         self.requests
             .borrow()
@@ -139,20 +139,20 @@ impl Network {
     }
 
     /// The URL and the header `Last-Event-ID` of each request.
-    pub(crate) fn asked(&self) -> Vec<(String, Option<String>)> {
+    pub(crate) fn urls_and_ids(&self) -> Vec<(String, Option<String>)> {
         let id = |request: &Request<Bytes>| {
             let id = request.headers().get("last-event-id")?;
             Some(String::from_utf8(id.as_bytes().to_vec()).unwrap())
         };
         let requests = self.requests();
-        let asked = requests
+        let pairs = requests
             .iter()
             .map(|request| (request.uri().to_string(), id(request)));
-        asked.collect()
+        pairs.collect()
     }
 
-    /// Goes to the next timer. `false`: there is none, or only beyond this point in time.
-    pub(crate) fn go_on(&self, until: u64) -> bool {
+    /// Advances the clock to the next timer. Returns `false` if there is none until `until`.
+    pub(crate) fn advance(&self, until: u64) -> bool {
         let next = self.timers.borrow().iter().copied().min();
         match next.filter(|next| *next <= until && *next < u64::MAX) {
             Some(next) => {
@@ -285,7 +285,7 @@ impl Drop for Script {
     }
 }
 
-/// The next item, up to this point in time. `None`: there is none yet.
+/// Returns the next item until this point in time; `None` if there is none yet.
 pub(crate) fn next_until<S: Stream>(
     network: &Network,
     mut source: Pin<&mut S>,
@@ -296,15 +296,15 @@ pub(crate) fn next_until<S: Stream>(
         if let Poll::Ready(item) = source.as_mut().poll_next(&mut context) {
             return Some(item);
         }
-        // Once more in the moment itself, when time has come to its end.
+        // Poll once more when the clock has reached `until`.
         let was = network.now();
-        if !network.go_on(until) && network.now() == was {
+        if !network.advance(until) && network.now() == was {
             return None;
         }
     }
 }
 
-/// All items up to this point in time, in words.
+/// Returns descriptions of all items until this point in time.
 pub(crate) fn log<S>(network: &Network, mut source: Pin<&mut S>, until: u64) -> Vec<String>
 where
     S: Stream<Item = Result<Received, Error<Lost>>>,
@@ -312,7 +312,7 @@ where
     let mut log = vec![];
     loop {
         match next_until(network, source.as_mut(), until) {
-            Some(Some(item)) => log.push(words(&item)),
+            Some(Some(item)) => log.push(describe(&item)),
             Some(None) => {
                 log.push("end".to_owned());
                 return log;
@@ -322,7 +322,7 @@ where
     }
 }
 
-pub(crate) fn words(item: &Result<Received, Error<Lost>>) -> String {
+pub(crate) fn describe(item: &Result<Received, Error<Lost>>) -> String {
     match item {
         Ok(Received::Open(head)) => format!("open {}", head.status.as_u16()),
         Ok(Received::Event(event)) => {

@@ -1,4 +1,4 @@
-//! How long a body has been silent, and how long it has been open, without a clock.
+//! Measures how long a body has been silent, and how long it has been open, without a clock.
 
 use std::{
     future::Future,
@@ -10,54 +10,54 @@ use std::{
 
 use sse_proto::Action;
 
-use super::{Machine, Sleep};
+use super::{Sleep, StateMachine};
 
-/// Times are measured in ticks: to start a timer anew for each chunk would cost more than the chunk.
+/// Counts time in ticks: restarting a timer for every chunk would cost more than decoding the
+/// chunk.
 ///
-/// A body counts as silent for as long as the ticks took in which nothing came, so a loss is
-/// noticed late by at most one tick: a quarter of the time.
+/// A body counts as silent for the duration of the ticks in which no byte arrived, so a timeout is
+/// detected at most one tick late: a quarter of the timeout.
 #[derive(Default)]
-pub(crate) struct Silence {
-    // In microseconds, as the next two: a client is to be small.
+pub(super) struct ReadTimer {
+    // All durations are in microseconds, to keep idle clients small.
     silent_for: u64,
     open_for: u64,
-    /// The tick under way.
+    /// Duration of the current tick.
     tick: u64,
-    /// Something came since it began.
-    was_broken: bool,
+    /// Whether bytes have arrived since the current tick began.
+    has_received: bool,
 }
 
-impl Silence {
-    /// Bytes have come.
+impl ReadTimer {
     #[inline(always)]
-    pub(crate) fn breaks(&mut self, chunk: &[u8]) {
-        self.was_broken |= !chunk.is_empty();
+    pub(super) fn record(&mut self, chunk: &[u8]) {
+        self.has_received |= !chunk.is_empty();
     }
 
-    /// Ready when the body has been silent for too long. Tells the machine when it has been open
-    /// for long enough.
-    pub(crate) fn poll<T: Sleep>(
+    /// Ready when the body has been silent for longer than the read timeout. Also notifies the
+    /// state machine when the connection has been open long enough to be stable.
+    pub(super) fn poll_timeout<T: Sleep>(
         &mut self,
-        machine: &mut Machine,
+        machine: &mut StateMachine,
         sleep: &mut T,
         mut timer: Pin<&mut Option<T::Future>>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
-            let Action::Read(due) = machine.action() else {
+            let Action::Read(limits) = machine.action() else {
                 return Poll::Pending;
             };
             if let Some(timer) = timer.as_mut().as_pin_mut() {
                 ready!(timer.poll(context));
                 self.open_for = self.open_for.saturating_add(self.tick);
-                self.silent_for = match mem::take(&mut self.was_broken) {
+                self.silent_for = match mem::take(&mut self.has_received) {
                     true => 0,
                     false => self.silent_for.saturating_add(self.tick),
                 };
             }
             timer.set(None);
-            let stable_after = due.stable_after.map(micros);
-            let timeout = due.timeout.map(micros);
+            let stable_after = limits.stable_after.map(micros);
+            let timeout = limits.timeout.map(micros);
             if stable_after.is_some_and(|time| self.open_for >= time) {
                 machine.handle_stable();
                 continue;
