@@ -1,5 +1,5 @@
-//! Files: whatever happens to the process, the disk and the directory, no event that was
-//! acknowledged is lost, and no id names two. The contract of all stores is in contract.rs.
+//! `FileStore`: whatever happens to the process, the disk and the directory, no acknowledged event
+//! is lost, and no id names two events. The rules of all stores are tested in contract.rs.
 
 #[path = "../src/file/tests/directory.rs"]
 mod directory;
@@ -38,7 +38,7 @@ fn not_done(result: Result<EventId, AppendError>) -> String {
     }
 }
 
-/// All that follows, with a panic at a gap.
+/// Reads all events after a position. Panics at a gap.
 async fn read_all(topic: &FileTopic, mut after: EventId) -> Vec<(EventId, String)> {
     let mut events = Vec::new();
     loop {
@@ -64,7 +64,7 @@ async fn head(topic: &FileTopic) -> EventId {
     topic.bounds().await.unwrap().head
 }
 
-/// Data that is hard to keep apart from what is around it.
+/// Data that is easily confused with the surrounding format.
 const AWKWARD: [&str; 7] = [
     "one line",
     "two\nlines",
@@ -75,13 +75,13 @@ const AWKWARD: [&str; 7] = [
     "\n\n\n",
 ];
 
-/// What a decoder makes of it.
+/// The data as a decoder returns it.
 fn decoded(data: &str) -> String {
     data.replace("\r\n", "\n").replace('\r', "\n")
 }
 
 #[tokio::test]
-async fn a_file_cut_at_any_byte_is_its_whole_events() {
+async fn a_file_truncated_at_any_byte_consists_of_its_complete_events() {
     let directory = Directory::new();
     let mut events = Vec::new();
     // Two epochs.
@@ -104,7 +104,7 @@ async fn a_file_cut_at_any_byte_is_its_whole_events() {
         .collect();
     assert_eq!(ends.len(), events.len());
     let header = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    // Any decoder can read it.
+    // Any decoder can read the file.
     let read: Vec<_> = decode_all(&whole).map(|event| event.into_data()).collect();
     assert_eq!(
         read,
@@ -137,13 +137,13 @@ async fn a_file_cut_at_any_byte_is_its_whole_events() {
         let id = append(&topic, "next").await.unwrap();
         assert!(id.number == 1 && epochs.insert(id.epoch), "{id}");
         left.push((id, "next".to_owned()));
-        // A client goes on without a gap, wherever it was.
+        // A client at any position continues without a gap.
         assert_eq!(read_all(&topic, oldest(&topic).await).await, left);
         assert_eq!(read_all(&topic, before).await, left[kept..]);
         for (place, (id, _)) in left.iter().enumerate() {
             assert_eq!(read_all(&topic, *id).await, left[place + 1..]);
         }
-        // One that has seen what is cut off hears of it.
+        // A client that has seen a truncated event gets a gap.
         for (id, _) in &events[kept..] {
             let read = topic.read_after(*id, 1000).await.unwrap();
             let ReadAfter::Gap { reason, .. } = read else {
@@ -164,7 +164,7 @@ async fn a_file_cut_at_any_byte_is_its_whole_events() {
 }
 
 #[tokio::test]
-async fn what_no_store_has_written_is_not_opened_and_not_touched() {
+async fn a_file_not_written_by_a_store_is_neither_opened_nor_changed() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, HISTORY).unwrap();
     let topic = store.topic("t").unwrap();
@@ -175,21 +175,21 @@ async fn what_no_store_has_written_is_not_opened_and_not_touched() {
     let text = fs::read_to_string(directory.join("t.sse")).unwrap();
     let second = text.find("data: second").unwrap();
     let third = text.find("id: ").unwrap();
-    let no_utf8 = {
+    let invalid_utf8 = {
         let mut bytes = text.clone().into_bytes();
         bytes[second + 6] = 0xff;
         bytes
     };
     let changed: Vec<(&str, Vec<u8>)> = vec![
-        ("another file", b"data: mine\n\n".into()),
+        ("another file", b"data: theirs\n\n".into()),
         ("text without an end", b"a note".into()),
         ("zeros", vec![0; 100]),
         (
-            "a position that is none",
+            "an invalid position",
             text.replacen("after ", "after x", 1).into(),
         ),
         (
-            "a longer name",
+            "another version",
             text.replacen("log 1,", "log 10,", 1).into(),
         ),
         (
@@ -200,20 +200,17 @@ async fn what_no_store_has_written_is_not_opened_and_not_touched() {
             "an event without an id",
             [text.as_bytes(), b"data: x\n\n"].concat(),
         ),
-        ("an id twice", [&text[..], &text[third..]].concat().into()),
+        ("a repeated id", [&text[..], &text[third..]].concat().into()),
         (
-            "an event less",
+            "a missing event",
             text.replacen("data: second\n\n", "", 1).into(),
         ),
         (
-            "an event less at the start",
+            "a missing event at the start",
             text.replacen(&text[third..second], "", 1).into(),
         ),
-        (
-            "an id that is none",
-            text.replacen("-2\n", "-02\n", 1).into(),
-        ),
-        ("no UTF-8", no_utf8),
+        ("an invalid id", text.replacen("-2\n", "-02\n", 1).into()),
+        ("invalid UTF-8", invalid_utf8),
         ("CR LF", text.replace('\n', "\r\n").into()),
         (
             "a CR",
@@ -236,11 +233,11 @@ async fn what_no_store_has_written_is_not_opened_and_not_touched() {
         fs::remove_file(directory.join(name)).unwrap();
     }
     for name in ["notes.txt", "other.tmp", ".sse", "sse"] {
-        fs::write(directory.join(name), "mine").unwrap();
+        fs::write(directory.join(name), "theirs").unwrap();
     }
     let store = FileStore::open(&directory, HISTORY).unwrap();
     assert_eq!(store.recovered()[0].events, 3);
-    assert_eq!(fs::read(directory.join("other.tmp")).unwrap(), b"mine");
+    assert_eq!(fs::read(directory.join("other.tmp")).unwrap(), b"theirs");
     drop(store);
     fs::write(directory.join("epoch"), "17").unwrap();
     let error = FileStore::open(&directory, HISTORY).unwrap_err();
@@ -248,7 +245,7 @@ async fn what_no_store_has_written_is_not_opened_and_not_touched() {
 }
 
 #[tokio::test]
-async fn each_name_is_a_topic_of_its_own() {
+async fn each_name_is_a_separate_topic() {
     let directory = Directory::new();
     let longest = "x".repeat(247);
     let names = [
@@ -283,7 +280,7 @@ async fn each_name_is_a_topic_of_its_own() {
         for name in names {
             let topic = store.topic(name).unwrap();
             let id = append(&topic, name).await.unwrap();
-            assert!(ids.insert(id), "{id} is of two topics");
+            assert!(ids.insert(id), "{id} belongs to two topics");
             let events = read_all(&topic, oldest(&topic).await).await;
             assert_eq!(events.len(), run + 1);
             assert!(events.iter().all(|(_, data)| *data == decoded(name)));
@@ -293,12 +290,12 @@ async fn each_name_is_a_topic_of_its_own() {
             assert_eq!(error, TopicError::InvalidName, "{} bytes", name.len());
         }
     }
-    // Nothing was written anywhere else.
+    // Nothing was written elsewhere.
     assert_eq!(fs::read_dir(&directory).unwrap().count(), names.len() + 1);
 }
 
 #[tokio::test]
-async fn the_file_stays_in_bounds_and_positions_stay_known() {
+async fn the_file_size_is_bounded_and_positions_stay_known() {
     const HISTORY: usize = 4096;
     let directory = Directory::new();
     let data = "x".repeat(100);
@@ -310,7 +307,7 @@ async fn the_file_stays_in_bounds_and_positions_stay_known() {
         let mut len = 0;
         for _ in 0..30 {
             ids.push(append(&topic, &data).await.unwrap());
-            // The answer comes before a file is written anew.
+            // The reply comes before the file is compacted.
             let now = fs::metadata(directory.join("t.sse")).unwrap().len();
             assert!(now <= 2 * HISTORY as u64 + (64 << 10) + 200);
             shrunk += u32::from(now < len);
@@ -326,12 +323,12 @@ async fn the_file_stays_in_bounds_and_positions_stay_known() {
     }
     assert!(shrunk > 0);
 
-    // Just written anew, with the last events of all epochs that there were.
+    // Just compacted, with the last events of several epochs.
     let store = FileStore::open(&directory, HISTORY).unwrap();
     let topic = store.topic("t").unwrap();
     while fs::metadata(directory.join("t.sse")).unwrap().len() > HISTORY as u64 + 100 {
         ids.push(append(&topic, &data).await.unwrap());
-        // Until the writer has done that, too.
+        // Wait until the writer has compacted the file.
         let other = store.topic("other").unwrap();
         append(&other, "x").await.unwrap();
     }
@@ -371,14 +368,14 @@ async fn an_event_longer_than_the_history_is_kept() {
 }
 
 #[tokio::test]
-async fn no_restart_is_a_gap_however_many_there_are() {
+async fn restarts_cause_no_gap_however_many_there_are() {
     let directory = Directory::new();
     let mut events = Vec::new();
     let mut positions = HashSet::new();
     for run in 0..600 {
         let store = FileStore::open(&directory, HISTORY).unwrap();
         let topic = store.topic("t").unwrap();
-        // Each position that a client may have been told.
+        // Every position that a client may have received.
         if run > 0 {
             positions.insert(head(&topic).await);
         }
@@ -398,7 +395,7 @@ async fn no_restart_is_a_gap_however_many_there_are() {
 }
 
 #[tokio::test]
-async fn an_old_copy_of_the_directory_uses_no_id_again() {
+async fn a_restored_copy_of_the_directory_reuses_no_id() {
     let (directory, copy) = (Directory::new(), Directory::new());
     let mut ids = HashSet::new();
     let mut seen = Vec::new();
@@ -418,7 +415,7 @@ async fn an_old_copy_of_the_directory_uses_no_id_again() {
             };
         }
     }
-    // Without the counter, the clock and what is in the files are left.
+    // Without the file `epoch`, the clock and the events determine the next epoch.
     fs::remove_file(directory.join("epoch")).unwrap();
     let text = fs::read_to_string(directory.join("t.sse")).unwrap();
     let epoch = seen[0].epoch.to_string();
@@ -433,7 +430,7 @@ async fn an_old_copy_of_the_directory_uses_no_id_again() {
     assert!(id.epoch > 9_000_000_000_000_000_000);
     let other = append(&store.topic("other").unwrap(), "x").await.unwrap();
     assert!(other.epoch > id.epoch);
-    // What a client has seen and the copy has not is a gap.
+    // A client that has seen events that are not in the copy gets a gap.
     for id in &seen[3..] {
         let read = topic.read_after(*id, 1000).await.unwrap();
         assert!(matches!(read, ReadAfter::Gap { .. }), "{read:?}");
@@ -441,16 +438,16 @@ async fn an_old_copy_of_the_directory_uses_no_id_again() {
 }
 
 #[tokio::test]
-async fn another_writer_is_noticed_and_nothing_is_written_between_its_lines() {
+async fn another_writer_is_detected_and_nothing_is_written_between_its_lines() {
     let directory = Directory::new();
     let path = directory.join("t.sse");
     let store = FileStore::open(&directory, HISTORY).unwrap();
     let topic = store.topic("t").unwrap();
     append(&topic, "first").await.unwrap();
     let mut ours = fs::read(&path).unwrap();
-    for (what, said) in [
-        ("longer", "somebody else"),
-        ("shorter", "somebody else"),
+    for (what, message) in [
+        ("longer", "another process"),
+        ("shorter", "another process"),
         ("gone", "open"),
     ] {
         match what {
@@ -462,17 +459,20 @@ async fn another_writer_is_noticed_and_nothing_is_written_between_its_lines() {
         let theirs = fs::read(&path).unwrap_or_default();
         for _ in 0..3 {
             let error = not_done(append(&topic, "second").await);
-            assert!(error.contains("t.sse") && error.contains(said), "{error}");
+            assert!(
+                error.contains("t.sse") && error.contains(message),
+                "{error}"
+            );
         }
         assert_eq!(fs::read(&path).unwrap_or_default(), theirs, "{what}");
-        // Other topics have nothing to do with it.
+        // Other topics are not affected.
         append(&store.topic("other").unwrap(), "x").await.unwrap();
-        // Once it is put right, appends work.
+        // Once the file is restored, appends work again.
         fs::write(&path, &ours).unwrap();
         append(&topic, "second").await.unwrap();
         ours = fs::read(&path).unwrap();
     }
-    // A file that comes from nowhere.
+    // A file that another process created.
     let path = directory.join("new.sse");
     let topic = store.topic("new").unwrap();
     fs::write(&path, "theirs").unwrap();
@@ -481,7 +481,7 @@ async fn another_writer_is_noticed_and_nothing_is_written_between_its_lines() {
 }
 
 #[tokio::test]
-async fn the_store_that_opened_the_directory_last_has_it() {
+async fn the_store_that_opened_the_directory_last_owns_it() {
     let directory = Directory::new();
     let old = FileStore::open(&directory, HISTORY).unwrap();
     let (old_topic, unused) = (old.topic("t").unwrap(), old.topic("unused").unwrap());
@@ -490,7 +490,7 @@ async fn the_store_that_opened_the_directory_last_has_it() {
     let topic = new.topic("t").unwrap();
     for topic in [&old_topic, &unused] {
         let error = not_done(append(topic, "old").await);
-        assert!(error.contains("go on with"), "{error}");
+        assert!(error.contains("continue to use"), "{error}");
     }
     let second = append(&topic, "second").await.unwrap();
     not_done(append(&old_topic, "old").await);
@@ -498,9 +498,9 @@ async fn the_store_that_opened_the_directory_last_has_it() {
     let events = [(first, "first".to_owned()), (second, "second".to_owned())];
     let start = EventId { number: 0, ..first };
     assert_eq!(read_all(&topic, start).await, events);
-    // The old one goes on to answer its clients.
+    // The old store can still be read.
     assert_eq!(read_all(&old_topic, start).await, events[..1]);
-    // To drop it changes nothing.
+    // Dropping the old store changes nothing.
     drop(old);
     append(&topic, "third").await.unwrap();
     assert!(matches!(
@@ -510,17 +510,17 @@ async fn the_store_that_opened_the_directory_last_has_it() {
 }
 
 #[tokio::test]
-async fn topics_with_a_file_stay_and_others_make_room() {
+async fn topics_with_a_file_are_kept_and_others_are_evicted() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, HISTORY).unwrap().max_topics(3);
     for name in ["a", "b"] {
         append(&store.topic(name).unwrap(), name).await.unwrap();
     }
     for number in 0..1000 {
-        let topic = store.topic(&format!("asked for {number}")).unwrap();
+        let topic = store.topic(&format!("empty {number}")).unwrap();
         assert_eq!(head(&topic).await.number, 0);
     }
-    // A dropped append is one: there may be a file soon.
+    // A dropped append counts: there may be a file soon.
     {
         let topic = store.topic("c").unwrap();
         let token = token();
@@ -552,7 +552,7 @@ async fn a_frame_without_data_is_refused() {
 }
 
 #[tokio::test]
-async fn dropping_the_store_waits_for_what_was_appended() {
+async fn dropping_the_store_waits_for_appended_events() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, HISTORY).unwrap();
     for number in 0..100 {
@@ -572,11 +572,10 @@ async fn dropping_the_store_waits_for_what_was_appended() {
     );
 }
 
-/// What a child process does: it is this test, called for by this variable.
+/// This variable tells the test `child` what to do in a child process.
 const CHILD: &str = "SSE_PROTO_SERVER_TEST_CHILD";
 
-/// The process that appends and is killed, or runs into a limit. It says what it knows on a line
-/// each.
+/// The process that appends and is killed or reaches a limit. It prints each result on a line.
 #[test]
 fn child() {
     let Ok(job) = env::var(CHILD) else { return };
@@ -589,20 +588,21 @@ fn child() {
         .build()
         .unwrap();
     match kind {
-        "append" => runtime.block_on(append_for_ever(&store, run)),
+        "append" => runtime.block_on(append_endlessly(&store, run)),
         "fill" => runtime.block_on(fill(&store)),
         other => panic!("{other}"),
     }
 }
 
-/// In one write, so that a line is said or not; on a line of its own whatever the test runner says.
-fn say(line: &str) {
+/// Prints a line in one write, so that it is complete or missing, and separate from the test
+/// runner's output.
+fn print_line(line: &str) {
     let mut out = io::stdout().lock();
     out.write_all(format!("\n{line}\n").as_bytes()).unwrap();
     out.flush().unwrap();
 }
 
-async fn append_for_ever(store: &FileStore, run: &str) {
+async fn append_endlessly(store: &FileStore, run: &str) {
     let appends = (0..6).map(|task| async move {
         let name = ["even", "odd"][task % 2];
         let topic = store.topic(name).unwrap();
@@ -610,7 +610,7 @@ async fn append_for_ever(store: &FileStore, run: &str) {
         for count in 0.. {
             let data = format!("{run}.{task}.{count}\n{filler}");
             let id = append(&topic, &data).await.unwrap();
-            say(&format!("appended {name} {id} {run}.{task}.{count}"));
+            print_line(&format!("appended {name} {id} {run}.{task}.{count}"));
         }
     });
     futures_util::future::join_all(appends).await;
@@ -622,7 +622,7 @@ fn spawn(kind: &str, run: usize, history: usize, directory: &Path, limit: Option
         None => Command::new(program),
         Some(limit) => {
             let mut command = Command::new("sh");
-            // A write above the limit is an error then, and no signal.
+            // Makes a write above the limit an error instead of a signal.
             let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
             command.arg("-c").arg(script).arg(program);
             command
@@ -640,8 +640,8 @@ fn spawn(kind: &str, run: usize, history: usize, directory: &Path, limit: Option
         .unwrap()
 }
 
-/// Kills the process again and again. `history` decides whether files are written anew meanwhile.
-async fn kill_again_and_again(history: usize) -> (usize, u64, usize) {
+/// Kills the process repeatedly. A small `history` causes files to be compacted meanwhile.
+async fn kill_repeatedly(history: usize) -> (usize, u64, usize) {
     let directory = Directory::new();
     let mut acknowledged: HashMap<(String, EventId), String> = HashMap::new();
     let mut seen: HashMap<EventId, String> = HashMap::new();
@@ -649,7 +649,7 @@ async fn kill_again_and_again(history: usize) -> (usize, u64, usize) {
     for run in 0..20 {
         let mut child = spawn("append", run, history, &directory, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        // Some time after it has begun.
+        // Kill it some time after its first append.
         let mut line = String::new();
         while !line.starts_with("appended ") {
             line.clear();
@@ -688,7 +688,7 @@ async fn kill_again_and_again(history: usize) -> (usize, u64, usize) {
                 .collect();
             for (id, data) in events {
                 let data = data.lines().next().unwrap().to_owned();
-                assert!(all.insert(data.clone()), "{data} is there twice");
+                assert!(all.insert(data.clone()), "{data} appears twice");
                 if let Some(acknowledged) = expected.remove(&id) {
                     assert_eq!(*acknowledged, data);
                 }
@@ -698,22 +698,22 @@ async fn kill_again_and_again(history: usize) -> (usize, u64, usize) {
             assert!(expected.is_empty(), "run {run}: lost {expected:?}");
         }
     }
-    let said: HashSet<_> = acknowledged.keys().map(|(_, id)| id).collect();
-    let unsaid = seen.keys().filter(|id| !said.contains(id)).count();
-    (acknowledged.len(), cut, unsaid)
+    let reported: HashSet<_> = acknowledged.keys().map(|(_, id)| id).collect();
+    let unreported = seen.keys().filter(|id| !reported.contains(id)).count();
+    (acknowledged.len(), cut, unreported)
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_it_acknowledged() {
-    let all = kill_again_and_again(64 << 20).await;
-    println!("{all:?} events acknowledged, bytes cut off, events not acknowledged");
+async fn a_killed_process_loses_no_acknowledged_event() {
+    let all = kill_repeatedly(64 << 20).await;
+    println!("{all:?} events acknowledged, bytes truncated, events not acknowledged");
     assert!(all.0 > 200, "{all:?}");
 }
 
 #[tokio::test]
-async fn a_process_killed_while_it_writes_files_anew_loses_nothing() {
-    let all = kill_again_and_again(16 << 10).await;
-    println!("{all:?} events acknowledged, bytes cut off, events not acknowledged");
+async fn a_process_killed_during_compaction_loses_no_acknowledged_event() {
+    let all = kill_repeatedly(16 << 10).await;
+    println!("{all:?} events acknowledged, bytes truncated, events not acknowledged");
     assert!(all.0 > 200, "{all:?}");
 }
 
@@ -728,12 +728,12 @@ async fn fill(store: &FileStore) {
         match append(&topic, &long).await {
             Ok(id) => {
                 ids.push(id);
-                say(&format!("appended {id}"));
+                print_line(&format!("appended {id}"));
             }
             error => {
                 not_done(error);
                 refused += 1;
-                // Nothing of it is left.
+                // Nothing of the event is left.
                 assert_eq!(fs::metadata(&path).unwrap().len(), before);
                 assert!(fs::read(&path).unwrap().ends_with(b"\n\n"));
             }
@@ -741,20 +741,20 @@ async fn fill(store: &FileStore) {
         let events = read_all(&topic, oldest(&topic).await).await;
         assert!(events.iter().map(|(id, _)| id).eq(&ids));
     }
-    // There is room for a short one.
+    // There is room for short events.
     let mut short = 0;
     while let Ok(id) = append(&topic, "short").await {
-        say(&format!("appended {id}"));
+        print_line(&format!("appended {id}"));
         short += 1;
     }
     assert!(short > 0);
-    // Another topic's file has room.
+    // The file of another topic has room.
     append(&store.topic("other").unwrap(), "x").await.unwrap();
-    say("full");
+    print_line("full");
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_events_and_keeps_what_it_has() {
+async fn a_full_disk_refuses_events_and_keeps_existing_ones() {
     for limit in [20, 21, 37] {
         let directory = Directory::new();
         let child = spawn("fill", 0, HISTORY, &directory, Some(limit));
@@ -768,7 +768,7 @@ async fn a_full_disk_refuses_events_and_keeps_what_it_has() {
             .map(|id| id.parse().unwrap())
             .collect();
 
-        // With room again.
+        // Without the limit.
         let store = FileStore::open(&directory, HISTORY).unwrap();
         assert!(store.recovered().iter().all(|found| found.cut == 0));
         let topic = store.topic("t").unwrap();
@@ -781,11 +781,11 @@ async fn a_full_disk_refuses_events_and_keeps_what_it_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_to_be_written_is_bounded() {
+async fn the_queue_is_bounded() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, 1000).unwrap();
     let topic = store.topic("t").unwrap();
-    // Ten times what may wait, and one event that is longer by itself.
+    // Ten times the capacity of the queue, and one event that alone exceeds it.
     let long = "x".repeat(1 << 20);
     let longest = "x".repeat(20 << 20);
     let appends = (0..80).map(|number| {
@@ -798,7 +798,7 @@ async fn what_waits_to_be_written_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_missing_directory_is_made_with_all_above_it() {
+async fn a_missing_directory_is_created_with_its_parents() {
     let directory = Directory::new();
     let path = directory.join("a/b/c");
     for events in 0..2 {
@@ -806,12 +806,13 @@ async fn a_missing_directory_is_made_with_all_above_it() {
         assert_eq!(store.recovered().len(), events);
         append(&store.topic("t").unwrap(), "x").await.unwrap();
     }
-    // A file is none.
+    // A file cannot be opened as a directory.
     let error = FileStore::open(path.join("t.sse"), HISTORY).unwrap_err();
     assert!(error.to_string().contains("t.sse"), "{error}");
 }
 
-/// No check: `cargo test --release --test file -- --ignored --nocapture throughput`.
+/// A measurement, not a check: `cargo test --release --test file -- --ignored --nocapture
+/// throughput`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn throughput() {
@@ -838,7 +839,7 @@ async fn throughput() {
         for publisher in publishing {
             count += publisher.await.unwrap();
         }
-        let a_second = f64::from(count) / start.elapsed().as_secs_f64();
-        println!("{publishers} publishers, {topics} topics: {a_second:.0} appends a second");
+        let rate = f64::from(count) / start.elapsed().as_secs_f64();
+        println!("{publishers} publishers, {topics} topics: {rate:.0} appends per second");
     }
 }
