@@ -1,4 +1,4 @@
-//! What clients get from a hub, in virtual time.
+//! What clients receive from a hub, in virtual time.
 
 use std::{
     error::Error,
@@ -41,7 +41,7 @@ async fn next(body: &mut Subscription) -> Option<String> {
     Some(String::from_utf8(frame.into_data().unwrap().into()).unwrap())
 }
 
-/// What is to be had without waiting.
+/// The next frame, if it is available without waiting.
 fn now(body: &mut Subscription) -> Option<String> {
     let mut context = Context::from_waker(Waker::noop());
     match Pin::new(body).poll_frame(&mut context) {
@@ -54,7 +54,7 @@ fn now(body: &mut Subscription) -> Option<String> {
     }
 }
 
-/// All that is to be had without waiting, joined.
+/// Everything that is available without waiting, joined.
 fn all_now(body: &mut Subscription) -> String {
     std::iter::from_fn(|| now(body)).collect()
 }
@@ -64,7 +64,7 @@ async fn subscribe<S: Store>(hub: &Hub<S>, last_event_id: &str) -> Subscription 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_client_gets_the_first_bytes_at_once_and_an_id_to_come_back_with() {
+async fn a_new_client_gets_its_first_bytes_immediately_and_an_id_to_resume_from() {
     let hub = Hub::new(MemoryStore::new());
     let old = publish(&hub, "old").await;
     let mut body = hub.subscribe("t", &HeaderMap::new()).await.unwrap();
@@ -75,13 +75,13 @@ async fn a_new_client_gets_the_first_bytes_at_once_and_an_id_to_come_back_with()
     let event = format!("id: {new}\ndata: new\n\n");
     assert_eq!(next(&mut body).await.unwrap(), event);
 
-    // One that was cut off before any event.
+    // A client that was disconnected before its first event.
     let mut body = subscribe(&hub, &old.to_string()).await;
     assert_eq!(all_now(&mut body), format!("retry: 2000\n{event}"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_published_after_the_subscription_and_before_the_first_byte_is_new() {
+async fn events_published_between_the_subscription_and_the_first_byte_are_new() {
     let hub = Hub::new(MemoryStore::new());
     let old = publish(&hub, "old").await;
     let mut body = hub.subscribe("t", &HeaderMap::new()).await.unwrap();
@@ -93,13 +93,13 @@ async fn what_is_published_after_the_subscription_and_before_the_first_byte_is_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_a_client_without_an_id_begins_is_an_option() {
+async fn the_start_of_a_client_without_an_id_is_configurable() {
     let hub = HubBuilder::new()
         .start(Position::Oldest)
         .build(MemoryStore::new());
     let id = publish(&hub, "old").await;
     let event = format!("id: {id}\ndata: old\n\n");
-    // An empty id is none.
+    // An empty id counts as no id.
     for headers in [HeaderMap::new(), headers("")] {
         let mut body = hub.subscribe("t", &headers).await.unwrap();
         assert_eq!(all_now(&mut body), format!("retry: 2000\n{event}"));
@@ -112,7 +112,7 @@ async fn where_a_client_without_an_id_begins_is_an_option() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_cannot_be_resumed_is_told_once_and_the_stream_goes_on_from_the_head() {
+async fn an_id_that_cannot_be_resumed_causes_one_gap_and_the_stream_continues_from_the_head() {
     let hub = Hub::new(MemoryStore::with_history(100));
     let first = publish(&hub, "first").await;
     let mut head = first;
@@ -138,7 +138,7 @@ async fn an_id_that_cannot_be_resumed_is_told_once_and_the_stream_goes_on_from_t
         let mut body = subscribe(&hub, id).await;
         let gap = format!("event: gap\nid: {head}\ndata: {reason}\n\n");
         assert_eq!(all_now(&mut body), format!("retry: 2000\n{gap}"), "{id:?}");
-        // With the id of the gap, all is well.
+        // With the id of the gap event, there is no further gap.
         let mut body = subscribe(&hub, &head.to_string()).await;
         assert_eq!(all_now(&mut body), "retry: 2000\n");
     }
@@ -156,13 +156,13 @@ async fn an_id_that_cannot_be_resumed_is_told_once_and_the_stream_goes_on_from_t
     assert!(all_now(&mut body).contains("data: unknown\n"));
     assert_eq!(hub.stats().gaps, 11);
 
-    // It goes on with what is new.
+    // The stream continues with new events.
     let new = publish(&hub, "new").await;
     assert_eq!(all_now(&mut body), format!("id: {new}\ndata: new\n\n"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn blanks_around_an_id_do_not_count() {
+async fn spaces_around_an_id_are_ignored() {
     let hub = Hub::new(MemoryStore::new());
     let id = publish(&hub, "x").await;
     let mut body = subscribe(&hub, &format!(" {id}\t")).await;
@@ -170,7 +170,7 @@ async fn blanks_around_an_id_do_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_client_goes_out_in_one_frame() {
+async fn pending_events_are_sent_in_one_frame() {
     let hub = Hub::new(MemoryStore::new());
     let mut body = hub.subscribe_at("t", Position::Oldest).unwrap();
     assert_eq!(now(&mut body).unwrap(), "retry: 2000\n");
@@ -178,8 +178,8 @@ async fn what_waits_for_a_client_goes_out_in_one_frame() {
     for number in 0..20 {
         publish(&hub, &number.to_string()).await;
     }
-    let run = next(&mut body).await.unwrap();
-    assert_eq!(decode_all(run.as_bytes()).count(), 20);
+    let frame = next(&mut body).await.unwrap();
+    assert_eq!(decode_all(frame.as_bytes()).count(), 20);
     assert_eq!(now(&mut body), None);
 }
 
@@ -190,17 +190,17 @@ async fn all_clients_get_the_same_bytes() {
         .map(|_| hub.subscribe_at("t", Position::Oldest).unwrap())
         .collect();
     publish(&hub, &"x".repeat(1000)).await;
-    let mut places = Vec::new();
+    let mut addresses = Vec::new();
     for body in &mut bodies {
         assert_eq!(now(body).unwrap(), "retry: 2000\n");
         let event = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        places.push(event.as_ptr());
+        addresses.push(event.as_ptr());
     }
-    assert!(places.iter().all(|place| *place == places[0]));
+    assert!(addresses.iter().all(|address| *address == addresses[0]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heartbeat_comes_after_silence_and_only_then() {
+async fn a_keep_alive_comment_is_sent_only_after_silence() {
     let hub = HubBuilder::new()
         .keep_alive(Duration::from_secs(8))
         .build(MemoryStore::new());
@@ -213,7 +213,7 @@ async fn a_heartbeat_comes_after_silence_and_only_then() {
         assert!((4.0..8.1).contains(&silence), "{silence}");
         last = Instant::now();
     }
-    // Events every 3 seconds leave no room for one.
+    // No comment is sent between events that are 3 seconds apart.
     let publishing = tokio::spawn({
         let hub = hub.clone();
         async move {
@@ -230,7 +230,7 @@ async fn a_heartbeat_comes_after_silence_and_only_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_client_is_told_what_it_missed_and_holds_no_memory() {
+async fn a_slow_client_gets_a_gap_and_uses_no_memory() {
     let hub = Hub::new(MemoryStore::with_history(10_000));
     let mut slow = hub.subscribe_at("t", Position::Oldest).unwrap();
     let mut quick = hub.subscribe_at("t", Position::Oldest).unwrap();
@@ -256,7 +256,7 @@ async fn a_slow_client_is_told_what_it_missed_and_holds_no_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return() {
+async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_reconnects() {
     let hub = HubBuilder::new()
         .retry(Duration::from_secs(1))
         .build(MemoryStore::new());
@@ -271,25 +271,25 @@ async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return(
         sleep(Duration::from_secs(1)).await;
         hub.shutdown(Duration::from_secs(10));
     });
-    assert_eq!(begin.elapsed().as_secs(), 1, "they end at once");
+    assert_eq!(begin.elapsed().as_secs(), 1, "they end immediately");
     let mut returns = Vec::new();
     for body in bodies {
         let body = body.unwrap().to_bytes();
         assert!(body.ends_with(b"\n\n"));
         let mut decoder = sse_proto::Decoder::new();
         let mut events = decoder.feed(&body);
-        let mut items = Vec::new();
+        let mut retries = Vec::new();
         while let Some(item) = events.next_item().unwrap() {
             match item {
                 Item::Event(event) => assert_eq!(event.data, "before"),
-                Item::Retry(time) => items.push(time),
+                Item::Retry(time) => retries.push(time),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(items.len(), 2);
-        returns.push(items[1].as_millis() as usize);
+        assert_eq!(retries.len(), 2);
+        returns.push(retries[1].as_millis() as usize);
     }
-    // A tenth of them in each second of ten.
+    // One tenth of the clients returns in each of the ten seconds.
     let mut seconds = [0; 12];
     for time in &returns {
         seconds[time / 1000] += 1;
@@ -303,7 +303,7 @@ async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return(
     );
     assert_eq!(hub.stats().clients, 0);
 
-    // Who comes now is told to come back, and gets no event.
+    // A new client is only told when to come back.
     let response = hub.respond("t", &HeaderMap::new()).await;
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -315,7 +315,7 @@ async fn a_shutdown_ends_all_bodies_at_an_event_boundary_and_spreads_the_return(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_published_before_a_shutdown_is_sent_before_the_end() {
+async fn events_published_before_a_shutdown_are_sent_before_the_end() {
     let hub = Hub::new(MemoryStore::new());
     let mut body = hub.subscribe_at("t", Position::Oldest).unwrap();
     let first = publish(&hub, "first").await;
@@ -323,12 +323,12 @@ async fn what_was_published_before_a_shutdown_is_sent_before_the_end() {
     for body in [&mut body, &mut returning] {
         let _ = all_now(body);
     }
-    let last = publish(&hub, "we go").await;
+    let last = publish(&hub, "last").await;
     let more = publish(&hub, &"x".repeat(20_000)).await;
     hub.shutdown(Duration::ZERO);
     for body in [&mut body, &mut returning] {
         let mut sent = next(body).await.unwrap();
-        // What keeps coming does not hold it open.
+        // Later events do not keep the stream open.
         publish(&hub, "too late").await;
         while let Some(frames) = next(body).await {
             sent += &frames;
@@ -346,7 +346,7 @@ async fn what_was_published_before_a_shutdown_is_sent_before_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnected_clients_come_back_and_closed_ones_stay_away() {
+async fn disconnected_clients_return_and_closed_ones_do_not() {
     let hub = Hub::new(MemoryStore::new());
     let id = publish(&hub, "x").await;
     let mut body = subscribe(&hub, &id.to_string()).await;
@@ -376,7 +376,7 @@ async fn disconnected_clients_come_back_and_closed_ones_stay_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_hold_and_who_leaves_makes_room() {
+async fn limits_are_enforced_and_a_client_that_leaves_makes_room() {
     let hub = HubBuilder::new()
         .max_clients(3)
         .max_clients_per_topic(2)
@@ -414,7 +414,7 @@ async fn limits_hold_and_who_leaves_makes_room() {
     drop((first, third));
     assert_eq!((hub.stats().clients, hub.stats().topics), (1, 1));
     hub.publish("c", Frame::message("x")).await.unwrap();
-    // `c` has an event and nobody, `a` has somebody: one of no use at all is not left.
+    // `c` has an event and no clients, `a` has a client: `d` replaces `c`.
     drop(hub.subscribe_at("d", Position::Head).unwrap());
     drop(second);
     assert_eq!((hub.stats().clients, hub.stats().topics), (0, 0));
@@ -458,7 +458,7 @@ async fn limits_hold_and_who_leaves_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_goes_when_there_is_no_room_the_least_used_first() {
+async fn the_least_recently_used_topic_is_evicted_at_the_limit() {
     let hub = Hub::new(MemoryStore::new().max_topics(3));
     let mut ids = Vec::new();
     for topic in ["a", "b", "c"] {
@@ -466,7 +466,7 @@ async fn a_topic_goes_when_there_is_no_room_the_least_used_first() {
     }
     hub.publish("a", Frame::message("y")).await.unwrap();
     hub.publish("d", Frame::message("x")).await.unwrap();
-    // It was b.
+    // Topic `b` was evicted.
     let mut body = hub
         .subscribe("a", &headers(&ids[0].to_string()))
         .await
@@ -486,7 +486,7 @@ async fn a_topic_goes_when_there_is_no_room_the_least_used_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_decides_who_may_subscribe_to_what() {
+async fn authorize_decides_who_may_subscribe_to_what() {
     let hub = HubBuilder::new()
         .authorize(|topic, headers| {
             let (topic, user) = (topic.to_owned(), headers.get("user").cloned());
@@ -517,7 +517,7 @@ async fn a_hook_decides_who_may_subscribe_to_what() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn numbers_add_up_also_of_those_who_have_left() {
+async fn stats_include_clients_that_have_left() {
     let hub = Hub::new(MemoryStore::new());
     let mut stays = hub.subscribe_at("t", Position::Oldest).unwrap();
     let mut leaves = hub.subscribe_at("t", Position::Oldest).unwrap();
@@ -540,11 +540,11 @@ async fn numbers_add_up_also_of_those_who_have_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_of_the_frame_itself_is_not_sent() {
+async fn an_id_set_on_the_frame_is_not_sent() {
     let hub = Hub::new(MemoryStore::new());
     let mut body = hub.subscribe_at("t", Position::Oldest).unwrap();
     let frame = Frame::message("x")
-        .id("of-its-own")
+        .id("own-id")
         .unwrap()
         .comment("c")
         .retry(Duration::from_secs(9));
@@ -552,26 +552,24 @@ async fn an_id_of_the_frame_itself_is_not_sent() {
     let sent = all_now(&mut body);
     let event = decode_all(sent.as_bytes()).next().unwrap();
     assert_eq!(event.last_event_id(), id.to_string());
-    assert!(
-        sent.contains("retry: 9000\n") && sent.contains(":c\n") && !sent.contains("of-its-own")
-    );
+    assert!(sent.contains("retry: 9000\n") && sent.contains(":c\n") && !sent.contains("own-id"));
 }
 
-/// A store that is away at times.
+/// A store that can be made unreachable.
 struct Flaky {
     memory: MemoryStore,
-    is_away: Arc<AtomicBool>,
+    is_down: Arc<AtomicBool>,
 }
 
 struct FlakyTopic {
     memory: Arc<<MemoryStore as Store>::Topic>,
-    is_away: Arc<AtomicBool>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl FlakyTopic {
-    fn reach(&self) -> Result<(), StoreError> {
-        if self.is_away.load(Relaxed) {
-            Err("away".into())
+    fn check(&self) -> Result<(), StoreError> {
+        if self.is_down.load(Relaxed) {
+            Err("down".into())
         } else {
             Ok(())
         }
@@ -582,26 +580,26 @@ impl Store for Flaky {
     type Topic = FlakyTopic;
 
     fn topic(&self, name: &str) -> Result<Arc<FlakyTopic>, TopicError> {
-        let (memory, is_away) = (self.memory.topic(name)?, self.is_away.clone());
-        Ok(Arc::new(FlakyTopic { memory, is_away }))
+        let (memory, is_down) = (self.memory.topic(name)?, self.is_down.clone());
+        Ok(Arc::new(FlakyTopic { memory, is_down }))
     }
 }
 
 impl Topic for FlakyTopic {
     async fn append(&self, frame: Frame<'_>, token: &Token) -> Result<EventId, AppendError> {
-        // What was sent arrives, and the answer does not.
+        // The event arrives, but the reply does not.
         let id = self.memory.append(frame, token).await?;
-        self.reach().map_err(AppendError::Unknown)?;
+        self.check().map_err(AppendError::Unknown)?;
         Ok(id)
     }
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
-        self.reach()?;
+        self.check()?;
         self.memory.read_after(after, max_bytes).await
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        self.reach()?;
+        self.check()?;
         self.memory.bounds().await
     }
 
@@ -611,11 +609,11 @@ impl Topic for FlakyTopic {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_store_is_away_streams_stay_open_and_publishing_says_that_nobody_knows() {
-    let is_away = Arc::new(AtomicBool::new(true));
+async fn while_the_store_is_down_streams_stay_open_and_the_outcome_of_publishing_is_unknown() {
+    let is_down = Arc::new(AtomicBool::new(true));
     let store = Flaky {
         memory: MemoryStore::new(),
-        is_away: is_away.clone(),
+        is_down: is_down.clone(),
     };
     let hub = HubBuilder::new()
         .keep_alive(Duration::from_secs(4))
@@ -633,37 +631,33 @@ async fn while_the_store_is_away_streams_stay_open_and_publishing_says_that_nobo
     let PublishError::Unknown { token, error, .. } = error else {
         panic!("{error:?}")
     };
-    assert_eq!(error.to_string(), "away");
+    assert_eq!(error.to_string(), "down");
     let again = hub.publish_again("t", frame, &token).await.unwrap_err();
     assert_eq!(
         again.to_string(),
         "the event may have been published or not"
     );
-    assert_eq!(again.source().unwrap().to_string(), "away");
+    assert_eq!(again.source().unwrap().to_string(), "down");
 
-    is_away.store(false, Relaxed);
+    is_down.store(false, Relaxed);
     let id = hub.publish_again("t", frame, &token).await.unwrap();
-    assert_eq!(id.number, 1, "it is in the log, and once");
+    assert_eq!(id.number, 1, "it is in the log once");
     assert_eq!(next(&mut new).await.unwrap(), format!("id: {id}\n\n"));
     assert_eq!(
         next(&mut returning).await.unwrap(),
         format!("event: gap\nid: {id}\ndata: unknown\n\n")
     );
 
-    // A shutdown does not wait for a store.
-    is_away.store(true, Relaxed);
-    publish_into(&hub).await;
+    // A shutdown does not wait for the store.
+    is_down.store(true, Relaxed);
+    let _ = hub.publish("t", Frame::message("y")).await;
     hub.shutdown(Duration::ZERO);
     assert_eq!(next(&mut new).await.unwrap(), "retry: 2000\n\n");
     assert_eq!(next(&mut new).await, None);
 }
 
-async fn publish_into(hub: &Hub<Flaky>) {
-    let _ = hub.publish("t", Frame::message("y")).await;
-}
-
 #[tokio::test]
-async fn bodies_and_hubs_go_where_threads_go() {
+async fn hubs_and_bodies_can_be_sent_between_threads() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }
