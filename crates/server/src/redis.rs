@@ -52,8 +52,7 @@ use unanswered::UnansweredTokens;
 /// - **The server replies with an error** (out of memory, loading its data, no permission). The
 ///   event was not appended, unless an earlier attempt got no reply.
 /// - **The server restarts, or a replica is promoted.** A new epoch begins, whether or not events
-///   were lost. Clients are told with a gap event at the end of the old epoch, and then get
-///   everything that follows it.
+///   were lost. Clients get a gap event at the end of the old epoch, and then all later events.
 /// - **A stream is deleted.** The same happens, within 10 seconds if nobody publishes.
 ///
 /// # Server settings

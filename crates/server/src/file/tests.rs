@@ -261,12 +261,12 @@ async fn a_token_is_appended_once_within_a_batch() {
     let mut busy = Box::pin(append(&other, "x"));
     assert!(busy.as_mut().now_or_never().is_none());
     let token = token();
-    let tries = (0..5).map(|_| topic.append(Frame::message("second"), &token));
-    let mut tries = Box::pin(join_all(tries));
-    assert!(tries.as_mut().now_or_never().is_none());
+    let attempts = (0..5).map(|_| topic.append(Frame::message("second"), &token));
+    let mut attempts = Box::pin(join_all(attempts));
+    assert!(attempts.as_mut().now_or_never().is_none());
     drop(release);
     busy.await.unwrap();
-    let ids: Vec<_> = tries.await.into_iter().map(Result::unwrap).collect();
+    let ids: Vec<_> = attempts.await.into_iter().map(Result::unwrap).collect();
     let events = read_all(&topic).await;
     assert_eq!(events.len(), 2);
     assert!(ids.iter().all(|id| *id == events[1].0));
@@ -337,7 +337,8 @@ impl Run {
     }
 }
 
-/// A run with a fault in each of its steps in turn, and then one without after a restart.
+/// Runs with a fault in each operation in turn, each followed by a restart and a run without
+/// faults.
 async fn sweep(fails: fn(Operation, usize) -> bool) -> (usize, usize, usize) {
     let mut sums = (0, 0, 0);
     let mut all = usize::MAX;

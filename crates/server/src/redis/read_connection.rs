@@ -78,7 +78,7 @@ impl<'r> ReadConnection<'r> {
         loop {
             let added = self.reader.add_new(topics);
             self.catch_up(&added).await?;
-            topics.retain(|window| !window.is_unused());
+            topics.retain(|window| !window.clear_if_unused());
             if checked.elapsed() >= RECHECK {
                 self.catch_up(topics).await?;
                 checked = Instant::now();

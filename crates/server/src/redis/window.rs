@@ -164,8 +164,8 @@ impl Window {
         }
     }
 
-    /// Returns whether nobody has waited for some time, and clears the window in that case.
-    pub(super) fn is_unused(&self) -> bool {
+    /// Clears the window if no client has waited for some time, and returns whether it did.
+    pub(super) fn clear_if_unused(&self) -> bool {
         let state = &mut *self.lock();
         if state.waiting > 0 || state.idle_since.elapsed() < IDLE_TIMEOUT {
             return false;
@@ -368,11 +368,11 @@ mod tests {
             let waited = time::timeout(Duration::from_millis(1), waiting.as_mut()).await;
             assert!(waited.is_err());
             long_ago();
-            assert!(!window.is_unused());
+            assert!(!window.clear_if_unused());
         }
-        assert!(!window.is_unused());
+        assert!(!window.clear_if_unused());
         long_ago();
-        assert!(window.is_unused());
+        assert!(window.clear_if_unused());
         assert_eq!(window.head(), None);
     }
 }

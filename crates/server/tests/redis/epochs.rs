@@ -258,11 +258,11 @@ async fn a_fail_over_to_a_replica_that_is_behind_ends_the_epoch() {
     assert!(new.epoch > lost.epoch);
     assert_eq!(new.number, 1);
     let got = ahead.read_to(new).await;
-    let told = matches!(
+    let has_gap = matches!(
         got.first(),
         Some(Got::Gap(GapReason::Ahead | GapReason::EpochEnded, _))
     );
-    assert!(told, "{got:?}");
+    assert!(has_gap, "{got:?}");
     let got = behind.read_to(new).await;
     assert!(
         got.contains(&Got::Gap(GapReason::EpochEnded, at(new.epoch, 0))),
