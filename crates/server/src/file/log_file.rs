@@ -222,7 +222,7 @@ impl LogFile {
         tokens: impl Iterator<Item = &'a Token>,
         failure: Failure,
     ) -> Failure {
-        // If the file is longer, someone else wrote to it.
+        // A length outside this range means that someone else wrote to the file.
         let is_ours = self.expect_len(self.len..=end).is_ok();
         if !is_ours || disk.truncate(&self.path, self.len).is_err() {
             self.set_failed(end, tokens);

@@ -218,9 +218,8 @@ where
 pub enum SubscribeError {
     /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) refused it with this status.
     Refused(StatusCode),
-    /// [`HubBuilder::max_clients`](crate::HubBuilder::max_clients) or the limit per topic is
-    /// reached:
-    /// 503. Browsers do not reconnect after it.
+    /// [`HubBuilder::max_clients`](crate::HubBuilder::max_clients) or the limit per topic is reached
+    /// (503). Browsers do not reconnect after it.
     TooManyClients,
     /// The topic cannot be used: 404 if its name is invalid, 503 if there are too many topics.
     Topic(TopicError),
