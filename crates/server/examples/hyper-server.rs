@@ -1,4 +1,4 @@
-//! `hyper-server` serves the streams of a [`Hub`] with hyper, without a framework. Each path is a topic.
+//! `hyper-server` serves a [`Hub`] with hyper, without a framework. Each path is a topic.
 //!
 //! ```text
 //! $ cargo run -p sse-proto-server --example hyper-server
@@ -6,8 +6,8 @@
 //! $ curl --json '{"EUR":1.16}' http://127.0.0.1:3000/prices
 //! ```
 //!
-//! What it can do beyond a server on axum's `serve`: a client that closes its half of the connection
-//! after its request, as `nc -N` and some libraries do, gets its stream all the same.
+//! Unlike axum's `serve`, it also supports clients that close their half of the connection after the
+//! request, as `nc -N` and some libraries do.
 
 use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
 
@@ -29,10 +29,10 @@ use tokio::{
     signal, time,
 };
 
-/// How long an event may be.
+/// The maximum length of an event.
 const MAX_LEN: usize = 64 << 10;
 
-/// Over how much time the return of the clients is spread when the server is stopped.
+/// The period over which clients reconnect after the server is stopped.
 const SPREAD: Duration = Duration::from_secs(5);
 
 /// How long a shutdown waits for clients that do not read.
@@ -46,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let hub = Hub::new(MemoryStore::new());
     let mut http = auto::Builder::new(TokioExecutor::new());
-    // Half closed is not gone. One that is gone shows when the next event or heartbeat is sent to it.
+    // A half-closed connection is still in use. If the client is gone, sending the next event or
+    // keep-alive comment fails.
     http.http1().half_close(true).timer(TokioTimer::new());
     http.http2().timer(TokioTimer::new());
 
@@ -58,38 +59,32 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = &mut stop => break,
         };
         let Ok((connection, _)) = accepted else {
-            // There are too many open files, say. That may pass.
+            // For example, too many files are open. Try again.
             time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        tune(&connection);
+        set_options(&connection);
         let hub = hub.clone();
         let service = service_fn(move |request| respond(hub.clone(), request));
         let connection = http.serve_connection(TokioIo::new(connection), service);
-        // How a connection ends is no news: clients come and go.
+        // Connection errors are ignored: clients come and go.
         tokio::spawn(connections.watch(connection.into_owned()));
     }
     drop(listener);
+    // Ends all streams and tells each client when to reconnect.
     hub.shutdown(SPREAD);
     let _ = time::timeout(GRACE, connections.shutdown()).await;
     Ok(())
 }
 
-fn tune(connection: &TcpStream) {
-    // Events are small. They must not wait until the client has acknowledged the one before.
-    let _ = connection.set_nodelay(true);
-    // Of what cannot be sent yet the system takes little: without a limit, up to some megabytes for
-    // each client that does not read. The rest waits in the log, where it is shared.
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    let _ = socket2::SockRef::from(connection).set_tcp_notsent_lowat(32 << 10);
-}
-
 type Body = Either<Subscription, Full<Bytes>>;
 
+/// `GET /TOPIC` responds with the stream of a topic, `POST /TOPIC` publishes to it.
 async fn respond(hub: Hub, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let topic = head.uri.path().trim_start_matches('/');
-    // A page of another site cannot send this type unasked, and so cannot publish by way of its visitors.
+    // Pages of other sites cannot send this content type without permission. Otherwise any web page
+    // could publish through its visitors' browsers.
     let is_json = head
         .headers
         .get(header::CONTENT_TYPE)
@@ -105,7 +100,7 @@ async fn respond(hub: Hub, request: Request<Incoming>) -> Result<Response<Body>,
     Ok(response)
 }
 
-/// The body as the data of an event. Answers with its id.
+/// Publishes the request body as the data of an event. Responds with the event's id.
 async fn publish(hub: &Hub, topic: &str, body: Incoming) -> (StatusCode, String) {
     let Ok(body) = Limited::new(body, MAX_LEN).collect().await else {
         return (StatusCode::PAYLOAD_TOO_LARGE, String::new());
@@ -117,4 +112,13 @@ async fn publish(hub: &Hub, topic: &str, body: Incoming) -> (StatusCode, String)
         Ok(id) => (StatusCode::OK, id.to_string()),
         Err(error) => (error.status(), error.to_string()),
     }
+}
+
+fn set_options(connection: &TcpStream) {
+    // Send small events immediately, without waiting for the client to acknowledge the previous one.
+    let _ = connection.set_nodelay(true);
+    // Limit the unsent data per connection, which may otherwise be some megabytes for each client that
+    // does not read. Further events stay in the hub's log, which all clients share.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(connection).set_tcp_notsent_lowat(32 << 10);
 }

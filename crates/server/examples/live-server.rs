@@ -1,17 +1,17 @@
 //! `live-server` streams events to any number of clients, with axum.
 //!
 //! ```text
-//! $ cargo run -p sse-proto-server --example live-server   # and open http://127.0.0.1:3000 in a browser or two
+//! $ cargo run -p sse-proto-server --example live-server    # then open http://127.0.0.1:3000
 //! $ curl -N http://127.0.0.1:3000/events
 //! $ curl --json '{"data":"hello"}' http://127.0.0.1:3000/messages
 //! $ curl --json '{"event":"note","data":"two\nlines"}' http://127.0.0.1:3000/messages
 //! $ curl -H 'Content-Type: image/png' --data-binary @cat.png http://127.0.0.1:3000/pictures
-//! $ curl --json '"drop"' http://127.0.0.1:3000/streams   # ends all streams; the clients come back
-//! $ curl --json '"stop"' http://127.0.0.1:3000/streams   # and now they stay away
+//! $ curl --json '"drop"' http://127.0.0.1:3000/streams     # ends all streams; clients reconnect
+//! $ curl --json '"stop"' http://127.0.0.1:3000/streams     # ends all streams for good
 //! $ curl http://127.0.0.1:3000/stats
 //! ```
 //!
-//! The [`Hub`] does all that has to do with streams: see [`events`] and [`publish`].
+//! Start with [`events`] and [`publish`]. The [`Hub`] does the rest.
 
 use std::{
     future::IntoFuture as _,
@@ -47,45 +47,51 @@ use tokio::{
 
 /// Streams events to any number of clients.
 ///
-/// Prints its address once it can be reached. It has no access control: whoever reaches that
-/// address reads along and publishes.
+/// Prints its address when it is ready. There is no access control: everyone who can reach the
+/// address can read and publish.
 #[derive(Parser)]
 #[command(name = "live-server", version)]
 struct Args {
-    /// Where to listen; with port 0 the system chooses one
+    /// The address to listen on; port 0 lets the system choose a port
     #[arg(long, default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
 
-    /// After how much silence a stream gets a heartbeat
-    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
-    heartbeat: Duration,
+    /// The silence after which a stream sends a keep-alive comment
+    #[arg(
+        long,
+        alias = "heartbeat",
+        value_name = "SECONDS",
+        default_value = "15",
+        value_parser = seconds
+    )]
+    keep_alive: Duration,
 
-    /// How long clients are told to wait before they connect again
+    /// How long clients wait before they reconnect
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     retry: Duration,
 
-    /// Over how much time the return of all clients is spread when the server is stopped
+    /// The period over which clients reconnect after the server is stopped
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     spread: Duration,
 
-    /// How much is kept for those who come late or come back
+    /// How many bytes of events are kept for clients that connect late or reconnect
     #[arg(long, value_name = "BYTES", default_value_t = 4 << 20)]
     history: usize,
 
-    /// Keep it in the files of this directory, too, and when started again go on where they end
+    /// Keep events in this directory, so that they survive a restart
     #[arg(long, value_name = "DIRECTORY")]
     store: Option<PathBuf>,
 
-    /// Keep it on this Redis server, by its own measure, for all servers that use it
+    /// Keep events on this Redis server, which several servers can share; ignores --history
     #[cfg(feature = "redis")]
     #[arg(long, value_name = "URL", conflicts_with = "store")]
     redis: Option<String>,
 
-    /// How often the server has something to say of itself; 0 for never
+    /// How often the server publishes demo events; 0 for never
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     demo: Duration,
 
-    /// A page to serve in place of the one that is built in
+    /// A page to serve instead of the built-in one
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
 }
@@ -95,7 +101,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// A server with more than one stream would take the topic from the path.
+/// The only topic. A server with several topics would take the topic from the path.
 const TOPIC: &str = "live";
 
 /// How long a shutdown waits for clients that do not read.
@@ -130,7 +136,7 @@ async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
         None => include_str!("data/live.html").to_owned(),
     };
     let hub = HubBuilder::new()
-        .keep_alive(args.heartbeat)
+        .keep_alive(args.keep_alive)
         .retry(args.retry)
         .start(Position::Oldest)
         .build(store);
@@ -149,53 +155,31 @@ async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
     writeln!(io::stdout(), "http://{}", listener.local_addr()?)?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener.tap_io(|connection| tune(connection)), app)
+    let server = axum::serve(listener.tap_io(|connection| set_options(connection)), app)
         .with_graceful_shutdown(async { drop(stopped.await) });
     let mut server = pin!(server.into_future());
     tokio::select! {
         result = &mut server => return Ok(result?),
-        result = asked_to_stop() => result?,
+        result = stop_signal() => result?,
     }
-    // Each stream ends with the time at which its client is to be back. Those that come meanwhile, on
-    // connections that are open, are told the same.
+    // Ends all streams and tells each client when to reconnect, including clients that send a request
+    // on an open connection in the meantime.
     hub.shutdown(args.spread);
     drop(stop);
     Ok(time::timeout(GRACE, server).await.unwrap_or(Ok(()))?)
 }
 
-fn tune(connection: &TcpStream) {
-    // Events are small. They must not wait until the client has acknowledged the one before.
-    let _ = connection.set_nodelay(true);
-    // Of what cannot be sent yet the system takes little: without a limit, up to some megabytes for
-    // each client that does not read. The rest waits in the log, where it is shared.
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    let _ = socket2::SockRef::from(connection).set_tcp_notsent_lowat(32 << 10);
-}
-
-async fn asked_to_stop() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            result = signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    signal::ctrl_c().await
-}
-
-/// `GET /events`: the stream. A client without an id gets all that is kept, and one that comes back
-/// what it has not seen, or an event `gap` if that is not to be had.
+/// `GET /events`: the stream. A new client gets all kept events. A client that reconnects gets the
+/// events that it missed, or an event `gap` if they are no longer available.
 async fn events<S: Store>(State(hub): State<Hub<S>>, headers: HeaderMap) -> Response {
     hub.respond(TOPIC, &headers).await.into_response()
 }
 
-/// An event for everybody. Answers with its id.
+/// Publishes an event to all clients and responds with its id.
 async fn publish<S: Store>(hub: &Hub<S>, event: &str, data: &str) -> Response {
     let frame = match Frame::message(data).event(event) {
         Ok(frame) => frame,
-        Err(refused) => return (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
     match hub.publish(TOPIC, frame).await {
         Ok(id) => id.to_string().into_response(),
@@ -203,50 +187,53 @@ async fn publish<S: Store>(hub: &Hub<S>, event: &str, data: &str) -> Response {
     }
 }
 
-// Each POST has a content type that a page of another site cannot send unasked, so that no page on
-// the web can publish by way of its visitors.
+// Each POST handler requires a content type that pages of other sites cannot send without
+// permission. Otherwise any web page could publish through its visitors' browsers.
 
-/// `POST /messages`
+/// `POST /messages`: publishes an event.
 async fn message<S: Store>(State(hub): State<Hub<S>>, Json(message): Json<Message>) -> Response {
     publish(&hub, &message.event, &message.data).await
 }
 
 #[derive(Deserialize)]
 struct Message {
-    /// Empty for the default, `message`.
+    /// The event type; empty for the default, `message`.
     #[serde(default)]
     event: String,
     data: String,
 }
 
-/// `POST /pictures`: the event `picture`. An event stream is text, so bytes go as base64, here in
-/// the form that an `<img>` takes as its source.
+/// `POST /pictures`: publishes an event `picture`. An event stream is text, so the picture is sent as
+/// a base64 data URL, which an `<img>` accepts as its source.
 async fn picture<S: Store>(State(hub): State<Hub<S>>, headers: HeaderMap, body: Bytes) -> Response {
-    let of_type = headers.get(header::CONTENT_TYPE);
-    let of_type = of_type.and_then(|of_type| of_type.to_str().ok());
-    match of_type.filter(|of_type| of_type.starts_with("image/")) {
-        Some(of_type) => publish(&hub, "picture", &data_url(of_type, &body)).await,
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    match content_type.filter(|value| value.starts_with("image/")) {
+        Some(image) => publish(&hub, "picture", &data_url(image, &body)).await,
         None => StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response(),
     }
 }
 
-fn data_url(of_type: &str, bytes: &[u8]) -> String {
-    format!("data:{of_type};base64,{}", BASE64_STANDARD.encode(bytes))
+fn data_url(content_type: &str, bytes: &[u8]) -> String {
+    format!(
+        "data:{content_type};base64,{}",
+        BASE64_STANDARD.encode(bytes)
+    )
 }
 
-/// `POST /streams`: ends them all.
-async fn streams<S: Store>(State(hub): State<Hub<S>>, Json(end): Json<String>) -> StatusCode {
-    match &*end {
-        // The clients connect again, and miss nothing.
+/// `POST /streams`: ends all streams.
+async fn streams<S: Store>(State(hub): State<Hub<S>>, Json(action): Json<String>) -> StatusCode {
+    match &*action {
+        // The clients reconnect and miss nothing.
         "drop" => hub.disconnect_all(Duration::ZERO),
-        // For good: who comes back is told to stay away.
+        // Clients that reconnect are told to stop doing so.
         "stop" => hub.close(),
         _ => return StatusCode::BAD_REQUEST,
     }
     StatusCode::OK
 }
 
-/// `GET /stats`
+/// `GET /stats`: statistics as JSON.
 async fn stats<S: Store>(State(hub): State<Hub<S>>) -> Json<Value> {
     let stats = hub.stats();
     let topic = hub.topic_stats(TOPIC).await.ok().flatten();
@@ -258,7 +245,7 @@ async fn stats<S: Store>(State(hub): State<Hub<S>>) -> Json<Value> {
     }))
 }
 
-/// Something to look at: how many clients there are, and a dot that moves.
+/// Publishes a moving dot and the number of clients.
 async fn demo<S: Store>(hub: Hub<S>, period: Duration) {
     let mut ticks = time::interval(period);
     for time in 0.. {
@@ -269,4 +256,27 @@ async fn demo<S: Store>(hub: Hub<S>, period: Duration) {
         publish(&hub, "picture", &data_url("image/svg+xml", svg.as_bytes())).await;
         publish(&hub, "clients", &hub.stats().clients.to_string()).await;
     }
+}
+
+fn set_options(connection: &TcpStream) {
+    // Send small events immediately, without waiting for the client to acknowledge the previous one.
+    let _ = connection.set_nodelay(true);
+    // Limit the unsent data per connection, which may otherwise be some megabytes for each client that
+    // does not read. Further events stay in the hub's log, which all clients share.
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(connection).set_tcp_notsent_lowat(32 << 10);
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = signal::ctrl_c() => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await
 }

@@ -1,4 +1,4 @@
-//! A store in files of a directory.
+//! A store that keeps topics in files of a directory.
 
 mod disk;
 mod epoch;
@@ -28,25 +28,24 @@ use crate::{
     AppendError, Bounds, EventId, MemoryTopic, ReadAfter, Store, StoreError, Token, Topic,
     TopicError,
     log::{History, Log},
-    topics::{Kept, Topics},
+    topics::{Evict, Topics},
 };
 
-use disk::{Disk, named};
-use epoch::{Claim, Epochs};
-use format::Unnumbered;
-use log_file::{LogFile, ReadFile};
-use writer::{Append, Message, Shared, Writer, ended};
+use disk::{Disk, with_path};
+use epoch::{EpochFile, ReservedEpochs};
+use format::EventWithoutId;
+use log_file::{LogFile, OpenedFile};
+use writer::{Append, Message, TopicState, Writer, store_dropped};
 
-/// How many bytes of events may wait to be written. An append waits until there is room for it.
-const QUEUE: u32 = 8 << 20;
-/// What an event takes of it besides its own bytes.
-const OVERHEAD: usize = 256;
+/// The maximum number of bytes of events in the queue. Further appends wait for capacity.
+const QUEUE_CAPACITY: u32 = 8 << 20;
+/// The bytes of queue capacity that an event uses in addition to its length.
+const EVENT_OVERHEAD: usize = 256;
 
-/// Keeps the latest events of each topic in a file; they are read from memory.
+/// Keeps the latest events of each topic in a file, and also in memory, from which they are read.
 ///
-/// An append is acknowledged, and visible to clients, once the event is on the disk: written and
-/// synced. Clients that reconnect after a restart or a crash continue where they were, without a
-/// gap.
+/// An event is acknowledged and visible to clients once it has been written to disk and synced.
+/// Clients that reconnect after a restart or a crash continue where they were, without a gap.
 ///
 /// ```
 /// use sse_proto::Frame;
@@ -80,49 +79,49 @@ const OVERHEAD: usize = 256;
 /// than `a-z`, `0-9`, `-`, `_` and `.` are percent-encoded. The file is an event stream: `cat`
 /// shows it, and any decoder reads it. When it is longer than twice the history and 64 KiB, it is
 /// rewritten with the events that are kept. A file named `epoch` makes sure that no id is used
-/// twice. Do not put other files that end in `.sse` into the directory.
+/// twice. Do not add other files that end in `.sse` to the directory.
 ///
-/// The directory belongs to the store that opened it last. If an older one still runs, its appends
-/// fail, those under way with [`AppendError::Unknown`]. End a process before the next one opens its
-/// directory: otherwise what the old one was just writing may make the new one refuse to append to
-/// that topic, until it is opened again. Use a local file system.
+/// The directory belongs to the store that opened it last. If an older store is still open, its
+/// appends fail, those in progress with [`AppendError::Unknown`]. End a process before the next one
+/// opens its directory. Otherwise a write in progress in the old process may cause the new store to
+/// refuse appends to that topic until it is opened again. Use a local file system.
 ///
 /// # After a restart
 ///
-/// - The next event of a topic starts a new epoch. Nothing was lost before it, so clients get no
+/// - The next event of a topic starts a new epoch. No events were lost before it, so clients get no
 ///   gap.
-/// - The position of every event that is kept is known, and so is the position before the first
-///   one. A client that waited for the first event of a topic without any gets a gap.
+/// - The positions of all kept events, and the position before the first one, remain valid. A
+///   client that waited for the first event of an empty topic gets a gap.
 /// - Tokens are forgotten: an event whose publication was [`Unknown`](AppendError::Unknown) before
 ///   the restart and is [published again](crate::Hub::publish_again) after it may be in the log
 ///   twice.
 ///
-/// When an old copy of the directory is put back, clients that have seen later events get a gap,
-/// and no id is used twice unless the clock was set back as well.
+/// If an old copy of the directory is restored, clients that have seen later events get a gap,
+/// and no id is used twice unless the clock was set back, too.
 ///
 /// # Failures
 ///
 /// When the disk is full or fails, appends fail with [`AppendError::NotDone`], and the file is
-/// truncated to its last whole event. If truncating fails, too, they fail with
+/// truncated to its last complete event. If truncation fails, too, they fail with
 /// [`AppendError::Unknown`], and later appends to that topic with `NotDone`, until it succeeds.
-/// Events have no checksum: whether the disk returns what was written is not verified.
+/// Events have no checksum, so corruption by the disk is not detected.
 ///
 /// # Costs
 ///
-/// Appends are written in batches, with one sync for each topic in the batch: many at once cost
-/// hardly more than one. At most 8 MiB of events wait to be written; further appends wait for room.
-/// One thread writes, with up to 64 files open, and starts up to seven more to sync several files
-/// at once. It ends when the store is dropped, which blocks until everything that waits is written.
+/// Appends are written in batches, with one sync per topic in the batch, so many concurrent appends
+/// cost hardly more than one. At most 8 MiB of events are queued; further appends wait for
+/// capacity. One thread writes, with up to 64 files open, and starts up to seven more to sync files
+/// in parallel. Dropping the store blocks until all queued events are written, and ends the thread.
 pub struct FileStore {
     history: History,
     topics: Topics<FileTopic>,
-    epochs: Arc<Epochs>,
+    epochs: Arc<ReservedEpochs>,
     queue: Queue,
     directory: Box<Path>,
     recovered: Vec<Recovered>,
 }
 
-/// What [`FileStore::open`] found of a topic.
+/// A topic that [`FileStore::open`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {
@@ -130,28 +129,28 @@ pub struct Recovered {
     pub name: String,
     /// The number of events in its file.
     pub events: u64,
-    /// The number of bytes that were cut off at the end of the file: the start of an event that was
+    /// The number of bytes that were removed from the end of the file: an incomplete event that was
     /// never acknowledged. 0 unless the process or the machine crashed.
     pub cut: u64,
 }
 
 impl FileStore {
-    /// How many topics there may be unless told otherwise.
+    /// The default maximum number of topics.
     pub const MAX_TOPICS: usize = 100_000;
 
-    /// Opens a directory, which is created if it is missing, and reads the topics in it.
+    /// Opens a directory, creating it if necessary, and reads all topics in it.
     ///
-    /// Keeps `history` bytes of each topic, counted as they are sent, and the newest event whatever
-    /// its length: in memory, and up to twice that and 64 KiB in the file.
+    /// Keeps `history` encoded bytes per topic in memory, and the newest event whatever its length.
+    /// The file takes up to twice that and 64 KiB.
     ///
-    /// This blocks: it reads and syncs every file. Call it before the server starts, or on a thread
-    /// for blocking work.
+    /// This call blocks, since it reads and syncs every file. Call it before the server starts or
+    /// on a thread for blocking work.
     ///
     /// # Errors
     ///
-    /// Those of the file system. [`InvalidData`](io::ErrorKind::InvalidData), with the name of the
-    /// file and the offset, if a file was not written by a store, or was changed in another way
-    /// than by truncation. The file is left as it is.
+    /// Errors of the file system. [`InvalidData`](io::ErrorKind::InvalidData), with the file name
+    /// and the offset, if a file was not written by a store or was changed other than by
+    /// truncation. The file is not modified.
     pub fn open(directory: impl AsRef<Path>, history: usize) -> io::Result<Self> {
         Self::open_on(Disk::new(directory.as_ref())?, history)
     }
@@ -161,56 +160,59 @@ impl FileStore {
             bytes: history,
             age: None,
         };
-        // Before anything is read: what another store appends after this, it does not acknowledge.
-        let (mut claim, first) = Claim::new(&disk)?;
+        // Must come before reading: another store does not acknowledge appends after this point.
+        let (mut epoch_file, first) = EpochFile::claim(&disk)?;
         let mut files = Vec::new();
-        for (name, path) in list(disk.directory()).map_err(named(disk.directory()))? {
+        for (name, path) in list(disk.directory()).map_err(with_path(disk.directory()))? {
             let Some(name) = name else {
-                disk.remove(&path).map_err(named(&path))?;
+                disk.remove(&path).map_err(with_path(&path))?;
                 continue;
             };
-            let read = LogFile::open(&disk, path.clone(), history).map_err(named(&path))?;
-            files.push((name, read));
+            let opened = LogFile::open(&disk, path.clone(), history).map_err(with_path(&path))?;
+            files.push((name, opened));
         }
-        disk.sync_directory().map_err(named(disk.directory()))?;
+        disk.sync_directory().map_err(with_path(disk.directory()))?;
 
-        // Above all that there are, should somebody have removed the file `epoch`.
-        let last = files.iter().map(|(_, read)| read.file.head().epoch).max();
+        // Above all epochs in the files, in case the file `epoch` was removed.
+        let last = files
+            .iter()
+            .map(|(_, opened)| opened.file.head().epoch)
+            .max();
         let epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
         let next = epoch.saturating_add(files.len() as u64);
-        if next >= claim.limit() {
-            claim.extend(&disk, next)?;
+        if next >= epoch_file.limit() {
+            epoch_file.reserve_more(&disk, next)?;
         }
         let (sender, messages) = mpsc::channel();
         let mut store = Self {
             topics: Topics::new(usize::MAX),
-            epochs: Arc::new(Epochs::new(next, claim.limit())),
+            epochs: Arc::new(ReservedEpochs::new(next, epoch_file.limit())),
             queue: Queue {
                 sender,
-                room: Arc::new(Semaphore::new(QUEUE as usize)),
+                capacity: Arc::new(Semaphore::new(QUEUE_CAPACITY as usize)),
             },
             history,
             directory: disk.directory().into(),
             recovered: Vec::with_capacity(files.len()),
         };
-        for ((name, read), epoch) in files.into_iter().zip(epoch..) {
-            let ReadFile { mut file, log, .. } = read;
+        for ((name, opened), epoch) in files.into_iter().zip(epoch..) {
+            let OpenedFile { mut file, log, .. } = opened;
             let log = log.unwrap_or_else(|| Log::new(history, EventId { epoch, number: 0 }));
-            file.begin(epoch);
+            file.set_epoch(epoch);
             let topic = FileTopic::new(file, log, &store.queue, true);
-            // There is no limit yet.
+            // The limit is not set yet.
             let _ = store.topics.get_or_insert(&name, || topic);
             store.recovered.push(Recovered {
                 name,
-                events: read.events,
-                cut: read.cut,
+                events: opened.events,
+                cut: opened.cut,
             });
         }
         store.topics.set_limit(Self::MAX_TOPICS);
 
         let writer = Writer {
             disk,
-            claim,
+            epoch_file,
             epochs: store.epochs.clone(),
             history,
         };
@@ -220,16 +222,16 @@ impl FileStore {
         Ok(store)
     }
 
-    /// The topics that were in the directory, by name.
+    /// Returns the topics that were in the directory, sorted by name.
     pub fn recovered(&self) -> &[Recovered] {
         &self.recovered
     }
 
-    /// Keeps at most `topics` topics, 100,000 by default.
+    /// Limits the number of topics: 100,000 by default.
     ///
-    /// To make room for another one, the store forgets the least recently used topic that never had
-    /// an event and has no clients. It never forgets one that has a file: if all have, new topics
-    /// are refused. To remove a topic, delete its file while no store has the directory open.
+    /// At the limit, a new topic replaces the least recently used one that never had an event and
+    /// has no clients. Topics with a file are never removed: if all have one, new topics are
+    /// refused. To remove a topic, delete its file while no store has the directory open.
     #[must_use]
     pub fn max_topics(mut self, topics: usize) -> Self {
         self.topics.set_limit(topics);
@@ -237,7 +239,8 @@ impl FileStore {
     }
 }
 
-/// The files of topics, by name; without a topic, those that a crash has left behind unfinished.
+/// The files of topics, sorted by name, and temporary files that a crash left behind, without a
+/// name.
 fn list(directory: &Path) -> io::Result<BTreeSet<(Option<String>, PathBuf)>> {
     let mut files = BTreeSet::new();
     for entry in fs::read_dir(directory)? {
@@ -245,14 +248,14 @@ fn list(directory: &Path) -> io::Result<BTreeSet<(Option<String>, PathBuf)>> {
         let is = |extension| path.extension().is_some_and(|found| found == extension);
         let file_name = path.file_name().and_then(|name| name.to_str());
         if is("tmp") {
-            let whole = file_name.and_then(|name| name.strip_suffix(name::TEMPORARY));
-            if whole.is_some_and(|whole| whole == epoch::FILE || name::topic(whole).is_some()) {
+            let target = file_name.and_then(|name| name.strip_suffix(name::TEMPORARY));
+            if target.is_some_and(|target| target == epoch::FILE || name::topic(target).is_some()) {
                 files.insert((None, path));
             }
         } else if is("sse") {
             let Some(topic) = file_name.and_then(name::topic) else {
-                let error = "its name is not that of a topic's file";
-                return Err(named(&path)(io::Error::new(
+                let error = "the name is not that of a topic's file";
+                return Err(with_path(&path)(io::Error::new(
                     io::ErrorKind::InvalidData,
                     error,
                 )));
@@ -268,17 +271,17 @@ impl Store for FileStore {
 
     /// # Errors
     ///
-    /// [`TopicError::InvalidName`] if the name is empty or too long for a file name: 247 bytes,
-    /// where each byte that is percent-encoded counts as three. [`TopicError::TooMany`].
+    /// [`TopicError::InvalidName`] if the name is empty or longer than 247 bytes, where each byte
+    /// that is percent-encoded counts as three. [`TopicError::TooMany`].
     fn topic(&self, name: &str) -> Result<Arc<FileTopic>, TopicError> {
         if let Some(topic) = self.topics.get(name) {
             return Ok(topic);
         }
         let file = name::file_name(name).ok_or(TopicError::InvalidName)?;
         let epoch = self.epochs.take();
-        if self.epochs.are_few() {
-            // If nobody listens, nothing can be appended anyway.
-            let _ = self.queue.sender.send(Message::Reserve);
+        if self.epochs.should_reserve() {
+            // If the writer has ended, nothing can be appended anyway.
+            let _ = self.queue.sender.send(Message::ReserveEpochs);
         }
         let epoch = epoch.ok_or(TopicError::too_many(self.topics.limit()))?;
         self.topics.get_or_insert(name, || {
@@ -293,7 +296,7 @@ impl Drop for FileStore {
     fn drop(&mut self) {
         let (done, ended) = mpsc::sync_channel(1);
         if self.queue.sender.send(Message::End(done)).is_ok() {
-            // An error is an end, too.
+            // An error means that the writer has ended, too.
             let _ = ended.recv();
         }
     }
@@ -307,25 +310,25 @@ impl fmt::Debug for FileStore {
     }
 }
 
-/// The way to the writer.
+/// The queue of the writer thread.
 #[derive(Clone)]
 struct Queue {
     sender: Sender<Message>,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
 }
 
 /// A topic of a [`FileStore`].
 pub struct FileTopic {
-    shared: Arc<Shared>,
+    state: Arc<TopicState>,
     queue: Queue,
-    /// Whether there is a file, or may be one soon.
+    /// Whether the topic has a file, or may have one soon.
     has_file: AtomicBool,
 }
 
 impl FileTopic {
     fn new(file: LogFile, log: Log, queue: &Queue, has_file: bool) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            state: Arc::new(TopicState {
                 memory: MemoryTopic::new(log),
                 file: Mutex::new(file),
             }),
@@ -335,33 +338,37 @@ impl FileTopic {
     }
 }
 
-impl Kept for FileTopic {
+impl Evict for FileTopic {
     fn is_empty(&self) -> bool {
-        self.shared.memory.is_empty()
+        self.state.memory.is_empty()
     }
 
-    fn may_go(&self) -> bool {
-        // Whoever has had the topic has set it before giving the topic back.
+    fn can_evict(&self) -> bool {
+        // Whoever held the topic has set `has_file` before dropping it.
         fence(Ordering::Acquire);
         !self.has_file.load(Ordering::Relaxed)
     }
 }
 
 impl Topic for FileTopic {
-    /// Appends an event, as soon as there is room for it in the queue. A frame without data is
-    /// refused: it is not an event, and would not be found in the file.
+    /// Appends an event as soon as the queue has capacity for it. Refuses a frame without data,
+    /// which is not an event and could not be read back from the file.
     ///
     /// If the future is dropped, the event may still be appended.
     async fn append(&self, frame: Frame<'_>, token: &Token) -> Result<EventId, AppendError> {
         if !frame.is_event() {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "a frame without data");
+            let error = io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a frame without data is not an event",
+            );
             return Err(AppendError::NotDone(error.into()));
         }
-        let event = Unnumbered::new(frame);
-        let share = u32::try_from(event.len().saturating_add(OVERHEAD)).unwrap_or(QUEUE);
-        let room = self.queue.room.clone();
-        let room = room.acquire_many_owned(share.min(QUEUE)).await;
-        let room = room.map_err(|_| ended())?;
+        let event = EventWithoutId::new(frame);
+        let size = event.len().saturating_add(EVENT_OVERHEAD);
+        let size = u32::try_from(size).unwrap_or(QUEUE_CAPACITY);
+        let capacity = self.queue.capacity.clone();
+        let permit = capacity.acquire_many_owned(size.min(QUEUE_CAPACITY)).await;
+        let permit = permit.map_err(|_| store_dropped())?;
 
         self.has_file.store(true, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -369,27 +376,30 @@ impl Topic for FileTopic {
             event,
             token: token.clone(),
             answer,
-            room,
+            permit,
         };
-        let message = Message::Append(self.shared.clone(), append);
-        self.queue.sender.send(message).map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        let message = Message::Append(self.state.clone(), append);
+        self.queue
+            .sender
+            .send(message)
+            .map_err(|_| store_dropped())?;
+        answered.await.map_err(|_| store_dropped())?
     }
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
-        self.shared.memory.read_after(after, max_bytes).await
+        self.state.memory.read_after(after, max_bytes).await
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        Ok(self.shared.memory.known_bounds())
+        Ok(self.state.memory.current_bounds())
     }
 
     fn bounds_now(&self) -> Option<Bounds> {
-        Some(self.shared.memory.known_bounds())
+        Some(self.state.memory.current_bounds())
     }
 
     async fn wait(&self, after: EventId) {
-        self.shared.memory.wait(after).await;
+        self.state.memory.wait(after).await;
     }
 }
 

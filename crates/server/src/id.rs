@@ -1,13 +1,13 @@
-//! The id of an event, and the grammar in which clients send it back.
+//! Event ids and their text form.
 
 use std::{fmt, str::FromStr};
 
 /// The id of an event: `EPOCH-NUMBER`, both decimal.
 ///
-/// Within one epoch of a topic, numbers start at 1 and have no holes, so what a client missed is
-/// arithmetic. The epoch changes whenever the store may have lost an event that it had
-/// acknowledged; no id ever names two events. Number 0 is the position before the first event of its
-/// epoch.
+/// Within one epoch of a topic, numbers start at 1 and have no holes, so the number of events that
+/// a client missed is a difference. A new epoch begins whenever the store may have lost an event
+/// that it had acknowledged. No two events have the same id. Number 0 is the position before the
+/// first event of its epoch.
 ///
 /// ```
 /// use sse_proto_server::EventId;
@@ -15,7 +15,7 @@ use std::{fmt, str::FromStr};
 /// let id: EventId = "1764342000000000-7".parse()?;
 /// assert_eq!((id.epoch, id.number), (1_764_342_000_000_000, 7));
 /// assert_eq!(id.to_string(), "1764342000000000-7");
-/// // One spelling an id: what a client sends is never passed on to a store.
+/// // Each id has exactly one spelling.
 /// assert!("7".parse::<EventId>().is_err());
 /// assert!("07-1".parse::<EventId>().is_err());
 /// assert!("7- 1".parse::<EventId>().is_err());
@@ -24,21 +24,25 @@ use std::{fmt, str::FromStr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "these two numbers are what an id is"
+    reason = "an id is exactly these two numbers"
 )]
 pub struct EventId {
-    /// The unbroken history that the event belongs to.
+    /// The epoch: a sequence of events without losses.
     pub epoch: u64,
-    /// The event's place in it, from 1.
+    /// The event's number in the epoch, starting at 1.
     pub number: u64,
 }
 
 impl EventId {
-    /// The longest id, in bytes.
+    /// The maximum length of an id as text, in bytes.
     pub(crate) const MAX_LEN: usize = 41;
+    pub(crate) const ZERO: Self = Self {
+        epoch: 0,
+        number: 0,
+    };
 
-    /// Parses the value of a `Last-Event-ID` header. Blanks and tabs around it do not count, as HTTP
-    /// has it.
+    /// Parses the value of a `Last-Event-ID` header. Leading and trailing spaces and tabs are
+    /// ignored, as HTTP specifies.
     ///
     /// ```
     /// use sse_proto_server::EventId;
@@ -49,12 +53,12 @@ impl EventId {
     ///
     /// # Errors
     ///
-    /// [`InvalidId`] if it is anything but two numbers below 2^64, without sign and leading zeros,
+    /// [`InvalidId`] unless the value is two numbers below 2^64, without sign or leading zeros,
     /// joined by one `-`.
     pub fn from_header(value: &[u8]) -> Result<Self, InvalidId> {
-        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let start = value.iter().position(|byte| !is_blank(byte));
-        let end = value.iter().rposition(|byte| !is_blank(byte));
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let start = value.iter().position(|byte| !is_space(byte));
+        let end = value.iter().rposition(|byte| !is_space(byte));
         let (Some(start), Some(end)) = (start, end) else {
             return Err(InvalidId);
         };
@@ -68,7 +72,7 @@ impl EventId {
     }
 }
 
-/// The one spelling of a number.
+/// Parses a number in its only spelling.
 fn decimal(digits: &[u8]) -> Result<u64, InvalidId> {
     match digits {
         [b'0'] => return Ok(0),
@@ -102,7 +106,7 @@ impl FromStr for EventId {
     }
 }
 
-/// A text is not an [`EventId`].
+/// The text is not a valid [`EventId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidId;
@@ -115,7 +119,7 @@ impl fmt::Display for InvalidId {
 
 impl std::error::Error for InvalidId {}
 
-/// An id as text, without an allocation.
+/// An id as text, stored without an allocation.
 pub(crate) struct IdText {
     bytes: [u8; EventId::MAX_LEN],
     len: usize,
@@ -127,7 +131,7 @@ impl IdText {
 
         let mut bytes = [0; EventId::MAX_LEN];
         let mut rest = bytes.as_mut_slice();
-        // There is room for the two longest numbers.
+        // The buffer fits the two longest numbers.
         let _ = write!(rest, "{id}");
         let len = EventId::MAX_LEN - rest.len();
         Self { bytes, len }
@@ -150,7 +154,7 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
             assert_eq!(IdText::new(id).as_str(), id.to_string());
         }
-        // Each of these means something to Redis, or is a number to somebody.
+        // Each of these has a meaning to Redis or is a number to some parsers.
         let others = [
             "",
             "-",

@@ -1,4 +1,4 @@
-//! A store in the memory of this process.
+//! A store in memory.
 
 use std::{
     sync::{
@@ -14,20 +14,20 @@ use tokio::sync::Notify;
 use crate::{
     AppendError, Bounds, EventId, ReadAfter, Store, StoreError, Token, Topic, TopicError,
     log::{History, Log},
-    token::{Known, Tokens},
-    topics::{Kept, Topics},
+    token::{RecentTokens, TokenStatus},
+    topics::{Evict, Topics},
 };
 
 /// Keeps the latest events of each topic in memory.
 ///
-/// When the process ends, they are gone: clients that come back to the next one get a gap. See
-/// [`FileStore`](crate::FileStore) for a log that outlives the process.
+/// They are lost when the process ends: clients that reconnect to the next process get a gap. Use a
+/// [`FileStore`](crate::FileStore) to keep events across restarts.
 ///
 /// ```
 /// use sse_proto_server::MemoryStore;
 /// use std::time::Duration;
 ///
-/// // One MiB of each of at most 10,000 topics, and nothing that is older than an hour.
+/// // At most 1 MiB per topic, 10,000 topics, and no events older than an hour.
 /// let store = MemoryStore::with_history(1 << 20)
 ///     .max_age(Duration::from_secs(3600))
 ///     .max_topics(10_000);
@@ -36,43 +36,44 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryStore {
     history: History,
-    epochs: AtomicU64,
+    next_epoch: AtomicU64,
     topics: Topics<MemoryTopic>,
 }
 
 impl MemoryStore {
-    /// How much is kept of each topic unless told otherwise: 1 MiB.
+    /// The default number of bytes kept per topic: 1 MiB.
     pub const HISTORY: usize = 1 << 20;
 
-    /// How many topics there may be unless told otherwise.
+    /// The default maximum number of topics.
     pub const MAX_TOPICS: usize = 100_000;
 
-    /// A store that keeps [`HISTORY`](Self::HISTORY) bytes of each topic.
+    /// Creates a store that keeps [`HISTORY`](Self::HISTORY) bytes per topic.
     pub fn new() -> Self {
         Self::with_history(Self::HISTORY)
     }
 
-    /// Keeps `bytes` of each topic, counted as they are sent, and the newest event whatever its length.
+    /// Creates a store that keeps `bytes` encoded bytes per topic, and the newest event whatever
+    /// its length.
     ///
-    /// It takes up to 16 KiB more than that, and 4 bytes an event. A client that is further behind gets a
-    /// gap, so leave room for what is published while one reconnects.
+    /// A topic uses up to 16 KiB more than that, and 4 bytes per event. A client that lacks older
+    /// events gets a gap, so keep enough for what is published while a client reconnects.
     pub fn with_history(bytes: usize) -> Self {
         Self {
             history: History { bytes, age: None },
-            epochs: AtomicU64::new(clock()),
+            next_epoch: AtomicU64::new(unix_micros()),
             topics: Topics::new(Self::MAX_TOPICS),
         }
     }
 
-    /// Keeps no event longer than `age`, either. Old events leave when somebody uses their topic.
+    /// Also limits the age of events. Expired events are removed when their topic is used.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.history.age = Some(age);
         self
     }
 
-    /// Keeps at most `topics` topics, 100,000 by default. For one more, the topic that was not used for
-    /// the longest time goes, one without events first, and never one that has clients.
+    /// Limits the number of topics: 100,000 by default. At the limit, a new topic replaces the
+    /// least recently used one, preferably one without events, and never one that has clients.
     #[must_use]
     pub fn max_topics(mut self, topics: usize) -> Self {
         self.topics = Topics::new(topics);
@@ -91,8 +92,8 @@ impl Store for MemoryStore {
 
     fn topic(&self, name: &str) -> Result<Arc<MemoryTopic>, TopicError> {
         self.topics.get_or_insert(name, || {
-            // One of its own for each topic, so that no id is one of another topic, too.
-            let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
+            // Each topic has its own epoch, so that ids are unique across topics.
+            let epoch = self.next_epoch.fetch_add(1, Ordering::Relaxed);
             MemoryTopic::new(Log::new(self.history, EventId { epoch, number: 0 }))
         })
     }
@@ -108,7 +109,7 @@ pub struct MemoryTopic {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) log: Log,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: RecentTokens,
 }
 
 impl MemoryTopic {
@@ -116,32 +117,32 @@ impl MemoryTopic {
         Self {
             log: Mutex::new(State {
                 log,
-                tokens: Tokens::default(),
+                tokens: RecentTokens::default(),
             }),
             appended: Notify::new(),
         }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in it is left half done by a panic that matters: a log is only ever added to.
+        // A panic leaves no inconsistent state that matters: a log is only ever appended to.
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn known_bounds(&self) -> Bounds {
+    pub(crate) fn current_bounds(&self) -> Bounds {
         let log = &mut self.lock().log;
-        log.forget_older(Instant::now);
+        log.remove_expired(Instant::now);
         log.bounds()
     }
 
-    /// Wakes all that wait.
+    /// Wakes all waiting readers.
     pub(crate) fn notify(&self) {
         self.appended.notify_waiters();
     }
 }
 
-impl Kept for MemoryTopic {
+impl Evict for MemoryTopic {
     fn is_empty(&self) -> bool {
-        self.lock().log.kept().0 == 0
+        self.lock().log.event_count() == 0
     }
 }
 
@@ -150,9 +151,9 @@ impl Topic for MemoryTopic {
         let id = {
             let state = &mut *self.lock();
             match state.tokens.get(token) {
-                Known::Appended(id) => return Ok(id),
-                Known::Forgotten => return Err(AppendError::forgotten()),
-                Known::No => {}
+                TokenStatus::Appended(id) => return Ok(id),
+                TokenStatus::Forgotten => return Err(AppendError::forgotten()),
+                TokenStatus::New => {}
             }
             let id = state.log.append(frame, Instant::now());
             state.tokens.insert(token, id);
@@ -164,20 +165,21 @@ impl Topic for MemoryTopic {
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
         let log = &mut self.lock().log;
-        log.forget_older(Instant::now);
+        log.remove_expired(Instant::now);
         Ok(log.read_after(after, max_bytes))
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        Ok(self.known_bounds())
+        Ok(self.current_bounds())
     }
 
     fn bounds_now(&self) -> Option<Bounds> {
-        Some(self.known_bounds())
+        Some(self.current_bounds())
     }
 
     async fn wait(&self, after: EventId) {
-        // Woken by whatever is appended from here on, polled or not.
+        // Created before the check: it is notified of every append from here on, even if not
+        // polled.
         let appended = self.appended.notified();
         if self.lock().log.head() == after {
             appended.await;
@@ -185,8 +187,8 @@ impl Topic for MemoryTopic {
     }
 }
 
-/// Microseconds since 1970: where epochs start, so that those of another process differ.
-pub(crate) fn clock() -> u64 {
+/// Microseconds since 1970. Epochs start there, so that they differ between processes.
+fn unix_micros() -> u64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     time.map_or(0, |time| time.as_micros() as u64).max(1)
 }

@@ -1,15 +1,15 @@
-//! A store on a Redis server.
+//! A store on a Redis or Valkey server.
 
 mod append;
-mod claim;
-mod doubts;
+mod claim_epoch;
+mod connection;
 mod keys;
-mod link;
-mod look;
+mod read_connection;
 mod reader;
 mod reply;
-mod session;
+mod snapshot;
 mod topic;
+mod unanswered;
 mod window;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
@@ -20,9 +20,9 @@ use tokio::task::AbortHandle;
 pub use topic::RedisTopic;
 
 use crate::{Store, StoreError, TopicError, topics::Topics};
-use doubts::Doubts;
-use link::{Fault, Link};
+use connection::{CommandError, ConnectionManager};
 use reader::Reader;
+use unanswered::UnansweredTokens;
 
 /// Keeps events on a Redis or Valkey server, in one stream per topic, for any number of processes.
 ///
@@ -43,18 +43,17 @@ use reader::Reader;
 ///
 /// # Failures
 ///
-/// - **The server is unreachable.** An append is tried again until the
+/// - **The server is unreachable.** An append is retried until the
 ///   [append timeout](RedisStoreBuilder::append_timeout). Clients stay connected and continue when
 ///   the server is back.
-/// - **An answer is lost.** The append is repeated with the same token over a new connection, and
-///   the server carries it out once, whichever of the two arrives first. The server remembers
-///   the 256 newest tokens of a publisher per topic, and they are valid for half an hour.
+/// - **A reply is lost.** The append is repeated with the same token over a new connection. The
+///   server executes it once, whichever attempt arrives first. It remembers the 256 newest tokens
+///   of a publisher per topic, and they are valid for half an hour.
 /// - **The server replies with an error** (out of memory, loading its data, no permission). The
-///   event was not appended, unless an earlier attempt was left without an answer.
+///   event was not appended, unless an earlier attempt got no reply.
 /// - **The server restarts, or a replica is promoted.** A new epoch begins, whether or not events
-///   were lost. Clients are told with a gap event at the end of the old epoch, and then get
-///   everything that follows it.
-/// - **A stream is deleted.** The same, within 10 seconds if nobody publishes.
+///   were lost. Clients get a gap event at the end of the old epoch, and then all later events.
+/// - **A stream is deleted.** The same happens, within 10 seconds if nobody publishes.
 ///
 /// # Server settings
 ///
@@ -64,11 +63,12 @@ use reader::Reader;
 /// - Set `maxmemory-policy noeviction`, and provide memory: each event takes 14 to 150 bytes in
 ///   addition to its length. Do not set expiry times on keys of this store, and do not delete
 ///   entries.
-/// - Synchronize the server's clock with NTP. Ids could repeat only if all data are lost **and**
-///   the clock goes back by more than the outage; set the
-///   [epoch floor](RedisStoreBuilder::epoch_floor) in that case.
-/// - Connect to the master, or to a name that follows it. Cluster redirections are not supported,
-///   nor are proxies that switch to another server while the client's connection stays open.
+/// - Synchronize the server's clock with NTP. Ids can only repeat if all data is lost **and** the
+///   clock goes back by more than the outage. In that case, set the
+///   [epoch floor](RedisStoreBuilder::epoch_floor).
+/// - Connect to the master, or to a host name that follows it. Cluster redirections are not
+///   supported, nor are proxies that switch to another server while the client's connection stays
+///   open.
 /// - The user needs access to the keys `PREFIX:*` and these commands: `CLIENT ID`,
 ///   `CLIENT UNBLOCK`, `EVALSHA`, `EXISTS`, `EXPIRE`, `HGET`, `HMGET`, `HSET`, `INFO`,
 ///   `SCRIPT LOAD`, `TIME`, `XADD`, `XGROUP CREATE`, `XGROUP DESTROY`, `XINFO STREAM`, `XRANGE`,
@@ -76,8 +76,8 @@ use reader::Reader;
 ///   `ZREMRANGEBYRANK`. Without the first two, the first client of a topic may wait up to 5 seconds
 ///   for its events.
 ///
-/// The first subscription to a topic creates a stream and a small hash, which remain. Let
-/// [`authorize`](crate::HubBuilder::authorize) refuse names that are not yours.
+/// The first subscription to a topic creates a stream and a small hash, which remain. Use
+/// [`authorize`](crate::HubBuilder::authorize) to refuse unknown names.
 ///
 /// For `rediss://` URLs, enable one of the TLS features for tokio of the crate `redis` 1 in your
 /// own dependencies.
@@ -86,22 +86,22 @@ pub struct RedisStore {
     topics: Topics<RedisTopic>,
 }
 
-/// What all topics share. The reading task ends with it.
+/// The state that all topics share. Dropping it ends the reader task.
 #[derive(Debug)]
 struct Core {
     options: Options,
-    link: Arc<Link>,
+    connections: Arc<ConnectionManager>,
     reader: Arc<Reader>,
-    task: AbortHandle,
-    doubts: Doubts,
-    claim: Script,
+    reader_task: AbortHandle,
+    unanswered: UnansweredTokens,
+    claim_epoch: Script,
     append: Script,
-    look: Script,
+    snapshot: Script,
 }
 
 impl Drop for Core {
     fn drop(&mut self) {
-        self.task.abort();
+        self.reader_task.abort();
     }
 }
 
@@ -116,15 +116,15 @@ struct Options {
 }
 
 impl RedisStore {
-    /// The longest name of a topic, in bytes.
+    /// The maximum length of a topic's name, in bytes.
     pub const MAX_NAME_LEN: usize = 1024;
 
-    /// Connects to the server at `url`, with the defaults of [`RedisStoreBuilder`]. All keys begin
+    /// Connects to the server at `url` with the defaults of [`RedisStoreBuilder`]. All keys start
     /// with `prefix` and a colon.
     ///
     /// # Errors
     ///
-    /// If the URL is not valid, or the server cannot be reached now.
+    /// If the URL is invalid or the server cannot be reached.
     pub fn connect(
         url: &str,
         prefix: &str,
@@ -132,7 +132,7 @@ impl RedisStore {
         Self::builder(url, prefix).connect()
     }
 
-    /// A store that is not the default one.
+    /// Returns a builder, to change the defaults.
     pub fn builder(url: &str, prefix: &str) -> RedisStoreBuilder {
         RedisStoreBuilder {
             url: url.into(),
@@ -147,10 +147,10 @@ impl RedisStore {
         }
     }
 
-    /// How often a connection to the server was lost and made again. There are two, one for
-    /// commands and one to wait for events.
+    /// Returns how often a connection to the server was re-established. There are two connections,
+    /// one for commands and one that waits for events.
     pub fn reconnects(&self) -> u64 {
-        self.core.link.reconnects() + self.core.reader.reconnects()
+        self.core.connections.reconnects() + self.core.reader.reconnects()
     }
 }
 
@@ -175,7 +175,7 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// Makes a [`RedisStore`] that is not the default one.
+/// Configures and connects a [`RedisStore`].
 ///
 /// ```no_run
 /// use sse_proto_server::RedisStore;
@@ -198,68 +198,72 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStoreBuilder {
-    /// How many events of a topic the server keeps: 10,000 by default, and up to about 100 more.
+    /// Sets how many events the server keeps per topic: 10,000 by default, and up to about 100
+    /// more.
     ///
-    /// Redis knows no limit in bytes: multiply by the mean length of your events. All processes
-    /// should have the same number.
+    /// Redis has no limit in bytes: multiply by the mean length of your events. All processes
+    /// should use the same number.
     pub fn max_len(mut self, events: u64) -> Self {
         self.options.max_len = events;
         self
     }
 
-    /// How many bytes of each topic that has clients are kept in this process, too, so that they
-    /// need not be read from the server for each client: 256 KiB by default.
+    /// Sets how many bytes of each topic with clients are cached in this process, so that they need
+    /// not be read from the server for each client: 256 KiB by default.
     pub fn window(mut self, bytes: usize) -> Self {
         self.options.window = bytes;
         self
     }
 
-    /// How long an append may take until it fails or its outcome is
+    /// Sets how long an append may take before it fails or its outcome is
     /// [unknown](crate::AppendError::Unknown): 5 seconds by default.
     pub fn append_timeout(mut self, time: Duration) -> Self {
         self.options.append_timeout = time;
         self
     }
 
-    /// The lowest epoch that may begin: 0 by default. Epochs are microseconds since 1970, or more.
+    /// Sets the lowest epoch that may begin: 0 by default. Epochs are microseconds since 1970, or
+    /// more.
     ///
-    /// Needed only after all data are lost and the server's clock is behind.
+    /// Only needed after all data was lost and the server's clock is behind.
     pub fn epoch_floor(mut self, epoch: u64) -> Self {
         self.options.epoch_floor = epoch;
         self
     }
 
-    /// How many topics may be in use in this process at once: 100,000 by default. It does not limit
-    /// how many there are on the server.
+    /// Limits the number of topics in use at once in this process: 100,000 by default. It does not
+    /// limit the number of topics on the server.
     pub fn max_topics(mut self, topics: usize) -> Self {
         self.options.max_topics = topics;
         self
     }
 
-    /// Connects. To be called within a tokio runtime with its timer and I/O.
+    /// Connects. Must be called in a tokio runtime with timer and I/O enabled.
     ///
     /// # Errors
     ///
-    /// If the URL is not valid, or the server cannot be reached now. After this, lost connections
-    /// are made again without end.
+    /// If the URL is invalid or the server cannot be reached. Once connected, lost connections are
+    /// re-established without limit.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         let client = Client::open(self.url)?;
-        let link = Arc::new(Link::new(client.clone()));
-        link.connection().await.map_err(Fault::into_error)?;
-        let claim = Script::new(claim::SOURCE);
+        let connections = Arc::new(ConnectionManager::new(client.clone()));
+        let connected = connections.connection().await;
+        connected.map_err(CommandError::into_error)?;
+        let claim_epoch = Script::new(claim_epoch::SOURCE);
         let floor = self.options.epoch_floor;
-        let reader = Arc::new(Reader::new(client, link.clone(), claim.clone(), floor));
-        let task = tokio::spawn(reader.clone().run()).abort_handle();
+        let reader = Reader::new(client, connections.clone(), claim_epoch.clone(), floor);
+        let reader = Arc::new(reader);
+        let reader_task = tokio::spawn(reader.clone().run()).abort_handle();
         let max_topics = self.options.max_topics;
         let core = Core {
             options: self.options,
-            link,
+            connections,
             reader,
-            task,
-            doubts: Doubts::default(),
-            claim,
+            reader_task,
+            unanswered: UnansweredTokens::default(),
+            claim_epoch,
             append: Script::new(include_str!("redis/append.lua")),
-            look: Script::new(include_str!("redis/look.lua")),
+            snapshot: Script::new(include_str!("redis/snapshot.lua")),
         };
         Ok(RedisStore {
             core: Arc::new(core),
@@ -270,7 +274,7 @@ impl RedisStoreBuilder {
 
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may have a password.
+        // The URL may contain a password.
         f.debug_struct("RedisStoreBuilder")
             .field("options", &self.options)
             .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! What a store has to do: keep what is published, and give it back by position.
+//! The traits `Store` and `Topic`: an append-only log per topic that is read by position.
 
 use std::{error::Error, fmt, future::Future, sync::Arc};
 
@@ -8,126 +8,127 @@ use sse_proto_stream::EncodedFrame;
 
 use crate::{EventId, Token};
 
-/// Keeps the events of all topics: in memory, in files, on a server.
+/// Stores the events of all topics, for example in memory, in files or on a server.
 ///
-/// [`MemoryStore`](crate::MemoryStore), [`FileStore`](crate::FileStore) and `RedisStore` are stores. Write
-/// one for another engine by these rules, to which the tests hold those three:
+/// Implemented by [`MemoryStore`](crate::MemoryStore), [`FileStore`](crate::FileStore) and
+/// `RedisStore`. An implementation for another engine must follow these rules, which the tests
+/// check for those three:
 ///
-/// - An id is an epoch and a number. Within an epoch of a topic the numbers start at 1 and have no
+/// - An id is an epoch and a number. Within an epoch of a topic, the numbers start at 1 and have no
 ///   holes, whoever appends.
-/// - The store begins a new epoch, greater than all before it, whenever it may have lost an event
-///   that it had acknowledged: after a restart without all of its data, after a fail-over, when the log
-///   was deleted. No epoch is taken from a clock alone.
-/// - What was read once is not given another id, and no id is given twice.
+/// - The store begins a new epoch, greater than all previous ones, whenever it may have lost an
+///   event that it had acknowledged: after a restart without all of its data, after a fail-over, or
+///   when the log was deleted. An epoch must not be derived from a clock alone.
+/// - An event that has been read keeps its id, and no id is used twice.
 pub trait Store: Send + Sync + 'static {
-    /// One topic of this store.
+    /// A topic of this store.
     type Topic: Topic;
 
-    /// The topic of that name, which is made if it is not there yet. Does no I/O.
+    /// Returns the topic with that name, creating it if necessary. Performs no I/O.
     ///
     /// # Errors
     ///
-    /// [`TopicError`] if there are too many topics, or the store cannot have one of that name.
+    /// [`TopicError`] if there are too many topics, or the name is invalid for this store.
     fn topic(&self, name: &str) -> Result<Arc<Self::Topic>, TopicError>;
 }
 
 /// The log of one topic.
 ///
-/// Any of the futures may be dropped before it is ready. A dropped [`append`](Self::append) may have
-/// happened or not, or happen later.
+/// All futures may be dropped before they are ready. The event of a dropped
+/// [`append`](Self::append) may have been appended, may be appended later, or never.
 pub trait Topic: Send + Sync + 'static {
-    /// Appends an event and gives it the next id. The id of the frame itself, if it has one, is not
-    /// stored.
+    /// Appends an event and returns the id assigned to it. An id set on the frame is not stored.
     ///
-    /// The same token means the same event: if it was appended before, nothing is appended, and the
-    /// answer is the id that it has. An event that the store has lost since then is appended anew.
+    /// The token identifies the event: if it was already appended, nothing is appended and the
+    /// existing id is returned. If the store has lost the event since then, it is appended again.
     ///
     /// # Errors
     ///
-    /// [`AppendError::NotDone`] if the event is not in the log and will never be.
-    /// [`AppendError::Unknown`] if that cannot be told, as after a time-out. It may then be in the log,
-    /// or come to be there later.
+    /// [`AppendError::NotDone`] if the event is not in the log and never will be.
+    /// [`AppendError::Unknown`] if that is not known, for example after a timeout. The event may
+    /// then be in the log, or be appended later.
     fn append(
         &self,
         frame: Frame<'_>,
         token: &Token,
     ) -> impl Future<Output = Result<EventId, AppendError>> + Send;
 
-    /// Reads what follows `after`: as many events as there are, up to about `max_bytes`, and one at
-    /// least however long it is.
+    /// Reads the events after the position `after`, up to about `max_bytes`, but at least one event
+    /// whatever its length.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store cannot be reached. To call again later is the caller's part.
+    /// [`StoreError`] if the store cannot be reached. The caller is responsible for retrying.
     fn read_after(
         &self,
         after: EventId,
         max_bytes: usize,
     ) -> impl Future<Output = Result<ReadAfter, StoreError>> + Send;
 
-    /// The positions between which the topic can be read now.
+    /// Returns the positions between which the topic can currently be read.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot be reached.
     fn bounds(&self) -> impl Future<Output = Result<Bounds, StoreError>> + Send;
 
-    /// The same as [`bounds`](Self::bounds), if it can be told at once, without I/O: what is published
-    /// between a subscription and the first bytes of its body is new to that client then. `None`
-    /// unless implemented.
+    /// Returns [`bounds`](Self::bounds) if they are available without I/O. `None` by default.
+    ///
+    /// If implemented, events that are published between a subscription and the first bytes of its
+    /// body are new to that client.
     fn bounds_now(&self) -> Option<Bounds> {
         None
     }
 
-    /// Waits until [`read_after`](Self::read_after) may say something else than
+    /// Waits until [`read_after`](Self::read_after) may return something other than
     /// [`UpToDate`](ReadAfter::UpToDate).
     ///
-    /// It is no more than a hint: it may be ready for nothing. It must not stay pending when there is
-    /// something, whenever that was appended, before or after the call.
+    /// Spurious wake-ups are allowed. The future must not stay pending once there is something to
+    /// read, whether it was appended before or after the call.
     fn wait(&self, after: EventId) -> impl Future<Output = ()> + Send;
 }
 
-/// What follows a position.
+/// The result of reading after a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadAfter {
-    /// The next events, encoded with their ids, and joined.
+    /// The next events, encoded with their ids and concatenated.
     Events {
-        /// What to send.
+        /// The encoded events.
         frames: EncodedFrame,
-        /// How many events that is: one at least.
+        /// The number of events, at least 1.
         count: u64,
-        /// The id of the last of them, after which to read next.
+        /// The id of the last one, which is the position for the next read.
         last: EventId,
     },
-    /// Nothing yet: [`wait`](Topic::wait).
+    /// There are no further events yet; use [`wait`](Topic::wait).
     UpToDate,
-    /// Events are missing after that position, or may be. They are not to be had.
+    /// Events after that position are missing, or may be, and cannot be read.
     Gap {
         /// Why.
         reason: GapReason,
-        /// The position after which to go on: the newest one; after the end of an epoch, the start of
-        /// the next one.
+        /// The position to continue from: the newest one, or the start of the next epoch if the
+        /// position's epoch ended.
         resume: EventId,
     },
 }
 
-/// Why what follows a position cannot be given.
+/// Why events after a position cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// The events after it are no longer kept.
+    /// The events after the position are no longer kept.
     TooOld,
     /// The store has lost events that the client has seen.
     Ahead,
-    /// The store does not know that epoch, or what the client sent is no id of ours.
+    /// The epoch is unknown to the store, or the client did not send a valid id.
     Unknown,
-    /// The epoch has ended after that position. Events that were acknowledged after it may be lost.
+    /// The epoch ended after that position. Events acknowledged later in that epoch may be lost.
     EpochEnded,
 }
 
 impl GapReason {
-    /// One word: `too-old`, `ahead`, `unknown` or `epoch-ended`.
+    /// Returns one word: `too-old`, `ahead`, `unknown` or `epoch-ended`.
     ///
     /// ```
     /// assert_eq!(sse_proto_server::GapReason::TooOld.as_str(), "too-old");
@@ -152,31 +153,31 @@ impl fmt::Display for GapReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Bounds {
-    /// The position before the oldest event that is kept.
+    /// The position before the oldest kept event.
     pub oldest: EventId,
-    /// The id of the newest event; in an epoch without events, number 0.
+    /// The id of the newest event; number 0 if the epoch has no events.
     pub head: EventId,
 }
 
 impl Bounds {
-    /// For implementations of [`Topic`].
+    /// Creates bounds, for implementations of [`Topic`].
     pub const fn new(oldest: EventId, head: EventId) -> Self {
         Self { oldest, head }
     }
 }
 
-/// An event was not appended, or nobody knows.
+/// An event was not appended, or it is not known whether it was.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The event is not in the log and will never be.
+    /// The event is not in the log and never will be.
     NotDone(StoreError),
-    /// The event may be in the log, now or later.
+    /// The event may be in the log now, or be appended later.
     Unknown(StoreError),
 }
 
 impl AppendError {
-    /// The answer to a token of which the store no longer knows whether it was used.
+    /// The error for a token that the store no longer remembers.
     pub(crate) fn forgotten() -> Self {
         Self::Unknown("the token is too old: the store has forgotten it".into())
     }
@@ -199,25 +200,25 @@ impl Error for AppendError {
     }
 }
 
-/// What went wrong in a store.
+/// An error of a store.
 pub type StoreError = Box<dyn Error + Send + Sync>;
 
-/// A topic cannot be had.
+/// A topic cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TopicError {
-    /// All topics that the store may have are in use.
+    /// The maximum number of topics is in use.
     #[non_exhaustive]
     TooMany {
-        /// How many that is.
+        /// The maximum number of topics.
         limit: usize,
     },
-    /// The name is empty, or too long for this store.
+    /// The name is empty or too long for this store.
     InvalidName,
 }
 
 impl TopicError {
-    /// For implementations of [`Store`].
+    /// Creates `TooMany`, for implementations of [`Store`].
     pub const fn too_many(limit: usize) -> Self {
         Self::TooMany { limit }
     }

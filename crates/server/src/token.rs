@@ -1,4 +1,4 @@
-//! What makes it safe to publish again an event of which nobody knows whether it was published.
+//! Tokens, which make it safe to retry a publication whose outcome is unknown.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,34 +13,35 @@ use std::{
 
 use crate::EventId;
 
-/// Names one event of one publisher, so that it is not appended twice.
+/// Identifies one event of one publisher, so that it is not appended twice.
 ///
-/// Get one from a [`Publisher`]; each [`Hub`](crate::Hub) has one.
+/// Tokens come from a [`Publisher`]; each [`Hub`](crate::Hub) has one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Token {
     publisher: Arc<str>,
     count: u64,
-    made: Instant,
+    created: Instant,
 }
 
 impl Token {
-    /// How many tokens of a publisher a store remembers for each topic. One that is older is refused.
+    /// The number of tokens per publisher that a store remembers for each topic. Older ones are
+    /// refused.
     pub const REMEMBERED: usize = 256;
 
-    /// The publisher's name: letters and digits.
+    /// The publisher's name, which consists of letters and digits.
     pub fn publisher(&self) -> &str {
         &self.publisher
     }
 
-    /// How many tokens the publisher has made so far, this one included.
+    /// The number of tokens that the publisher had created, including this one.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// How long ago it was made: stores on other machines forget the tokens of a publisher that has
-    /// not published for some time.
+    /// The time since the token was created. Remote stores forget the tokens of a publisher that
+    /// has not published for some time.
     pub fn age(&self) -> Duration {
-        self.made.elapsed()
+        self.created.elapsed()
     }
 }
 
@@ -50,9 +51,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Makes tokens.
+/// Creates tokens.
 ///
-/// Its name is random: if it were used again with counts from 1, the store would answer with the ids
+/// Its name is random. If a name were used again with counts from 1, the store would return the ids
 /// of old events.
 ///
 /// ```
@@ -70,10 +71,10 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// A publisher with a new name.
+    /// Creates a publisher with a new name.
     pub fn new() -> Self {
-        // The standard library seeds each of these from the system's random numbers, or adds to the
-        // seed of the one before.
+        // The standard library seeds each `RandomState` from the system's random numbers, or
+        // increments the previous seed.
         let half = |salt: u8| RandomState::new().hash_one(salt);
         Self {
             name: format!("{:016x}{:016x}", half(0), half(1)).into(),
@@ -81,12 +82,12 @@ impl Publisher {
         }
     }
 
-    /// The token of the next event.
+    /// Returns the token for the next event.
     pub fn token(&self) -> Token {
         Token {
             publisher: self.name.clone(),
             count: self.count.fetch_add(1, Ordering::Relaxed) + 1,
-            made: Instant::now(),
+            created: Instant::now(),
         }
     }
 }
@@ -97,37 +98,36 @@ impl Default for Publisher {
     }
 }
 
-/// The tokens of the latest appends to a topic, for stores that keep them in this process.
+/// The tokens of the latest appends to a topic, for stores that remember them in this process.
 #[derive(Debug, Default)]
-pub(crate) struct Tokens(HashMap<Arc<str>, BTreeMap<u64, EventId>>);
+pub(crate) struct RecentTokens(HashMap<Arc<str>, BTreeMap<u64, EventId>>);
 
-/// What is known of a token.
+/// What a store knows about a token.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// It is new.
-    No,
+pub(crate) enum TokenStatus {
+    New,
     Appended(EventId),
-    /// It is too old to tell.
+    /// It is too old to know whether it was used.
     Forgotten,
 }
 
-impl Tokens {
-    /// Publishers end without a word. There are as many as hubs on this store.
+impl RecentTokens {
+    /// There is one publisher per hub on this store. Publishers end without notice.
     const MAX_PUBLISHERS: usize = 64;
 
-    pub(crate) fn get(&self, token: &Token) -> Known {
+    pub(crate) fn get(&self, token: &Token) -> TokenStatus {
         let Some(appended) = self.0.get(&token.publisher) else {
-            return Known::No;
+            return TokenStatus::New;
         };
-        // Those that were forgotten had lower counts than all that are left.
+        // Forgotten tokens have lower counts than all remembered ones.
         match (appended.get(&token.count), appended.first_key_value()) {
-            (Some(id), _) => Known::Appended(*id),
+            (Some(id), _) => TokenStatus::Appended(*id),
             (None, Some((lowest, _)))
                 if token.count < *lowest && appended.len() >= Token::REMEMBERED =>
             {
-                Known::Forgotten
+                TokenStatus::Forgotten
             }
-            _ => Known::No,
+            _ => TokenStatus::New,
         }
     }
 
@@ -141,9 +141,9 @@ impl Tokens {
         }
         if self.0.len() >= Self::MAX_PUBLISHERS {
             let newest = |appended: &BTreeMap<_, EventId>| appended.values().next_back().copied();
-            let silent = self.0.iter().min_by_key(|(_, appended)| newest(appended));
-            if let Some(silent) = silent.map(|(name, _)| name.clone()) {
-                self.0.remove(&silent);
+            let idle = self.0.iter().min_by_key(|(_, appended)| newest(appended));
+            if let Some(idle) = idle.map(|(name, _)| name.clone()) {
+                self.0.remove(&idle);
             }
         }
         let appended = BTreeMap::from([(token.count, id)]);
@@ -156,38 +156,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_new_known_or_too_old_to_tell() {
+    fn a_token_is_new_appended_or_forgotten() {
         let publisher = Publisher::new();
-        let made: Vec<_> = (0..600).map(|_| publisher.token()).collect();
+        let created: Vec<_> = (0..600).map(|_| publisher.token()).collect();
         let id = |token: &Token| EventId {
             epoch: 1,
             number: token.count,
         };
-        let mut tokens = Tokens::default();
-        // Every other one, and not in their order.
-        for pair in made.chunks(4) {
+        let mut tokens = RecentTokens::default();
+        // Every second token, out of order.
+        for pair in created.chunks(4) {
             for token in [&pair[2], &pair[0]] {
-                assert_eq!(tokens.get(token), Known::No);
+                assert_eq!(tokens.get(token), TokenStatus::New);
                 tokens.insert(token, id(token));
             }
         }
-        for (place, token) in made.iter().enumerate() {
+        for (place, token) in created.iter().enumerate() {
             let known = match (place / 2 >= 300 - Token::REMEMBERED, place % 2 == 0) {
-                (true, true) => Known::Appended(id(token)),
-                (true, false) => Known::No,
-                (false, _) => Known::Forgotten,
+                (true, true) => TokenStatus::Appended(id(token)),
+                (true, false) => TokenStatus::New,
+                (false, _) => TokenStatus::Forgotten,
             };
             assert_eq!(tokens.get(token), known, "{place}");
         }
-        assert_eq!(tokens.get(&Publisher::new().token()), Known::No);
+        assert_eq!(tokens.get(&Publisher::new().token()), TokenStatus::New);
     }
 
     #[test]
-    fn publishers_that_have_ended_are_forgotten() {
-        let mut tokens = Tokens::default();
+    fn idle_publishers_are_forgotten() {
+        let mut tokens = RecentTokens::default();
         for number in 1..=1000 {
             tokens.insert(&Publisher::new().token(), EventId { epoch: 1, number });
-            assert!(tokens.0.len() <= Tokens::MAX_PUBLISHERS);
+            assert!(tokens.0.len() <= RecentTokens::MAX_PUBLISHERS);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The topics of a store, by name, up to a limit.
+//! The topics of a store by name, with a maximum number and eviction of unused ones.
 
 use std::{
     collections::HashMap,
@@ -7,13 +7,13 @@ use std::{
 
 use crate::TopicError;
 
-/// What a map of topics has to know of them.
-pub(crate) trait Kept {
-    /// Nothing is lost if it goes.
+/// What [`Topics`] needs to know to evict a topic.
+pub(crate) trait Evict {
+    /// Whether evicting it loses no events.
     fn is_empty(&self) -> bool;
 
-    /// Whether it may be forgotten for another one when nobody has it.
-    fn may_go(&self) -> bool {
+    /// Whether it may be evicted while nothing else refers to it.
+    fn can_evict(&self) -> bool {
         true
     }
 }
@@ -27,23 +27,23 @@ pub(crate) struct Topics<T> {
 #[derive(Debug)]
 struct Map<T> {
     topics: HashMap<Box<str>, Slot<T>>,
-    /// Counts the uses.
-    used: u64,
+    /// The number of lookups so far, used as a clock for [`Slot::last_used`].
+    lookups: u64,
 }
 
 #[derive(Debug)]
 struct Slot<T> {
     topic: Arc<T>,
-    used: u64,
+    last_used: u64,
 }
 
-impl<T: Kept> Topics<T> {
+impl<T: Evict> Topics<T> {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             map: Mutex::new(Map {
                 topics: HashMap::new(),
-                used: 0,
+                lookups: 0,
             }),
         }
     }
@@ -52,22 +52,22 @@ impl<T: Kept> Topics<T> {
         self.limit
     }
 
-    /// Topics above the limit stay, until there is to be another one.
+    /// Existing topics above the limit stay until another one is inserted.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
     }
 
-    /// The topic of that name, if there is one.
+    /// Returns the topic with that name, if it exists.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<T>> {
         let map = &mut *self.lock();
-        map.used += 1;
+        map.lookups += 1;
         let slot = map.topics.get_mut(name)?;
-        slot.used = map.used;
+        slot.last_used = map.lookups;
         Some(slot.topic.clone())
     }
 
-    /// The topic of that name. If there is none, and no room for one more, the one goes that nobody
-    /// has and that was not used for the longest time; one without events before all others.
+    /// Returns the topic with that name, creating it if necessary. At the limit, the least recently
+    /// used topic without other references is evicted, preferably one without events.
     pub(crate) fn get_or_insert(
         &self,
         name: &str,
@@ -77,26 +77,26 @@ impl<T: Kept> Topics<T> {
             return Err(TopicError::InvalidName);
         }
         let map = &mut *self.lock();
-        map.used += 1;
+        map.lookups += 1;
         if let Some(slot) = map.topics.get_mut(name) {
-            slot.used = map.used;
+            slot.last_used = map.lookups;
             return Ok(slot.topic.clone());
         }
         if map.topics.len() >= self.limit {
             let unused = map
                 .topics
                 .iter()
-                .filter(|(_, slot)| Arc::strong_count(&slot.topic) == 1 && slot.topic.may_go());
-            let least = unused.min_by_key(|(_, slot)| (!slot.topic.is_empty(), slot.used));
-            let Some(least) = least.map(|(name, _)| name.clone()) else {
+                .filter(|(_, slot)| Arc::strong_count(&slot.topic) == 1 && slot.topic.can_evict());
+            let evicted = unused.min_by_key(|(_, slot)| (!slot.topic.is_empty(), slot.last_used));
+            let Some(evicted) = evicted.map(|(name, _)| name.clone()) else {
                 return Err(TopicError::too_many(self.limit));
             };
-            map.topics.remove(&least);
+            map.topics.remove(&evicted);
         }
         let topic = Arc::new(new());
         let slot = Slot {
             topic: topic.clone(),
-            used: map.used,
+            last_used: map.lookups,
         };
         map.topics.insert(name.into(), slot);
         Ok(topic)

@@ -1,38 +1,38 @@
-//! Each store keeps the contract of `Store` and `Topic`, in peace and with faults put in.
+//! Checks the rules of `Store` and `Topic` for each store, with and without injected faults.
 //!
-//! Those of Redis need a server: see redis.sh, which runs them.
+//! The tests of Redis need a server and are run by `tests/redis.sh`.
 
-#[allow(dead_code, reason = "memory has few of the faults")]
+#[allow(dead_code, reason = "memory supports few of the faults")]
 #[path = "support/contract.rs"]
 mod contract;
 #[path = "../src/file/tests/directory.rs"]
 mod directory;
+#[path = "support/observations.rs"]
+mod observations;
 #[cfg(feature = "redis")]
 #[path = "support/redis.rs"]
 mod redis_server;
-#[path = "support/witness.rs"]
-mod witness;
 
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use contract::{Engine, Fault, Summary, answers, life, tokens, waits};
+use contract::{Engine, Fault, Summary, reads, run_with_fault, tokens, waits};
 use directory::Directory;
 use sse_proto_server::{FileStore, MemoryStore, Store as _};
 use tokio::time::sleep;
 
-/// What each life has to come to, whatever the engine.
+/// The minimum outcome of a run on any engine.
 fn check(summary: &Summary, gaps: u64, epochs: usize) {
     assert!(summary.acknowledged > 10, "{summary:?}");
     assert!(summary.gaps >= gaps, "{summary:?}");
     assert!(summary.epochs >= epochs, "{summary:?}");
 }
 
-/// A life in which nothing happens.
-async fn undisturbed<E: Engine>(engine: E) {
-    let summary = life(Arc::new(engine), Fault::None, 5, "life").await;
+/// Runs without a fault.
+async fn run_without_fault<E: Engine>(engine: E) {
+    let summary = run_with_fault(Arc::new(engine), Fault::None, 5, "run").await;
     check(&summary, 0, 1);
     let rest = (
         summary.gaps,
@@ -43,30 +43,30 @@ async fn undisturbed<E: Engine>(engine: E) {
     assert_eq!(rest, (0, 0, 0, 1));
 }
 
-/// What holds for each engine, as tests of the module that this stands in.
+/// Expands to the tests that do not inject faults.
 macro_rules! without_faults {
     ($engine:expr $(, $ignored:literal)?) => {
         #[tokio::test(flavor = "multi_thread")]
         $(#[ignore = $ignored])?
-        async fn it_answers() {
-            answers(&$engine).await;
+        async fn reads_follow_the_contract() {
+            reads(&$engine).await;
         }
 
         #[tokio::test(flavor = "multi_thread")]
         $(#[ignore = $ignored])?
-        async fn it_knows_tokens() {
+        async fn tokens_follow_the_contract() {
             tokens(&$engine).await;
         }
 
         #[tokio::test(flavor = "multi_thread")]
         $(#[ignore = $ignored])?
-        async fn it_wakes_those_who_wait() {
+        async fn waits_follow_the_contract() {
             waits(&$engine).await;
         }
     };
 }
 
-/// Memory is of one process. It can be started again, with nothing, and trims itself.
+/// Memory is used by one process. It loses its data on a restart and trims itself.
 struct Memory {
     history: usize,
     store: Mutex<Arc<MemoryStore>>,
@@ -99,7 +99,7 @@ impl Engine for Memory {
             Fault::Emptied => {
                 *self.store.lock().unwrap() = Arc::new(MemoryStore::with_history(self.history));
             }
-            other => unreachable!("{other:?} does not happen to memory"),
+            other => unreachable!("{other:?} is not possible in memory"),
         }
     }
 }
@@ -110,25 +110,25 @@ mod memory {
     without_faults!(Memory::new(1 << 20));
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn in_peace() {
-        undisturbed(Memory::new(1 << 20)).await;
+    async fn without_a_fault() {
+        run_without_fault(Memory::new(1 << 20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_emptied() {
-    let summary = life(Arc::new(Memory::new(1 << 20)), Fault::Emptied, 5, "life").await;
+    let summary = run_with_fault(Arc::new(Memory::new(1 << 20)), Fault::Emptied, 5, "run").await;
     check(&summary, 5, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_trimmed() {
-    // So little that a reader in small runs is left behind.
-    let summary = life(Arc::new(Memory::new(200)), Fault::Trimmed, 5, "life").await;
+    // The history is so small that a reader with small reads falls behind.
+    let summary = run_with_fault(Arc::new(Memory::new(200)), Fault::Trimmed, 5, "run").await;
     check(&summary, 1, 1);
 }
 
-/// Files are of one process, too, which ends and starts again.
+/// Files are used by one process, which can be restarted.
 struct Files {
     history: usize,
     directory: Directory,
@@ -155,7 +155,7 @@ impl Files {
         let Some(store) = self.store.lock().unwrap().take() else {
             return;
         };
-        let topic = Arc::downgrade(&store.topic("life").unwrap());
+        let topic = Arc::downgrade(&store.topic("run").unwrap());
         let rest = Arc::downgrade(&store);
         drop(store);
         for _ in 0..20_000 {
@@ -164,7 +164,7 @@ impl Files {
             }
             sleep(Duration::from_millis(1)).await;
         }
-        panic!("somebody keeps the store that is to end");
+        panic!("the store is still in use");
     }
 }
 
@@ -192,7 +192,7 @@ impl Engine for Files {
                 std::fs::create_dir(&*self.directory).unwrap();
                 self.start();
             }
-            other => unreachable!("{other:?} does not happen to files"),
+            other => unreachable!("{other:?} is not possible with files"),
         }
     }
 }
@@ -203,27 +203,27 @@ mod file {
     without_faults!(Files::new(1 << 20));
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn in_peace() {
-        undisturbed(Files::new(1 << 20)).await;
+    async fn without_a_fault() {
+        run_without_fault(Files::new(1 << 20)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_restarted() {
-    let summary = life(Arc::new(Files::new(1 << 20)), Fault::Restarted, 5, "life").await;
+    let summary = run_with_fault(Arc::new(Files::new(1 << 20)), Fault::Restarted, 5, "run").await;
     check(&summary, 0, 5);
-    assert_eq!(summary.gaps, 0, "nothing was lost");
+    assert_eq!(summary.gaps, 0, "no event was lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_emptied() {
-    let summary = life(Arc::new(Files::new(1 << 20)), Fault::Emptied, 5, "life").await;
+    let summary = run_with_fault(Arc::new(Files::new(1 << 20)), Fault::Emptied, 5, "run").await;
     check(&summary, 5, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn file_trimmed() {
-    let summary = life(Arc::new(Files::new(200)), Fault::Trimmed, 5, "life").await;
+    let summary = run_with_fault(Arc::new(Files::new(200)), Fault::Trimmed, 5, "run").await;
     check(&summary, 1, 1);
 }
 
@@ -232,12 +232,12 @@ mod redis {
     use sse_proto_server::RedisStore;
 
     use super::{
-        Arc, Duration, Engine, Fault, Mutex, answers, check, life,
+        Arc, Duration, Engine, Fault, Mutex, check, reads,
         redis_server::{Proxy, Server},
-        sleep, tokens, waits,
+        run_with_fault, sleep, tokens, waits,
     };
 
-    /// Two processes on one server, each over connections that can break.
+    /// Two processes on one server, connected through proxies.
     struct Redis {
         server: Mutex<Server>,
         proxies: [Proxy; 2],
@@ -249,7 +249,7 @@ mod redis {
             let server = Server::start();
             let proxies = [Proxy::start(&server), Proxy::start(&server)];
             let connect = async |proxy: &Proxy| {
-                // Enough for a second try.
+                // Sufficient for a second attempt.
                 let timeout = Duration::from_secs(2);
                 let builder = RedisStore::builder(&proxy.url(), "test").append_timeout(timeout);
                 Arc::new(builder.connect().await.unwrap())
@@ -266,7 +266,7 @@ mod redis {
             self.proxies.iter().for_each(act);
         }
 
-        /// Another server takes over that has not got the latest events.
+        /// Another server without the latest events takes over.
         async fn fail_over(&self) {
             let replica = Server::start();
             let between = Proxy::start(&self.server.lock().unwrap());
@@ -283,9 +283,9 @@ mod redis {
             between.freeze();
             sleep(Duration::from_millis(100)).await;
             self.each_proxy(|proxy| proxy.refuse(true));
-            self.each_proxy(Proxy::cut);
+            self.each_proxy(Proxy::close_all);
             replica.query::<()>(&["REPLICAOF", "NO", "ONE"]);
-            self.each_proxy(|proxy| proxy.lead_to(&replica));
+            self.each_proxy(|proxy| proxy.set_target(&replica));
             *self.server.lock().unwrap() = replica;
             self.each_proxy(|proxy| proxy.refuse(false));
         }
@@ -304,12 +304,12 @@ mod redis {
 
         async fn inject(&self, fault: Fault) {
             let query = |command: &[&str]| self.server.lock().unwrap().query::<i64>(command);
-            let log = "test:{life}:log";
+            let log = "test:{run}:log";
             match fault {
                 Fault::None => {}
-                Fault::Away => {
+                Fault::Unreachable => {
                     self.each_proxy(|proxy| proxy.refuse(true));
-                    self.each_proxy(Proxy::cut);
+                    self.each_proxy(Proxy::close_all);
                     sleep(Duration::from_millis(400)).await;
                     self.each_proxy(|proxy| proxy.refuse(false));
                 }
@@ -318,10 +318,10 @@ mod redis {
                     sleep(Duration::from_millis(400)).await;
                     self.each_proxy(Proxy::release);
                 }
-                Fault::AnswersLost => {
-                    self.each_proxy(Proxy::swallow_answers);
+                Fault::RepliesLost => {
+                    self.each_proxy(Proxy::discard_replies);
                     sleep(Duration::from_millis(200)).await;
-                    self.each_proxy(Proxy::cut);
+                    self.each_proxy(Proxy::close_all);
                 }
                 Fault::Restarted => self.server.lock().unwrap().restart(),
                 Fault::Emptied => self.server.lock().unwrap().restart_empty(),
@@ -332,26 +332,26 @@ mod redis {
         }
     }
 
-    without_faults!(Redis::start().await, "needs Redis: redis.sh");
+    without_faults!(Redis::start().await, "needs a server: tests/redis.sh");
 
-    macro_rules! lives {
+    macro_rules! runs_with_fault {
         ($($name:ident: $fault:ident, $gaps:expr, $epochs:expr;)*) => {$(
             #[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs Redis: redis.sh"]
+            #[ignore = "needs a server: tests/redis.sh"]
             async fn $name() {
                 let engine = Arc::new(Redis::start().await);
-                let summary = life(engine, Fault::$fault, 3, "life").await;
+                let summary = run_with_fault(engine, Fault::$fault, 3, "run").await;
                 println!("{}: {summary:?}", stringify!($name));
                 check(&summary, $gaps, $epochs);
             }
         )*};
     }
 
-    lives! {
-        redis_in_peace: None, 0, 1;
-        redis_away: Away, 0, 1;
+    runs_with_fault! {
+        redis_without_a_fault: None, 0, 1;
+        redis_unreachable: Unreachable, 0, 1;
         redis_slow: Slow, 0, 1;
-        redis_with_lost_answers: AnswersLost, 0, 1;
+        redis_with_lost_replies: RepliesLost, 0, 1;
         redis_restarted: Restarted, 3, 2;
         redis_emptied: Emptied, 3, 2;
         redis_trimmed: Trimmed, 0, 1;

@@ -1,8 +1,8 @@
-//! `examples/live-server.rs` with many clients at once, each with a decoder of its own, killed, and shut
-//! down; and what `examples/hyper-server.rs` has beyond it.
+//! Tests of the examples: `live-server` with many concurrent clients, killed and shut down, and
+//! `hyper-server` with half-closed connections.
 
 #[path = "../../../tests/support/program.rs"]
-#[expect(dead_code, reason = "it serves the tests of other programs, too")]
+#[expect(dead_code, reason = "also used by the tests of other programs")]
 mod program;
 
 use std::{
@@ -25,15 +25,15 @@ const CLIENTS: usize = 200;
 const EVENTS: usize = 60;
 
 #[test]
-fn each_of_many_clients_sees_every_event_once_whatever_is_dropped() {
-    let (_server, address) = start(&["--heartbeat", "0.01"]);
+fn each_of_many_clients_sees_every_event_once_even_if_streams_are_dropped() {
+    let (_server, address) = start(&["--keep-alive", "0.01"]);
     let listening = Barrier::new(CLIENTS + 1);
     let (done, results) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             let (listening, done) = (&listening, done.clone());
             scope.spawn(move || {
-                // A failure must not keep the others waiting.
+                // A failure must not block the other clients.
                 let stream = open(address, "");
                 listening.wait();
                 let _ = done.send(stream.and_then(|stream| watch(address, stream)));
@@ -47,17 +47,17 @@ fn each_of_many_clients_sees_every_event_once_whatever_is_dropped() {
                 assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
             }
         }
-        let due: Vec<_> = (0..EVENTS).map(|number| format!("{number}\n")).collect();
+        let expected: Vec<_> = (0..EVENTS).map(|number| format!("{number}\n")).collect();
         for _ in 0..CLIENTS {
             let (seen, connections) = results.recv_timeout(PATIENCE).unwrap().unwrap();
-            assert_eq!(seen, due);
+            assert_eq!(seen, expected);
             assert!(connections > 1);
         }
     });
 }
 
 #[test]
-fn a_killed_server_goes_on_with_what_it_stored() {
+fn a_killed_server_continues_with_its_stored_events() {
     let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live-server-directory");
     let _ = fs::remove_dir_all(&store);
     let stored = ["--store", store.to_str().unwrap()];
@@ -65,9 +65,9 @@ fn a_killed_server_goes_on_with_what_it_stored() {
     let (server, address) = start(&stored);
     let first = publish(address, "one\n\n1");
     let second = publish(address, "two");
-    drop(server); // this kills it
+    drop(server); // kills it
 
-    // As it may be if that happens within a write.
+    // As if the server was killed during a write.
     let mut file = OpenOptions::new()
         .append(true)
         .open(store.join("live.sse"))
@@ -77,7 +77,7 @@ fn a_killed_server_goes_on_with_what_it_stored() {
 
     let (_server, address) = start(&stored);
     let third = publish(address, "three");
-    // The next life of the server is another epoch. It goes on where the first one ended.
+    // The restarted server begins a new epoch, which continues the first one.
     let ids = [&first, &second, &third].map(|id| id.parse::<EventId>().unwrap());
     assert_eq!(ids.map(|id| id.number), [1, 2, 1]);
     assert_eq!(ids[0].epoch, ids[1].epoch);
@@ -98,7 +98,7 @@ fn a_killed_server_goes_on_with_what_it_stored() {
     };
     let [first, second, third] = [(first, "one\n\n1"), (second, "two"), (third, "three")]
         .map(|(id, data)| (id, data.to_owned()));
-    // No gap among them.
+    // There is no gap.
     assert_eq!(seen(&first.0, 2), [second.clone(), third.clone()]);
     assert_eq!(seen(&second.0, 1), std::slice::from_ref(&third));
     assert_eq!(seen("", 3), [first, second, third]);
@@ -106,12 +106,12 @@ fn a_killed_server_goes_on_with_what_it_stored() {
 
 #[cfg(unix)]
 #[test]
-fn a_shutdown_ends_all_streams_at_once_and_spreads_the_return_of_their_clients() {
+fn a_shutdown_ends_all_streams_immediately_and_spreads_reconnects() {
     let (server, address) = start(&["--retry", "0.1", "--spread", "10"]);
     let mut streams: Vec<_> = (0..CLIENTS).map(|_| open(address, "").unwrap()).collect();
-    let id = publish(address, "the last one");
-    // A stream that has not come to send it ends without it: its client would get it when it is back.
-    until_stats(address, &[("events_delivered", CLIENTS)]);
+    let id = publish(address, "last");
+    // Otherwise a stream may end without the event, which its client would get after reconnecting.
+    wait_for_stats(address, &[("events_delivered", CLIENTS)]);
 
     let stop = Instant::now();
     server.signal("TERM");
@@ -133,7 +133,7 @@ fn a_shutdown_ends_all_streams_at_once_and_spreads_the_return_of_their_clients()
         assert_eq!(decoder.unfinished(), None);
         retries.push(retry.as_millis());
     }
-    // Long before the time that is left to those who do not read.
+    // Much less than the time limit for clients that do not read.
     assert!(stop.elapsed() < Duration::from_secs(4));
     assert_eq!(server.end(), [""; 0]);
 
@@ -149,10 +149,10 @@ fn a_shutdown_ends_all_streams_at_once_and_spreads_the_return_of_their_clients()
 
 #[cfg(unix)]
 #[test]
-fn a_client_that_reads_nothing_holds_a_shutdown_up_for_some_seconds_only() {
+fn a_client_that_reads_nothing_delays_a_shutdown_only_for_some_seconds() {
     let (server, address) = start(&[]);
     let _idle = open(address, "").unwrap();
-    // More than the system takes for it, and no more is given away.
+    // More than the system buffers. The rest stays in the log.
     for _ in 0..100 {
         publish(address, &"x".repeat(16 << 10));
     }
@@ -160,12 +160,12 @@ fn a_client_that_reads_nothing_holds_a_shutdown_up_for_some_seconds_only() {
     let stop = Instant::now();
     server.signal("TERM");
     assert_eq!(server.end(), [""; 0]);
-    let took = stop.elapsed().as_secs();
-    assert!((5..10).contains(&took), "{took}");
+    let seconds = stop.elapsed().as_secs();
+    assert!((5..10).contains(&seconds), "{seconds}");
 }
 
 #[test]
-fn what_is_no_event_is_refused_and_the_numbers_are_told() {
+fn invalid_events_are_refused_and_stats_are_reported() {
     let (_server, address) = start(&[]);
     let _stream = open(address, "").unwrap();
     for _ in 0..3 {
@@ -178,7 +178,7 @@ fn what_is_no_event_is_refused_and_the_numbers_are_told() {
     let refused = post(address, "/messages", &long).unwrap();
     assert!(refused.starts_with("HTTP/1.0 413 "), "{refused}");
 
-    let due = [
+    let expected = [
         ("clients", 1),
         ("clients_admitted", 1),
         ("events_published", 3),
@@ -186,7 +186,7 @@ fn what_is_no_event_is_refused_and_the_numbers_are_told() {
         ("gaps", 0),
         ("max_lag", 0),
     ];
-    until_stats(address, &due);
+    wait_for_stats(address, &expected);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn on_hyper_a_client_that_closes_its_half_of_the_connection_gets_its_stream() {
     };
 
     publish("17.20");
-    // What another site may send is not published, and neither is what is no text.
+    // A content type that other sites may send is not accepted.
     let head = "POST /prices HTTP/1.0\r\nContent-Type:";
     let answer = request(
         address,
@@ -217,13 +217,13 @@ fn on_hyper_a_client_that_closes_its_half_of_the_connection_gets_its_stream() {
     let mut buffer = [0; 1024];
     while !text.ends_with("\ndata: 17.25\n\n") {
         let len = stream.read(&mut buffer).unwrap();
-        assert!(len > 0, "the stream has ended: {text}");
+        assert!(len > 0, "the stream ended: {text}");
         text += str::from_utf8(&buffer[..len]).unwrap();
     }
-    // It has asked for nothing that was there before.
+    // It starts at the head, so earlier events are not sent.
     assert!(!text.contains("17.20"));
 
-    // Ctrl-C ends it properly.
+    // Ctrl-C shuts the server down gracefully.
     #[cfg(unix)]
     {
         server.signal("INT");
@@ -247,7 +247,7 @@ fn start(args: &[&str]) -> (Interactive, SocketAddr) {
     (server, address)
 }
 
-/// The data of all events, in the order of their arrival, and how many connections that took.
+/// Reads all events. Returns their data in order of arrival, and the number of connections.
 fn watch(address: SocketAddr, mut stream: TcpStream) -> io::Result<(Vec<String>, usize)> {
     let mut decoder = Decoder::new();
     let mut seen = Vec::new();
@@ -270,7 +270,7 @@ fn watch(address: SocketAddr, mut stream: TcpStream) -> io::Result<(Vec<String>,
         decoder.reset();
         stream = open(address, decoder.last_event_id())?;
     }
-    unreachable!("endless")
+    unreachable!()
 }
 
 /// Publishes an event of the type `note` and returns its id.
@@ -281,12 +281,12 @@ fn publish(address: SocketAddr, data: &str) -> String {
     answer.rsplit("\r\n").next().unwrap().to_owned()
 }
 
-/// Waits until the server tells these numbers of itself.
-fn until_stats(address: SocketAddr, due: &[(&str, usize)]) {
+/// Waits until the server reports these statistics.
+fn wait_for_stats(address: SocketAddr, expected: &[(&str, usize)]) {
     let begin = Instant::now();
     loop {
         let stats = stats(address);
-        if due.iter().all(|(name, value)| stats[name] == *value) {
+        if expected.iter().all(|(name, value)| stats[name] == *value) {
             break;
         }
         assert!(begin.elapsed() < PATIENCE, "{stats}");
@@ -304,11 +304,11 @@ fn open(address: SocketAddr, last_event_id: &str) -> io::Result<TcpStream> {
     open_at(address, "/events", last_event_id)
 }
 
-/// Opens a stream, and reads up to where its body begins.
+/// Opens a stream and reads up to the start of its body.
 fn open_at(address: SocketAddr, path: &str, last_event_id: &str) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    // An answer to HTTP/1.0 is not chunked: it ends with the connection.
+    // A response to HTTP/1.0 is not chunked: it ends with the connection.
     write!(
         stream,
         "GET {path} HTTP/1.0\r\nLast-Event-ID: {last_event_id}\r\n\r\n"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Two servers on one Redis, and clients that reconnect, while all of them are killed in turns: machines.sh [CLIENTS]
-# 500 clients unless told otherwise. With VALKEY=1, Valkey from PyPI in Redis' place. Ends with `N passed, 0 failed`.
-# PROFILE=dev builds without optimisation.
+# Runs two servers on one Redis, with clients that reconnect while servers and Redis are killed in turn: machines.sh [CLIENTS]
+# By default 500 clients. With VALKEY=1, uses Valkey from PyPI instead of Redis. Ends with `N passed, 0 failed`.
+# PROFILE=dev builds without optimization.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
@@ -19,6 +19,6 @@ fi
 profile=${PROFILE:-release}
 cargo build --quiet --profile "$profile" -p sse-proto-server --features redis --example machines
 ulimit -n "$(ulimit -Hn)"
-# A proxy of the surroundings has no part in this.
+# Do not use a proxy of the environment.
 env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY \
     "$target/${profile/dev/debug}/examples/machines" run --engine "$engine" --clients "${1:-500}"

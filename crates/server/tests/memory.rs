@@ -1,4 +1,4 @@
-//! What clients and logs cost, in bytes and allocations.
+//! Memory and allocations used by clients and logs.
 
 use std::{
     pin::Pin,
@@ -12,7 +12,7 @@ use sse_proto_server::{
     Hub, MemoryStore, Position, Publisher, Store as _, Subscription, Topic as _,
 };
 
-/// Polls until the body has nothing more, and says how many bytes that was.
+/// Polls until the body is pending, and returns the number of bytes.
 fn drain(body: &mut Subscription) -> usize {
     let mut bytes = 0;
     let mut context = Context::from_waker(Waker::noop());
@@ -30,7 +30,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn an_idle_client_takes_less_than_2_kib() {
+fn an_idle_client_uses_less_than_2_kib() {
     const CLIENTS: usize = 1000;
     run(async {
         let hub = Hub::new(MemoryStore::new());
@@ -44,11 +44,11 @@ fn an_idle_client_takes_less_than_2_kib() {
         });
         let bytes = cost.bytes_current as usize / CLIENTS;
         println!(
-            "{bytes} bytes, {} allocations in all",
+            "{bytes} bytes, {} allocations",
             cost.count_total / CLIENTS as u64
         );
         assert!(bytes <= 2048, "{bytes}");
-        // And gives it back.
+        // Dropping the clients frees the memory.
         let cost = measure(|| drop(bodies));
         assert!(
             cost.bytes_current <= -((bytes * CLIENTS * 9 / 10) as i64),
@@ -58,7 +58,7 @@ fn an_idle_client_takes_less_than_2_kib() {
 }
 
 #[test]
-fn an_event_costs_the_same_for_one_client_and_for_a_thousand() {
+fn an_event_takes_the_same_allocations_for_one_client_and_a_thousand() {
     run(async {
         let publish = |hub: &Hub| {
             let publishing = hub.publish("t", Frame::message("some data"));
@@ -92,7 +92,7 @@ fn an_event_costs_the_same_for_one_client_and_for_a_thousand() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_costs_no_memory_of_ours() {
+fn a_client_that_reads_nothing_uses_no_additional_memory() {
     run(async {
         let store = MemoryStore::with_history(100_000);
         let topic = store.topic("t").unwrap();
@@ -111,7 +111,7 @@ fn a_client_that_reads_nothing_costs_no_memory_of_ours() {
             }
         };
         let full = measure(|| append(1000));
-        // The history, two blocks, and the tokens.
+        // The history, two blocks and the tokens.
         assert!(
             full.bytes_current < 100_000 + 2 * (16 << 10) + 40_000,
             "{full:?}"
@@ -122,7 +122,7 @@ fn a_client_that_reads_nothing_costs_no_memory_of_ours() {
 }
 
 #[test]
-fn a_thousand_small_topics_take_little() {
+fn a_thousand_small_topics_use_little_memory() {
     run(async {
         let hub = Hub::new(MemoryStore::new());
         let cost = measure(|| {
@@ -135,7 +135,7 @@ fn a_thousand_small_topics_take_little() {
             }
         });
         let bytes = cost.bytes_current / 1000;
-        println!("{bytes} bytes a topic");
+        println!("{bytes} bytes per topic");
         assert!(bytes <= 1800, "{bytes}");
     });
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests of RedisStore against Debian's Redis, or the server that REDIS_SERVER names, and
-# against Valkey from PyPI, or the server that VALKEY_SERVER names. They must run, not be skipped.
+# Runs the tests of RedisStore on Debian's Redis, or the server that REDIS_SERVER names, and on Valkey
+# from PyPI, or the server that VALKEY_SERVER names. Fails if tests are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . tests/support/install.sh
@@ -20,7 +20,7 @@ for server in "$REDIS_SERVER" "$VALKEY_SERVER"; do
     "$server" --version
     output=$(mktemp)
     REDIS_SERVER=$server cargo test -p sse-proto-server --features redis --test redis --test contract -- --ignored "$@" | tee "$output"
-    # A name that was filtered out, or a file without tests, is no success.
+    # Both test targets must have run at least one test.
     (($(grep -c "^test result: ok. [1-9][0-9]* passed; 0 failed; 0 ignored" "$output") == 2))
     rm "$output"
 done

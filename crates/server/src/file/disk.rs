@@ -1,4 +1,5 @@
-//! All changes that a store makes to its directory. Tests count them and inject faults.
+//! All changes that a store makes to its directory, so that tests can count them and make them
+//! fail.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -8,17 +9,17 @@ use std::{
 
 use super::name::TEMPORARY;
 
-/// The tests with faults in them do not cut the power.
+/// Unit tests do not simulate power loss, so they need no syncs.
 const SYNC: bool = !cfg!(test);
 
-/// A change that can fail, or before which the process can be killed.
+/// An operation that tests can make fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Step {
+pub(super) enum Operation {
     Create,
     Open,
     Write,
     Sync,
-    Cut,
+    Truncate,
     Rename,
     Remove,
     SyncDirectory,
@@ -31,9 +32,9 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes the directory if it is missing.
+    /// Opens the directory, creating it if necessary.
     pub(super) fn new(directory: &Path) -> io::Result<Self> {
-        // Another working directory later is not another store.
+        // A later change of the working directory must not affect the store.
         let directory = std::path::absolute(directory)?;
         let missing: Vec<_> = directory
             .ancestors()
@@ -41,9 +42,9 @@ impl Disk {
             .filter_map(Path::parent)
             .map(Path::to_path_buf)
             .collect();
-        fs::create_dir_all(&directory).map_err(named(&directory))?;
+        fs::create_dir_all(&directory).map_err(with_path(&directory))?;
         for parent in missing {
-            sync_directory(&parent).map_err(named(&parent))?;
+            sync_directory(&parent).map_err(with_path(&parent))?;
         }
         Ok(Self {
             directory,
@@ -56,21 +57,21 @@ impl Disk {
         &self.directory
     }
 
-    /// Makes a file, which is not there yet, to append to it.
+    /// Creates a file, which must not exist, for appending.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
-        self.step(Step::Create)?;
+        self.check(Operation::Create)?;
         OpenOptions::new().append(true).create_new(true).open(path)
     }
 
-    /// Opens a file to append to it.
+    /// Opens a file for appending.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
-        self.step(Step::Open)?;
+        self.check(Operation::Open)?;
         OpenOptions::new().append(true).open(path)
     }
 
     pub(super) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.step(Step::Write) {
-            // As a full disk does.
+        if let Err(error) = self.check(Operation::Write) {
+            // A full disk also leaves a part of the data.
             file.write_all(bytes.get(..bytes.len() / 2).unwrap_or_default())?;
             return Err(error);
         }
@@ -78,60 +79,60 @@ impl Disk {
     }
 
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {
-        self.step(Step::Sync)?;
+        self.check(Operation::Sync)?;
         if SYNC { file.sync_data() } else { Ok(()) }
     }
 
     /// Truncates the file to that length and syncs it. With its own length, it only syncs.
-    pub(super) fn cut(&self, path: &Path, len: u64) -> io::Result<()> {
-        self.step(Step::Cut)?;
+    pub(super) fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        self.check(Operation::Truncate)?;
         // On Windows, a file that is opened for appending cannot be truncated.
         let file = OpenOptions::new().write(true).open(path)?;
         if file.metadata()?.len() != len {
             file.set_len(len)?;
         }
-        self.step(Step::Sync)?;
+        self.check(Operation::Sync)?;
         if SYNC { file.sync_all() } else { Ok(()) }
     }
 
-    /// Replaces the file by one with these bytes, unless `still` returns an error when the new one
-    /// is complete. After any error the old file is in place.
+    /// Replaces a file with one that contains `bytes`. Calls `before_rename` when the new file is
+    /// complete. After an error, including one of `before_rename`, the old file is in place.
     ///
-    /// A crash leaves the old file or the new one; it may be the old one until the directory is
-    /// [synced](Self::sync_directory).
+    /// A crash leaves either the old file or the new one; possibly the old one until the directory
+    /// has been [synced](Self::sync_directory).
     pub(super) fn replace(
         &self,
         path: &Path,
         bytes: &[u8],
-        still: impl FnOnce() -> io::Result<()>,
+        before_rename: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(TEMPORARY);
         let temporary = PathBuf::from(temporary);
-        let written = || {
-            self.step(Step::Create)?;
+        let replace = || {
+            self.check(Operation::Create)?;
             let mut file = File::create(&temporary)?;
             self.write(&mut file, bytes)?;
             self.sync(&file)?;
             drop(file);
-            still()?;
-            self.step(Step::Rename)?;
+            before_rename()?;
+            self.check(Operation::Rename)?;
             fs::rename(&temporary, path)
         };
-        written().inspect_err(|_| {
-            // If that fails, it is removed when the store is opened again.
+        replace().inspect_err(|_| {
+            // If this fails, the file is removed when the store is opened the next time.
             let _ = self.remove(&temporary);
         })
     }
 
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.step(Step::Remove)?;
+        self.check(Operation::Remove)?;
         fs::remove_file(path)
     }
 
-    /// Syncs the names of new files, and replacements.
+    /// Syncs the directory entries of new and replaced files.
     pub(super) fn sync_directory(&self) -> io::Result<()> {
-        self.step(Step::SyncDirectory)?;
+        self.check(Operation::SyncDirectory)?;
         sync_directory(&self.directory)
     }
 
@@ -139,19 +140,19 @@ impl Disk {
     #[expect(
         clippy::unused_self,
         clippy::unnecessary_wraps,
-        reason = "tests let it fail"
+        reason = "it can fail in tests"
     )]
-    fn step(&self, _: Step) -> io::Result<()> {
+    fn check(&self, _: Operation) -> io::Result<()> {
         Ok(())
     }
 
     #[cfg(test)]
-    fn step(&self, step: Step) -> io::Result<()> {
-        self.faults.step(step)
+    fn check(&self, operation: Operation) -> io::Result<()> {
+        self.faults.check(operation)
     }
 }
 
-/// Windows cannot open a directory as a file; there, renames are left to the file system.
+/// Does nothing on Windows, where a directory cannot be opened as a file.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if SYNC && cfg!(unix) {
         File::open(path)?.sync_all()?;
@@ -160,6 +161,6 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Adds the path to an error.
-pub(super) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+pub(super) fn with_path(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

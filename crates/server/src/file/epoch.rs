@@ -1,8 +1,9 @@
-//! The epochs of the topics in a directory, and which store owns it.
+//! The file `epoch` of a directory, which reserves epochs and identifies the store that owns the
+//! directory.
 //!
-//! The file `epoch` has a number and a word: no epoch from that number on was ever used, and the
-//! word is random, of the store that opened the directory last. An older store that still runs sees
-//! that it is not its own, and appends no more.
+//! The file contains a number and a random word. No epoch from that number on has ever been used.
+//! The word identifies the store that opened the directory last. An older store that is still open
+//! sees that the word is not its own and stops appending.
 
 use std::{
     fs, io,
@@ -13,37 +14,39 @@ use std::{
 
 use crate::Publisher;
 
-use super::disk::{Disk, named};
+use super::disk::{Disk, with_path};
 
 /// The name of the file.
 pub(super) const FILE: &str = "epoch";
-/// How many epochs are reserved at once, each of them a topic's. Epochs start with the clock, in
-/// nanoseconds, so that is a millisecond of it: no restart takes less. If they ran ahead of the
-/// clock, an old copy of the directory could use one again.
+/// The number of epochs that are reserved at once; each topic takes one. Epochs start at the clock
+/// in nanoseconds, so this equals a millisecond, and no restart is faster. If epochs ran ahead of
+/// the clock, an old copy of the directory could use one again.
 const RESERVED: u64 = 1 << 20;
 
-pub(super) struct Claim {
+pub(super) struct EpochFile {
     path: PathBuf,
     /// The first epoch that is not reserved.
     limit: u64,
     owner: String,
 }
 
-impl Claim {
-    /// Takes the directory, and epochs from the first one returned up to [`limit`](Self::limit).
-    pub(super) fn new(disk: &Disk) -> io::Result<(Self, u64)> {
+impl EpochFile {
+    /// Takes over the directory. The epochs from the returned one up to [`limit`](Self::limit) are
+    /// reserved.
+    pub(super) fn claim(disk: &Disk) -> io::Result<(Self, u64)> {
         let path = disk.directory().join(FILE);
         let used = match fs::read_to_string(&path) {
             Ok(text) => parse(&text).ok_or_else(|| {
-                let error = io::Error::new(io::ErrorKind::InvalidData, "not the epochs of a store");
-                named(&path)(error)
+                let error =
+                    io::Error::new(io::ErrorKind::InvalidData, "not the epoch file of a store");
+                with_path(&path)(error)
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(error) => return Err(named(&path)(error)),
+            Err(error) => return Err(with_path(&path)(error)),
         };
         let mut claim = Self {
             path,
-            limit: clock().max(used),
+            limit: unix_nanos().max(used),
             owner: Publisher::new().token().publisher().to_owned(),
         };
         let first = claim.limit;
@@ -55,10 +58,10 @@ impl Claim {
         self.limit
     }
 
-    /// Reserves more epochs, above `used` too.
-    pub(super) fn extend(&mut self, disk: &Disk, used: u64) -> io::Result<()> {
-        self.check()?;
-        self.write(disk, self.limit.max(used))
+    /// Reserves more epochs, all of them at least `min`.
+    pub(super) fn reserve_more(&mut self, disk: &Disk, min: u64) -> io::Result<()> {
+        self.check_owner()?;
+        self.write(disk, self.limit.max(min))
     }
 
     fn write(&mut self, disk: &Disk, from: u64) -> io::Result<()> {
@@ -66,22 +69,20 @@ impl Claim {
         let text = self.text(limit);
         disk.replace(&self.path, text.as_bytes(), || Ok(()))
             .and_then(|()| {
-                // It is in its place, whether that lasts or not.
+                // The new file is in place, even if the following sync fails.
                 self.limit = limit;
                 disk.sync_directory()
             })
-            .map_err(named(&self.path))
+            .map_err(with_path(&self.path))
     }
 
     fn text(&self, limit: u64) -> String {
         format!("{limit} {}\n", self.owner)
     }
 
-    /// # Errors
-    ///
-    /// If another store has opened the directory since.
-    pub(super) fn check(&self) -> io::Result<()> {
-        let text = fs::read_to_string(&self.path).map_err(named(&self.path))?;
+    /// Returns an error if another store has opened the directory since.
+    pub(super) fn check_owner(&self) -> io::Result<()> {
+        let text = fs::read_to_string(&self.path).map_err(with_path(&self.path))?;
         if text == self.text(self.limit) {
             return Ok(());
         }
@@ -94,7 +95,7 @@ impl Claim {
 }
 
 /// Nanoseconds since 1970.
-fn clock() -> u64 {
+fn unix_nanos() -> u64 {
     let time = SystemTime::now().duration_since(UNIX_EPOCH);
     time.map_or(0, |time| time.as_nanos() as u64).max(1)
 }
@@ -105,23 +106,23 @@ fn parse(text: &str) -> Option<u64> {
     limit.parse().ok().filter(|_| is_word)
 }
 
-/// The reserved epochs, for those who make topics.
-pub(super) struct Epochs {
+/// The reserved epochs, from which new topics take theirs.
+pub(super) struct ReservedEpochs {
     next: AtomicU64,
     limit: AtomicU64,
-    asked: AtomicBool,
+    requested: AtomicBool,
 }
 
-impl Epochs {
+impl ReservedEpochs {
     pub(super) fn new(next: u64, limit: u64) -> Self {
         Self {
             next: next.into(),
             limit: limit.into(),
-            asked: false.into(),
+            requested: false.into(),
         }
     }
 
-    /// The next one, unless all are used.
+    /// Takes the next epoch, unless all are used.
     pub(super) fn take(&self) -> Option<u64> {
         let limit = self.limit.load(Ordering::Relaxed);
         let more = |next| (next < limit).then_some(next + 1);
@@ -130,21 +131,21 @@ impl Epochs {
             .ok()
     }
 
-    /// Whether it is time to reserve more, and nobody was told so yet.
-    pub(super) fn are_few(&self) -> bool {
+    /// Whether more epochs should be reserved. Returns `true` once until that has been done.
+    pub(super) fn should_reserve(&self) -> bool {
         let next = self.next.load(Ordering::Relaxed);
         let left = self.limit.load(Ordering::Relaxed).saturating_sub(next);
-        left < RESERVED / 2 && !self.asked.swap(true, Ordering::Relaxed)
+        left < RESERVED / 2 && !self.requested.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn extend_to(&self, limit: u64) {
         self.limit.store(limit, Ordering::Relaxed);
-        self.asked.store(false, Ordering::Relaxed);
+        self.requested.store(false, Ordering::Relaxed);
     }
 
-    /// Reserving more has failed: it is to be tried again.
-    pub(super) fn not_extended(&self) {
-        self.asked.store(false, Ordering::Relaxed);
+    /// Reserving more has failed and should be tried again.
+    pub(super) fn reserving_failed(&self) {
+        self.requested.store(false, Ordering::Relaxed);
     }
 }
 
@@ -153,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_claim_is_not_taken_for_one() {
+    fn only_the_exact_format_is_accepted() {
         assert_eq!(parse("17 a0\n"), Some(17));
         for text in [
             "",
@@ -171,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn epochs_end_where_the_reservation_ends() {
-        let epochs = Epochs::new(10, 12);
+    fn epochs_end_at_the_limit_of_the_reservation() {
+        let epochs = ReservedEpochs::new(10, 12);
         assert_eq!((epochs.take(), epochs.take()), (Some(10), Some(11)));
         assert_eq!((epochs.take(), epochs.take()), (None, None));
-        assert!(epochs.are_few() && !epochs.are_few());
+        assert!(epochs.should_reserve() && !epochs.should_reserve());
         epochs.extend_to(12 + RESERVED);
         assert_eq!(epochs.take(), Some(12));
-        assert!(!epochs.are_few());
+        assert!(!epochs.should_reserve());
     }
 }

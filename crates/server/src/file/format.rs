@@ -1,8 +1,9 @@
 //! The format of a topic's file.
 //!
-//! It is an event stream: a comment with the position before the first event, then the events as
-//! they are sent to clients, with their ids. An event ends with a blank line and has none within.
-//! So a file that was cut anywhere is a number of whole events and a part of the next one.
+//! It is an event stream: a comment with the position before the first event, followed by the
+//! events as they are sent to clients, with their ids. An event ends with a blank line and contains
+//! no other one. Therefore a file truncated anywhere consists of complete events and a part of the
+//! next one.
 
 use std::{io, time::Instant};
 
@@ -10,21 +11,21 @@ use sse_proto::{Decoder, Frame};
 
 use crate::{EventId, id::IdText, log::Log};
 
-/// What a file begins with; the position follows.
+/// The start of a file, which is followed by the position.
 const HEADER: &str = ": sse-proto-server log 1, after ";
 
-/// An event without its id, encoded.
-pub(super) struct Unnumbered {
+/// An encoded event, and where to insert its id.
+pub(super) struct EventWithoutId {
     bytes: Vec<u8>,
     id_at: usize,
 }
 
-impl Unnumbered {
-    /// The frame's own id does not count.
+impl EventWithoutId {
+    /// An id set on the frame is ignored.
     pub(super) fn new(frame: Frame<'_>) -> Self {
         let mut bytes = Vec::new();
         frame.id("").unwrap_or(frame).encode_to_vec(&mut bytes);
-        // Only comments and the type can come before it, on lines that begin otherwise.
+        // Only comments and the type precede the id, and their lines start differently.
         let mut id_at = 0;
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             if line == b"id: \n" {
@@ -52,11 +53,11 @@ pub(super) fn header(after: EventId) -> Vec<u8> {
     format!("{HEADER}{after}\n").into_bytes()
 }
 
-/// The position, and where the events begin. `None` if the file ends before.
+/// Returns the position and the offset of the first event, or `None` if the header is incomplete.
 pub(super) fn parse_header(bytes: &[u8]) -> io::Result<Option<(EventId, usize)>> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "not the log of a topic");
     let Some(rest) = bytes.strip_prefix(HEADER.as_bytes()) else {
-        // What is not the start of a log is somebody's, and must not be cut off.
+        // A file that does not start like a log belongs to someone else and must not be truncated.
         return match HEADER.as_bytes().starts_with(bytes) {
             true => Ok(None),
             false => Err(invalid()),
@@ -74,13 +75,13 @@ pub(super) fn parse_header(bytes: &[u8]) -> io::Result<Option<(EventId, usize)>>
     }
 }
 
-/// Why a file cannot be read.
+/// The file was not written by a store.
 pub(super) struct Invalid {
     pub(super) at: u64,
     pub(super) what: &'static str,
 }
 
-/// Appends each whole event to the log, and returns where the last one ends.
+/// Appends all complete events to the log and returns the offset after the last one.
 pub(super) fn read_records(bytes: &[u8], log: &mut Log, count: &mut u64) -> Result<u64, Invalid> {
     let now = Instant::now();
     let mut decoder = Decoder::with_max_event_len(usize::MAX);
@@ -100,17 +101,17 @@ pub(super) fn read_records(bytes: &[u8], log: &mut Log, count: &mut u64) -> Resu
         let id: Result<EventId, _> = event.last_event_id.parse();
         let end = bytes.len() - events.rest().len();
         let record = bytes.get(start..end).unwrap_or_default();
-        // Neither does a store write; a disk that loses data leaves zeros.
+        // A store writes neither; a disk that lost data may return zeros.
         if std::str::from_utf8(record).is_err() || record.contains(&b'\r') {
-            return Err(invalid("what is there was not written by a store"));
+            return Err(invalid("the event was not written by a store"));
         }
-        let id = id.map_err(|_| invalid("an event has no id of a store"))?;
+        let id = id.map_err(|_| invalid("the event has no valid id"))?;
         let head = log.head();
         if id.epoch > head.epoch && id.number == 1 {
-            // Whatever was acknowledged of the epoch before is in this file.
+            // All acknowledged events of the previous epoch are in this file.
             log.begin_epoch(id.epoch, true);
         } else if (id.epoch, Some(id.number)) != (head.epoch, head.number.checked_add(1)) {
-            return Err(invalid("the id does not follow the one before"));
+            return Err(invalid("the id does not follow the previous one"));
         }
         log.append_encoded(record, now);
         *count += 1;

@@ -1,7 +1,8 @@
 //! The file of one topic: appending, recovering from failed writes, and compaction.
 //!
-//! Only the writer thread changes it. Invariant: the first `len` bytes are whole events that are
-//! synced. More bytes follow only while a batch is written, or after a failure that left `doubt`.
+//! Only the writer thread changes the file. Invariant: the first `len` bytes are the header and
+//! complete events, and they are synced. More bytes follow only while a batch is being written, or
+//! after a failed write that could not be rolled back (`failed_write`).
 
 use std::{
     collections::HashSet,
@@ -20,55 +21,55 @@ use crate::{
 
 use super::{
     disk::Disk,
-    format::{Unnumbered, header, parse_header, read_records},
+    format::{EventWithoutId, header, parse_header, read_records},
 };
 
-/// A file is compacted when it is longer than twice what is kept and this many bytes.
+/// A file is compacted when it exceeds twice the kept events by this many bytes.
 const SLACK: u64 = if cfg!(test) { 256 } else { 64 << 10 };
 
 pub(super) struct LogFile {
     path: PathBuf,
     created: bool,
     /// Whether the directory was synced after the file was created or replaced. Before that, a
-    /// crash of the machine may lose the file or bring back the old one.
+    /// crash of the machine may lose the file or restore the old one.
     pub(super) entry_synced: bool,
     len: u64,
     /// The id of the last event.
     head: EventId,
     /// The epoch of the events that this process appends.
     epoch: u64,
-    doubt: Option<Doubt>,
-    /// No compaction before the file has this length. Set when one has failed.
+    failed_write: Option<FailedWrite>,
+    /// The file is not compacted below this length. Set when compaction failed.
     compact_at: u64,
 }
 
-/// A write failed and could not be undone: the file may have more than `len` bytes, and a restart
-/// may find some of these events in it or not.
-struct Doubt {
-    /// Where the last write would have ended.
+/// A write that failed and could not be rolled back. The file may have more than `len` bytes, and a
+/// restart may find some of the events.
+struct FailedWrite {
+    /// Where the write would have ended.
     end: u64,
-    /// The tokens of the events in that write.
+    /// The tokens of its events.
     tokens: HashSet<Token>,
 }
 
-/// The id of an event in a batch, and its place there.
+/// The id of an event in a batch, and its end.
 pub(super) struct Record {
     pub(super) id: EventId,
-    /// Where it ends in [`Written::events`].
+    /// The offset of its end in [`Written::events`].
     pub(super) end: usize,
 }
 
-/// A batch of events that is written and not yet synced.
+/// A batch of events that has been written but not synced.
 pub(super) struct Written {
     file: File,
     pub(super) events: Vec<u8>,
     pub(super) records: Vec<Record>,
-    /// The file's length with them.
+    /// The length of the file including them.
     end: u64,
 }
 
 impl LogFile {
-    /// A file that is not there yet.
+    /// A file that does not exist yet.
     pub(super) fn new(path: PathBuf, epoch: u64) -> Self {
         Self {
             path,
@@ -77,44 +78,46 @@ impl LogFile {
             len: 0,
             head: EventId { epoch, number: 0 },
             epoch,
-            doubt: None,
+            failed_write: None,
             compact_at: 0,
         }
     }
 
-    /// Reads a file that is there, cuts off an event at its end that is not whole, and makes the
-    /// rest last. Nothing is appended before it is told which epoch to [begin](Self::begin).
-    pub(super) fn open(disk: &Disk, path: PathBuf, history: History) -> io::Result<ReadFile> {
+    /// Reads an existing file, truncates an incomplete event at its end, and syncs it. Call
+    /// [`set_epoch`](Self::set_epoch) before appending.
+    pub(super) fn open(disk: &Disk, path: PathBuf, history: History) -> io::Result<OpenedFile> {
         let bytes = fs::read(&path)?;
-        let mut read = ReadFile {
+        let mut opened = OpenedFile {
             file: Self::new(path, 0),
             log: None,
             events: 0,
             cut: 0,
         };
-        let file = &mut read.file;
+        let file = &mut opened.file;
         if let Some((after, header)) = parse_header(&bytes)? {
             let mut log = Log::new(history, after);
             let records = bytes.get(header..).unwrap_or_default();
-            let whole = read_records(records, &mut log, &mut read.events).map_err(|error| {
-                let at = header as u64 + error.at;
-                let text = format!("at byte {at}: {}", error.what);
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            })?;
-            file.len = header as u64 + whole;
+            let complete =
+                read_records(records, &mut log, &mut opened.events).map_err(|error| {
+                    let at = header as u64 + error.at;
+                    let text = format!("at byte {at}: {}", error.what);
+                    io::Error::new(io::ErrorKind::InvalidData, text)
+                })?;
+            file.len = header as u64 + complete;
             file.head = log.head();
-            read.log = Some(log);
+            opened.log = Some(log);
         }
-        // Also if nothing is cut: the process before may have been killed between write and sync.
-        disk.cut(&file.path, file.len)?;
+        // Sync even if nothing is truncated: the previous process may have been killed between
+        // write and sync.
+        disk.truncate(&file.path, file.len)?;
         file.created = true;
         file.entry_synced = true;
-        read.cut = bytes.len() as u64 - file.len;
-        Ok(read)
+        opened.cut = bytes.len() as u64 - file.len;
+        Ok(opened)
     }
 
-    /// The epoch of what is appended from now on.
-    pub(super) fn begin(&mut self, epoch: u64) {
+    /// Sets the epoch of the events that are appended from now on.
+    pub(super) fn set_epoch(&mut self, epoch: u64) {
         self.epoch = epoch;
         if self.len == 0 {
             self.head = EventId { epoch, number: 0 };
@@ -125,34 +128,34 @@ impl LogFile {
         self.head
     }
 
-    /// The answer to an event that is not written now.
-    pub(super) fn refusal(&self, token: &Token, error: &Failure) -> AppendError {
-        let is_in_doubt = |doubt: &Doubt| doubt.tokens.contains(token);
-        if self.doubt.as_ref().is_some_and(is_in_doubt) {
+    /// The error for an event that is not written because of `error`.
+    pub(super) fn append_error(&self, token: &Token, error: &Failure) -> AppendError {
+        let has_token = |failed: &FailedWrite| failed.tokens.contains(token);
+        if self.failed_write.as_ref().is_some_and(has_token) {
             AppendError::Unknown(error.clone().into())
         } else {
             AppendError::NotDone(error.clone().into())
         }
     }
 
-    fn failure(&self, doing: &'static str) -> impl Fn(io::Error) -> Failure {
+    fn failure(&self, action: &'static str) -> impl Fn(io::Error) -> Failure {
         let path = self.path.clone();
-        move |error| Failure::new(&path, doing, error)
+        move |error| Failure::new(&path, action, error)
     }
 
-    /// Writes events with the next ids. After an error, none of them is in the file, unless they
-    /// are in doubt.
+    /// Writes events with the next ids. After an error none of them is in the file, unless
+    /// `failed_write` contains their tokens.
     pub(super) fn write<'a>(
         &mut self,
         disk: &Disk,
-        events: impl Iterator<Item = (&'a Unnumbered, &'a Token)> + Clone,
+        events: impl Iterator<Item = (&'a EventWithoutId, &'a Token)> + Clone,
     ) -> Result<Written, Failure> {
-        if let Some(doubt) = &self.doubt {
-            let end = doubt.end;
+        if let Some(failed) = &self.failed_write {
+            let end = failed.end;
             self.expect_len(self.len..=end)?;
-            let cut = disk.cut(&self.path, self.len);
-            cut.map_err(self.failure("cut off what an append left behind"))?;
-            self.doubt = None;
+            let truncated = disk.truncate(&self.path, self.len);
+            truncated.map_err(self.failure("remove a failed append from"))?;
+            self.failed_write = None;
         }
         let mut file = if self.created {
             let file = disk.open(&self.path).map_err(self.failure("open"))?;
@@ -188,11 +191,11 @@ impl LogFile {
         let tokens = || events.clone().map(|(_, token)| token);
         if let Err(error) = disk.write(&mut file, &bytes) {
             let failure = self.failure("write")(error);
-            return Err(self.take_back(disk, end, tokens(), failure));
+            return Err(self.roll_back_to(disk, end, tokens(), failure));
         }
         if let Err(error) = self.expect_len(end..=end) {
-            // Something else is in between. To cut it off is not ours.
-            self.set_doubt(end, tokens());
+            // Someone else wrote in between. Their data must not be truncated.
+            self.set_failed(end, tokens());
             return Err(error);
         }
         Ok(Written {
@@ -207,51 +210,52 @@ impl LogFile {
         disk.sync(&written.file).map_err(self.failure("sync"))
     }
 
-    /// After a failure with what was written: cuts it off. If that fails, it stays in doubt.
+    /// Truncates a failed write that would have ended at `end`. If that fails, records it in
+    /// `failed_write`.
     ///
-    /// After a failed sync nobody knows what is on the disk. What is cut off will not be there,
-    /// once the new length is.
-    pub(super) fn take_back<'a>(
+    /// After a failed sync it is unknown what is on the disk. The truncated data will not be there
+    /// once the new length is synced.
+    fn roll_back_to<'a>(
         &mut self,
         disk: &Disk,
         end: u64,
         tokens: impl Iterator<Item = &'a Token>,
         failure: Failure,
     ) -> Failure {
-        // If there is more, it is somebody else's.
+        // A length outside this range means that someone else wrote to the file.
         let is_ours = self.expect_len(self.len..=end).is_ok();
-        if !is_ours || disk.cut(&self.path, self.len).is_err() {
-            self.set_doubt(end, tokens);
+        if !is_ours || disk.truncate(&self.path, self.len).is_err() {
+            self.set_failed(end, tokens);
         }
         failure
     }
 
-    /// See [`take_back`](Self::take_back).
-    pub(super) fn take_back_written<'a>(
+    /// Truncates a batch that could not be synced.
+    pub(super) fn roll_back<'a>(
         &mut self,
         disk: &Disk,
         written: &Written,
         tokens: impl Iterator<Item = &'a Token>,
         failure: Failure,
     ) -> Failure {
-        self.take_back(disk, written.end, tokens, failure)
+        self.roll_back_to(disk, written.end, tokens, failure)
     }
 
-    /// The file is no longer ours: another store may have read what was written, or not.
-    pub(super) fn give_up<'a>(
+    /// Another store has taken over the file: it is unknown whether it has read the batch.
+    pub(super) fn abandon<'a>(
         &mut self,
         written: &Written,
         tokens: impl Iterator<Item = &'a Token>,
     ) {
-        self.set_doubt(written.end, tokens);
+        self.set_failed(written.end, tokens);
     }
 
-    fn set_doubt<'a>(&mut self, end: u64, tokens: impl Iterator<Item = &'a Token>) {
+    fn set_failed<'a>(&mut self, end: u64, tokens: impl Iterator<Item = &'a Token>) {
         let tokens = tokens.cloned().collect();
-        self.doubt = Some(Doubt { end, tokens });
+        self.failed_write = Some(FailedWrite { end, tokens });
     }
 
-    /// What was written is synced.
+    /// The batch has been synced.
     pub(super) fn commit(&mut self, written: &Written) {
         self.len = written.end;
         if let Some(last) = written.records.last() {
@@ -260,81 +264,83 @@ impl LogFile {
     }
 
     fn expect_len(&self, len: std::ops::RangeInclusive<u64>) -> Result<(), Failure> {
-        let file = fs::metadata(&self.path).map_err(self.failure("look at"))?;
+        let file = fs::metadata(&self.path).map_err(self.failure("read the length of"))?;
         if len.contains(&file.len()) {
             return Ok(());
         }
         let text = format!(
-            "it has {} bytes and not {}, so somebody else writes to it",
+            "it has {} bytes instead of {}, so another process writes to it",
             file.len(),
             len.start()
         );
         Err(self.failure("append to")(io::Error::other(text)))
     }
 
-    /// Whether so much of the file is no longer kept that it should be written anew.
-    pub(super) fn is_too_long(&self, history: History, log: &Log) -> bool {
-        let kept = log.kept().1.max(history.bytes) as u64;
+    /// Whether the file contains so many events that are no longer kept that it should be
+    /// compacted.
+    pub(super) fn needs_compaction(&self, history: History, log: &Log) -> bool {
+        let kept = log.byte_len().max(history.bytes) as u64;
         let limit = kept.saturating_mul(2).saturating_add(SLACK);
         self.len > limit.max(self.compact_at)
     }
 
-    /// Writes the file anew with what the log keeps. After an error the old one is in use.
+    /// Replaces the file with one that contains only `kept`. Calls `check` right before. After an
+    /// error the old file stays in use.
     pub(super) fn compact(
         &mut self,
         disk: &Disk,
         kept: &[u8],
-        still: impl FnOnce() -> io::Result<()>,
+        check: impl FnOnce() -> io::Result<()>,
     ) {
-        let still = || {
-            still()?;
+        let check = || {
+            check()?;
             let len = self.len..=self.len;
             self.expect_len(len).map_err(io::Error::other)
         };
-        match disk.replace(&self.path, kept, still) {
+        match disk.replace(&self.path, kept, check) {
             Ok(()) => {
                 self.len = kept.len() as u64;
                 self.compact_at = 0;
                 self.entry_synced = false;
             }
-            // It would fail again and again, each time with as many bytes.
+            // Do not retry at every append: each attempt writes as many bytes.
             Err(_) => self.compact_at = self.len + kept.len() as u64 + SLACK,
         }
     }
 }
 
-/// What [`LogFile::compact`] writes.
-pub(super) fn kept(log: &Log) -> Vec<u8> {
+/// The contents of a file after compaction.
+pub(super) fn compacted(log: &Log) -> Vec<u8> {
     let mut bytes = header(log.before_first());
-    for block in log.kept_bytes() {
+    for block in log.chunks() {
         bytes.extend_from_slice(block);
     }
     bytes
 }
 
-/// A file that was there.
-pub(super) struct ReadFile {
+/// A file that existed when the store was opened.
+pub(super) struct OpenedFile {
     pub(super) file: LogFile,
-    /// `None` if the file has not even got the position before its first event.
+    /// `None` if the file has no complete header.
     pub(super) log: Option<Log>,
     pub(super) events: u64,
-    /// How many bytes were cut off.
+    /// The number of bytes that were truncated.
     pub(super) cut: u64,
 }
 
-/// What has failed with a file.
+/// A failed operation on a file.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     path: Arc<Path>,
-    doing: &'static str,
+    action: &'static str,
     error: Arc<io::Error>,
 }
 
 impl Failure {
-    pub(super) fn new(path: &Path, doing: &'static str, error: io::Error) -> Self {
+    pub(super) fn new(path: &Path, action: &'static str, error: io::Error) -> Self {
         Self {
             path: path.into(),
-            doing,
+            action,
             error: error.into(),
         }
     }
@@ -342,8 +348,12 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, doing, error } = self;
-        write!(f, "cannot {doing} {}: {error}", path.display())
+        let Self {
+            path,
+            action,
+            error,
+        } = self;
+        write!(f, "cannot {action} {}: {error}", path.display())
     }
 }
 

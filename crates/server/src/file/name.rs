@@ -1,17 +1,18 @@
-//! Names of topics as names of files.
+//! The file names of topics.
 //!
-//! Lower-case letters, digits, `-`, `_` and dots that are not the first character stay as they are;
-//! each other byte is `%` and two lower-case hexadecimal digits. So two topics never share a file,
-//! also where `A` and `a` are the same file name, and no name leads out of the directory.
+//! Lower-case letters, digits, `-`, `_` and dots other than the first character are kept; every
+//! other byte is replaced by `%` and two lower-case hexadecimal digits. Therefore two topics never
+//! share a file, even on case-insensitive file systems, and no name refers to another directory.
 
-/// What the name of a topic's file ends with.
+/// The extension of a topic's file.
 pub(super) const EXTENSION: &str = ".sse";
-/// A file that is being written, to be renamed when it is complete.
+/// The extension of a file that is renamed once it is complete.
 pub(super) const TEMPORARY: &str = ".tmp";
-/// The longest name that common file systems take, in bytes.
+/// The maximum length of a file name on common file systems, in bytes.
 const MAX_LEN: usize = 255;
 
-/// The name of the topic's file, or `None` if that would be too long.
+/// Returns the file name of a topic, or `None` if it would be too long or the topic's name is
+/// empty.
 pub(super) fn file_name(topic: &str) -> Option<String> {
     let mut name = String::with_capacity(topic.len() + EXTENSION.len());
     for (place, byte) in topic.bytes().enumerate() {
@@ -33,7 +34,7 @@ pub(super) fn file_name(topic: &str) -> Option<String> {
     (!topic.is_empty() && name.len() + TEMPORARY.len() <= MAX_LEN).then_some(name)
 }
 
-/// The topic whose file has that name.
+/// Returns the topic whose file has that name.
 pub(super) fn topic(file: &str) -> Option<String> {
     let mut bytes = file.strip_suffix(EXTENSION)?.bytes();
     let mut topic = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn topic(file: &str) -> Option<String> {
         });
     }
     let topic = String::from_utf8(topic).ok()?;
-    // One spelling a topic.
+    // Each topic has only one spelling.
     (file_name(&topic)? == file).then_some(topic)
 }
 
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_has_at_most_255_bytes_with_all_that_is_added_to_it() {
+    fn a_file_name_has_at_most_255_bytes_including_extensions() {
         let longest = "a".repeat(247);
         assert_eq!(file_name(&longest).map(|name| name.len()), Some(251));
         assert_eq!(file_name(&"a".repeat(248)), None);

@@ -1,4 +1,4 @@
-//! Faults put into each step, and what is not seen from outside.
+//! Injects faults into every disk operation, and tests what is not visible from outside.
 
 mod directory;
 
@@ -17,47 +17,47 @@ use crate::{
     AppendError, EventId, FileStore, FileTopic, Publisher, ReadAfter, Store as _, Token, Topic as _,
 };
 
-use super::disk::{Disk, Step};
+use super::disk::{Disk, Operation};
 use directory::Directory;
 
-/// Decides what a step comes to. Counts them.
+/// Decides which operations fail, and counts them.
 #[derive(Clone, Default)]
 pub(super) struct Faults(Arc<Mutex<State>>);
 
-type Rule = Box<dyn FnMut(Step) -> bool + Send>;
+type Rule = Box<dyn FnMut(Operation) -> bool + Send>;
 
 #[derive(Default)]
 struct State {
-    steps: HashMap<Step, usize>,
+    counts: HashMap<Operation, usize>,
     fails: Option<Rule>,
 }
 
 impl Faults {
-    pub(super) fn step(&self, step: Step) -> io::Result<()> {
+    pub(super) fn check(&self, operation: Operation) -> io::Result<()> {
         let state = &mut *self.0.lock().unwrap();
-        *state.steps.entry(step).or_default() += 1;
-        let fails = state.fails.as_mut().is_some_and(|fails| fails(step));
+        *state.counts.entry(operation).or_default() += 1;
+        let fails = state.fails.as_mut().is_some_and(|fails| fails(operation));
         match fails {
-            true => Err(io::Error::other("put in by a test")),
+            true => Err(io::Error::other("injected by a test")),
             false => Ok(()),
         }
     }
 
-    fn set(&self, fails: impl FnMut(Step) -> bool + Send + 'static) {
+    fn set(&self, fails: impl FnMut(Operation) -> bool + Send + 'static) {
         self.0.lock().unwrap().fails = Some(Box::new(fails));
     }
 
-    fn none(&self) {
+    fn clear(&self) {
         self.0.lock().unwrap().fails = None;
     }
 
-    fn count(&self, step: Step) -> usize {
+    fn count(&self, operation: Operation) -> usize {
         let state = self.0.lock().unwrap();
-        state.steps.get(&step).copied().unwrap_or_default()
+        state.counts.get(&operation).copied().unwrap_or_default()
     }
 
-    fn all(&self) -> usize {
-        self.0.lock().unwrap().steps.values().sum()
+    fn total(&self) -> usize {
+        self.0.lock().unwrap().counts.values().sum()
     }
 }
 
@@ -75,7 +75,7 @@ async fn append(topic: &FileTopic, data: &str) -> Result<EventId, AppendError> {
     topic.append(Frame::message(data), &token()).await
 }
 
-/// From the oldest that is kept, with a panic at a gap.
+/// All events from the oldest kept one. Panics at a gap.
 async fn read_all(topic: &FileTopic) -> Vec<(EventId, String)> {
     let mut events = Vec::new();
     let mut after = topic.bounds().await.unwrap().oldest;
@@ -95,23 +95,23 @@ async fn read_all(topic: &FileTopic) -> Vec<(EventId, String)> {
 }
 
 #[tokio::test]
-async fn a_thousand_appends_at_once_take_few_syncs() {
+async fn a_thousand_concurrent_appends_take_few_syncs() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
-    faults.set(|step| {
-        if step == Step::Sync {
+    faults.set(|operation| {
+        if operation == Operation::Sync {
             thread::sleep(Duration::from_millis(1));
         }
         false
     });
     let topic = store.topic("t").unwrap();
-    let before = faults.count(Step::Sync);
+    let before = faults.count(Operation::Sync);
     let ids = join_all((0..1000).map(|number| {
         let topic = &topic;
         async move { append(topic, &number.to_string()).await }
     }));
     let ids = ids.await;
-    let syncs = faults.count(Step::Sync) - before;
+    let syncs = faults.count(Operation::Sync) - before;
     println!("{syncs} syncs");
     assert!((1..100).contains(&syncs), "{syncs}");
     let events = read_all(&topic).await;
@@ -123,15 +123,15 @@ async fn a_thousand_appends_at_once_take_few_syncs() {
 }
 
 #[tokio::test]
-async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
+async fn events_are_visible_and_acknowledged_only_after_the_sync() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let (reached, at_sync) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let released = Mutex::new(released);
-    faults.set(move |step| {
-        if matches!(step, Step::Sync | Step::SyncDirectory) {
-            reached.send(step).unwrap();
+    faults.set(move |operation| {
+        if matches!(operation, Operation::Sync | Operation::SyncDirectory) {
+            reached.send(operation).unwrap();
             released.lock().unwrap().recv().unwrap();
         }
         false
@@ -140,10 +140,10 @@ async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
     let token = token();
     let mut appending = Box::pin(topic.append(Frame::message("x"), &token));
     assert!(appending.as_mut().now_or_never().is_none());
-    // The file, and then its name.
-    for step in [Step::Sync, Step::SyncDirectory] {
+    // First the file, then its directory entry.
+    for operation in [Operation::Sync, Operation::SyncDirectory] {
         let patience = Duration::from_secs(10);
-        assert_eq!(at_sync.recv_timeout(patience), Ok(step));
+        assert_eq!(at_sync.recv_timeout(patience), Ok(operation));
         assert!(appending.as_mut().now_or_never().is_none());
         assert_eq!(read_all(&topic).await, []);
         release.send(()).unwrap();
@@ -153,18 +153,18 @@ async fn nothing_is_seen_and_nobody_is_answered_before_the_sync() {
 }
 
 #[tokio::test]
-async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
+async fn the_end_of_an_epoch_is_known_after_its_events_were_removed() {
     let directory = Directory::new();
     let (store, _) = open(&directory, 0);
     let topic = store.topic("t").unwrap();
     let old = append(&topic, &"x".repeat(5000)).await.unwrap();
     drop(store);
-    // Compacted at once, as that is so much shorter.
+    // The new event is much shorter, so the file is compacted immediately.
     let (store, faults) = open(&directory, 0);
-    let before = faults.count(Step::Rename);
+    let before = faults.count(Operation::Rename);
     let new = append(&store.topic("t").unwrap(), "short").await.unwrap();
     drop(store);
-    assert_eq!(faults.count(Step::Rename), before + 1);
+    assert_eq!(faults.count(Operation::Rename), before + 1);
     assert!(new.epoch > old.epoch);
 
     let (store, _) = open(&directory, 0);
@@ -179,32 +179,32 @@ async fn the_end_of_an_epoch_is_known_when_none_of_its_events_is_kept() {
 }
 
 #[tokio::test]
-async fn a_compacted_file_is_not_appended_to_before_its_name_is_synced() {
+async fn a_compacted_file_is_appended_to_only_after_its_directory_entry_is_synced() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 0);
     let topic = store.topic("t").unwrap();
     append(&topic, &"x".repeat(5000)).await.unwrap();
-    faults.set(|step| step == Step::SyncDirectory);
-    // It was synced before the file was compacted, which a crash may undo.
+    faults.set(|operation| operation == Operation::SyncDirectory);
+    // It was synced before the file was compacted. A crash may undo the compaction.
     let first = append(&topic, "first").await.unwrap();
     let result = append(&topic, "second").await;
     assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
     assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
-    faults.none();
+    faults.clear();
     append(&topic, "second").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_store_that_no_longer_has_the_directory_replaces_no_file() {
+async fn a_store_that_no_longer_owns_the_directory_replaces_no_file() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 0);
     let topic = store.topic("t").unwrap();
     append(&topic, &"x".repeat(5000)).await.unwrap();
     let path = directory.to_path_buf();
     let (new, opened) = mpsc::channel();
-    faults.set(move |step| {
-        // The compaction's.
-        if step == Step::Create {
+    faults.set(move |operation| {
+        // This is the compaction.
+        if operation == Operation::Create {
             let store = FileStore::open(&path, 1 << 20).unwrap();
             let topic = store.topic("t").unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -226,12 +226,12 @@ async fn a_store_that_no_longer_has_the_directory_replaces_no_file() {
 }
 
 #[tokio::test]
-async fn dropping_the_store_waits_for_the_syncs_under_way() {
+async fn dropping_the_store_waits_for_syncs_in_progress() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let topic = store.topic("t").unwrap();
-    faults.set(|step| {
-        if step == Step::Sync {
+    faults.set(|operation| {
+        if operation == Operation::Sync {
             thread::sleep(Duration::from_millis(100));
         }
         false
@@ -244,16 +244,16 @@ async fn dropping_the_store_waits_for_the_syncs_under_way() {
 }
 
 #[tokio::test]
-async fn one_token_is_one_event_also_among_those_written_together() {
+async fn a_token_is_appended_once_within_a_batch() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let (topic, other) = (store.topic("t").unwrap(), store.topic("other").unwrap());
     append(&topic, "first").await.unwrap();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
-    faults.set(move |step| {
-        // Only the first time: then the other end is gone.
-        if step == Step::Sync {
+    faults.set(move |operation| {
+        // Blocks only once: afterwards the sender is gone.
+        if operation == Operation::Sync {
             let _ = released.lock().unwrap().recv();
         }
         false
@@ -261,29 +261,29 @@ async fn one_token_is_one_event_also_among_those_written_together() {
     let mut busy = Box::pin(append(&other, "x"));
     assert!(busy.as_mut().now_or_never().is_none());
     let token = token();
-    let tries = (0..5).map(|_| topic.append(Frame::message("second"), &token));
-    let mut tries = Box::pin(join_all(tries));
-    assert!(tries.as_mut().now_or_never().is_none());
+    let attempts = (0..5).map(|_| topic.append(Frame::message("second"), &token));
+    let mut attempts = Box::pin(join_all(attempts));
+    assert!(attempts.as_mut().now_or_never().is_none());
     drop(release);
     busy.await.unwrap();
-    let ids: Vec<_> = tries.await.into_iter().map(Result::unwrap).collect();
+    let ids: Vec<_> = attempts.await.into_iter().map(Result::unwrap).collect();
     let events = read_all(&topic).await;
     assert_eq!(events.len(), 2);
     assert!(ids.iter().all(|id| *id == events[1].0));
 }
 
-/// What became of the events of a life.
+/// The outcome of all appends of a run.
 #[derive(Default)]
-struct Life {
+struct Run {
     done: BTreeMap<EventId, (&'static str, String)>,
     not_done: HashSet<String>,
     unknown: HashSet<String>,
 }
 
-impl Life {
-    /// Appends events of two topics to the store, some at once, until files were written anew a few
-    /// times. What is unknown is tried once more.
-    async fn live(&mut self, store: &FileStore) {
+impl Run {
+    /// Appends events to two topics, some concurrently, until files have been compacted a few
+    /// times. Appends with an unknown outcome are retried.
+    async fn append_events(&mut self, store: &FileStore) {
         let mut number = self.done.len() + self.not_done.len() + self.unknown.len();
         for round in 0..16 {
             let appends = (0..1 + round % 3).map(|part| {
@@ -309,7 +309,7 @@ impl Life {
                     Err(_) => assert!(self.unknown.insert(data)),
                 }
             }
-            // Readers see what is acknowledged, and nothing else.
+            // Readers see the acknowledged events and nothing else.
             self.check(store, false).await;
         }
     }
@@ -337,141 +337,148 @@ impl Life {
     }
 }
 
-/// A life with a fault in each of its steps in turn, and then one without after a restart.
-async fn sweep(fails: fn(Step, usize) -> bool) -> (usize, usize, usize) {
+/// Runs with a fault in each operation in turn, each followed by a restart and a run without
+/// faults.
+async fn sweep(fails: fn(Operation, usize) -> bool) -> (usize, usize, usize) {
     let mut sums = (0, 0, 0);
     let mut all = usize::MAX;
     let mut at = 0;
     while at < all {
         let directory = Directory::new();
-        let mut life = Life::default();
+        let mut run = Run::default();
         {
             let (store, faults) = open(&directory, 300);
-            let start = faults.all();
+            let start = faults.total();
             let mut seen = 0;
-            faults.set(move |step| {
+            faults.set(move |operation| {
                 seen += 1;
-                seen > at && fails(step, seen - 1 - at)
+                seen > at && fails(operation, seen - 1 - at)
             });
-            life.live(&store).await;
+            run.append_events(&store).await;
             drop(store);
-            all = faults.all() - start;
+            all = faults.total() - start;
         }
         let (store, _) = open(&directory, 300);
-        life.check(&store, true).await;
-        let (not_done, unknown) = (life.not_done.len(), life.unknown.len());
+        run.check(&store, true).await;
+        let (not_done, unknown) = (run.not_done.len(), run.unknown.len());
         sums = (sums.0 + 1, sums.1 + not_done, sums.2 + unknown);
-        // What is unknown is known now, and stays so.
+        // The outcome of unknown appends is known now and does not change.
         for name in ["one", "two"] {
             let events = read_all(&store.topic(name).unwrap()).await;
-            life.done
+            run.done
                 .extend(events.into_iter().map(|(id, data)| (id, (name, data))));
         }
-        life.live(&store).await;
-        let now = (life.not_done.len(), life.unknown.len());
+        run.append_events(&store).await;
+        let now = (run.not_done.len(), run.unknown.len());
         assert_eq!(now, (not_done, unknown), "without a fault");
         drop(store);
         let (store, _) = open(&directory, 300);
-        life.check(&store, true).await;
+        run.check(&store, true).await;
         at += 1;
     }
-    println!("{sums:?}: lives, events not done, events unknown");
+    println!("{sums:?}: runs, events not done, events unknown");
     sums
 }
 
 #[tokio::test]
-async fn a_life_without_faults_writes_files_anew() {
+async fn a_run_without_faults_compacts_files() {
     let (_, not_done, unknown) = sweep(|_, _| false).await;
     assert_eq!((not_done, unknown), (0, 0));
     let directory = Directory::new();
     let (store, faults) = open(&directory, 300);
-    let before = faults.count(Step::Rename);
-    Life::default().live(&store).await;
-    assert!(faults.count(Step::Rename) >= before + 2);
+    let before = faults.count(Operation::Rename);
+    Run::default().append_events(&store).await;
+    assert!(faults.count(Operation::Rename) >= before + 2);
 }
 
 #[tokio::test]
-async fn each_step_can_fail() {
-    let (lives, not_done, unknown) = sweep(|_, after| after == 0).await;
-    assert!(lives > 50 && not_done > 10 && unknown == 0);
+async fn each_operation_can_fail() {
+    let (runs, not_done, unknown) = sweep(|_, after| after == 0).await;
+    assert!(runs > 50 && not_done > 10 && unknown == 0);
 }
 
 #[tokio::test]
-async fn each_step_can_fail_and_what_undoes_it() {
+async fn each_operation_and_its_rollback_can_fail() {
     let (_, not_done, unknown) = sweep(|_, after| after < 2).await;
-    assert!(
-        not_done > 10 && unknown == 0,
-        "trying again has cut them off"
-    );
+    assert!(not_done > 10 && unknown == 0, "retries have truncated them");
     let (_, not_done, unknown) = sweep(|_, after| after < 6).await;
     assert!(not_done > 10 && unknown > 10);
 }
 
 #[tokio::test]
-async fn the_process_can_be_killed_before_each_step() {
+async fn the_process_can_be_killed_before_each_operation() {
     let (_, not_done, unknown) = sweep(|_, _| true).await;
     assert!(not_done > 10 && unknown > 10);
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_compacted_is_appended_to() {
-    let (_, not_done, unknown) = sweep(|step, _| step == Step::Rename).await;
+    let (_, not_done, unknown) = sweep(|operation, _| operation == Operation::Rename).await;
     assert_eq!((not_done, unknown), (0, 0));
 }
 
 #[tokio::test]
-async fn each_kind_of_step_can_fail_for_a_while_or_for_good() {
-    for (for_a_while, for_good) in [
+async fn each_kind_of_operation_can_fail_temporarily_or_permanently() {
+    for (temporarily, permanently) in [
         (
-            (|step, after| step == Step::Write && after < 9) as fn(Step, usize) -> bool,
-            (|step, _| step == Step::Write) as fn(Step, usize) -> bool,
+            (|operation, after| operation == Operation::Write && after < 9)
+                as fn(Operation, usize) -> bool,
+            (|operation, _| operation == Operation::Write) as fn(Operation, usize) -> bool,
         ),
         (
-            |step, after| step == Step::Sync && after < 9,
-            |step, _| step == Step::Sync,
+            |operation, after| operation == Operation::Sync && after < 9,
+            |operation, _| operation == Operation::Sync,
         ),
         (
-            |step, after| matches!(step, Step::Sync | Step::Cut) && after < 9,
-            |step, _| matches!(step, Step::Sync | Step::Cut),
+            |operation, after| {
+                matches!(operation, Operation::Sync | Operation::Truncate) && after < 9
+            },
+            |operation, _| matches!(operation, Operation::Sync | Operation::Truncate),
         ),
         (
-            |step, after| matches!(step, Step::Write | Step::Cut) && after < 9,
-            |step, _| matches!(step, Step::Write | Step::Cut),
+            |operation, after| {
+                matches!(operation, Operation::Write | Operation::Truncate) && after < 9
+            },
+            |operation, _| matches!(operation, Operation::Write | Operation::Truncate),
         ),
         (
-            |step, after| step == Step::SyncDirectory && after < 9,
-            |step, _| step == Step::SyncDirectory,
+            |operation, after| operation == Operation::SyncDirectory && after < 9,
+            |operation, _| operation == Operation::SyncDirectory,
         ),
         (
-            |step, after| matches!(step, Step::Rename | Step::Remove) && after < 9,
-            |step, _| matches!(step, Step::Rename | Step::Remove),
+            |operation, after| {
+                matches!(operation, Operation::Rename | Operation::Remove) && after < 9
+            },
+            |operation, _| matches!(operation, Operation::Rename | Operation::Remove),
         ),
         (
-            |step, after| matches!(step, Step::Open | Step::Create) && after < 9,
-            |step, _| matches!(step, Step::Open | Step::Create),
+            |operation, after| {
+                matches!(operation, Operation::Open | Operation::Create) && after < 9
+            },
+            |operation, _| matches!(operation, Operation::Open | Operation::Create),
         ),
     ] {
-        sweep(for_a_while).await;
-        sweep(for_good).await;
+        sweep(temporarily).await;
+        sweep(permanently).await;
     }
 }
 
 #[tokio::test]
-async fn an_event_that_may_be_on_the_disk_is_not_said_to_be_not_done() {
+async fn an_event_that_may_be_on_the_disk_is_not_reported_as_not_done() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let topic = store.topic("t").unwrap();
     let first = append(&topic, "first").await.unwrap();
-    faults.set(|step| matches!(step, Step::Sync | Step::Cut));
-    let doubtful = token();
+    faults.set(|operation| matches!(operation, Operation::Sync | Operation::Truncate));
+    let uncertain = token();
     for _ in 0..3 {
-        let result = topic.append(Frame::message("doubtful"), &doubtful).await;
+        let result = topic.append(Frame::message("uncertain"), &uncertain).await;
         assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
         let result = append(&topic, "other").await;
         assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
         assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
     }
-    // A crash now: it is there.
+    // After a crash now, the event is there.
     let copy = Directory::new();
     for name in ["t.sse", "epoch"] {
         std::fs::copy(directory.join(name), copy.join(name)).unwrap();
@@ -479,13 +486,13 @@ async fn an_event_that_may_be_on_the_disk_is_not_said_to_be_not_done() {
     let (after_crash, _) = open(&copy, 1 << 20);
     let events = read_all(&after_crash.topic("t").unwrap()).await;
     assert_eq!(events.len(), 2);
-    // And without one, it is appended once.
-    faults.none();
-    let id = topic.append(Frame::message("doubtful"), &doubtful).await;
-    let again = topic.append(Frame::message("doubtful"), &doubtful).await;
+    // Without a crash, it is appended once.
+    faults.clear();
+    let id = topic.append(Frame::message("uncertain"), &uncertain).await;
+    let again = topic.append(Frame::message("uncertain"), &uncertain).await;
     let id = id.unwrap();
     assert_eq!(id, again.unwrap());
-    let events = [(first, "first".to_owned()), (id, "doubtful".to_owned())];
+    let events = [(first, "first".to_owned()), (id, "uncertain".to_owned())];
     assert_eq!(read_all(&topic).await, events);
     drop(store);
     let (store, _) = open(&directory, 1 << 20);
@@ -493,7 +500,7 @@ async fn an_event_that_may_be_on_the_disk_is_not_said_to_be_not_done() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_opened_while_another_one_syncs_makes_that_unknown() {
+async fn an_append_is_unknown_if_another_store_opens_the_directory_during_its_sync() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let topic = store.topic("t").unwrap();
@@ -501,21 +508,21 @@ async fn a_store_that_is_opened_while_another_one_syncs_makes_that_unknown() {
     let (new, opened) = mpsc::channel();
     let path = directory.to_path_buf();
     let mut once = true;
-    faults.set(move |step| {
-        if step == Step::Sync && std::mem::take(&mut once) {
+    faults.set(move |operation| {
+        if operation == Operation::Sync && std::mem::take(&mut once) {
             new.send(FileStore::open(&path, 1 << 20).unwrap()).unwrap();
         }
         false
     });
-    let doubtful = token();
-    let result = topic.append(Frame::message("second"), &doubtful).await;
+    let uncertain = token();
+    let result = topic.append(Frame::message("second"), &uncertain).await;
     assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
     assert_eq!(read_all(&topic).await.len(), 1);
-    let result = topic.append(Frame::message("second"), &doubtful).await;
+    let result = topic.append(Frame::message("second"), &uncertain).await;
     assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
     let result = append(&topic, "third").await;
     assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
-    // The new one has read it.
+    // The new store has read the event.
     let new = opened.recv().unwrap();
     let topic = new.topic("t").unwrap();
     assert_eq!(read_all(&topic).await.len(), 2);
@@ -523,23 +530,23 @@ async fn a_store_that_is_opened_while_another_one_syncs_makes_that_unknown() {
 }
 
 #[tokio::test]
-async fn somebody_who_writes_at_the_same_time_is_noticed() {
+async fn a_concurrent_writer_is_detected() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let topic = store.topic("t").unwrap();
     append(&topic, "first").await.unwrap();
     let path = directory.join("t.sse");
-    faults.set(move |step| {
-        if step == Step::Write {
+    faults.set(move |operation| {
+        if operation == Operation::Write {
             use std::io::Write as _;
             let file = std::fs::OpenOptions::new().append(true).open(&path);
             file.unwrap().write_all(b"data: theirs\n\n").unwrap();
         }
         false
     });
-    let doubtful = token();
+    let uncertain = token();
     for _ in 0..2 {
-        let result = topic.append(Frame::message("second"), &doubtful).await;
+        let result = topic.append(Frame::message("second"), &uncertain).await;
         assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
     }
     assert_eq!(read_all(&topic).await.len(), 1);
@@ -554,7 +561,7 @@ async fn epochs_are_reserved_before_they_run_out() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 0);
     let store = store.max_topics(1);
-    let renames = faults.count(Step::Rename);
+    let renames = faults.count(Operation::Rename);
     let first = store.topic("first").unwrap().bounds().await.unwrap().head;
     let mut last = first;
     for number in 0..1_200_000 {
@@ -567,7 +574,7 @@ async fn epochs_are_reserved_before_they_run_out() {
             thread::sleep(Duration::from_millis(50));
         }
     }
-    assert!(faults.count(Step::Rename) > renames);
+    assert!(faults.count(Operation::Rename) > renames);
     append(&store.topic("last").unwrap(), "x").await.unwrap();
     drop(store);
     let (store, _) = open(&directory, 0);

@@ -1,5 +1,5 @@
-//! The thread that writes: takes all appends that wait, writes them, syncs each file once, and only
-//! then lets readers see them and answers.
+//! The writer thread: takes all queued appends, writes them, syncs each file once, and only then
+//! makes the events visible to readers and answers the appends.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -14,66 +14,67 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{AppendError, EventId, MemoryTopic, Token, log::History, token::Known};
+use crate::{AppendError, EventId, MemoryTopic, Token, log::History, token::TokenStatus};
 
 use super::{
     disk::Disk,
-    epoch::{Claim, Epochs},
-    format::Unnumbered,
+    epoch::{EpochFile, ReservedEpochs},
+    format::EventWithoutId,
     log_file::{self, Failure, LogFile, Written},
 };
 
-/// How many files are open at once.
+/// The maximum number of topics in a batch, and thus of open files.
 const MAX_TOPICS: usize = 64;
-/// How many files are synced at once: the file system then commits its journal for several of them.
-const SYNCS: usize = 8;
+/// The number of files that are synced in parallel, so that the file system can commit its journal
+/// for several of them at once.
+const PARALLEL_SYNCS: usize = 8;
 
 pub(super) type Answer = Result<EventId, AppendError>;
 
-/// What readers and the writer share of a topic.
-pub(super) struct Shared {
+/// The state of a topic that readers and the writer share.
+pub(super) struct TopicState {
     pub(super) memory: MemoryTopic,
     /// Only the writer locks it.
     pub(super) file: Mutex<LogFile>,
 }
 
-impl Shared {
+impl TopicState {
     fn file(&self) -> MutexGuard<'_, LogFile> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub(super) enum Message {
-    Append(Arc<Shared>, Append),
-    /// Epochs are few.
-    Reserve,
-    /// The store is dropped. Says when all before was done.
+    Append(Arc<TopicState>, Append),
+    /// Few reserved epochs are left.
+    ReserveEpochs,
+    /// The store is being dropped. Answered when all previous messages have been processed.
     End(SyncSender<()>),
 }
 
 pub(super) struct Append {
-    pub(super) event: Unnumbered,
+    pub(super) event: EventWithoutId,
     pub(super) token: Token,
     pub(super) answer: oneshot::Sender<Answer>,
-    /// Its share of what may wait, given back with the answer.
-    pub(super) room: OwnedSemaphorePermit,
+    /// Its share of the queue's capacity, released with the answer.
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// An event to be written, and all that ask for it.
+/// An event to be written, and all appends that wait for it.
 struct Pending {
-    event: Unnumbered,
+    event: EventWithoutId,
     token: Token,
     answers: Vec<oneshot::Sender<Answer>>,
-    room: Vec<OwnedSemaphorePermit>,
+    permits: Vec<OwnedSemaphorePermit>,
 }
 
-/// A topic's part of a batch.
-type InBatch = (Arc<Shared>, Vec<Pending>, Written);
+/// The part of a batch that belongs to one topic.
+type TopicBatch = (Arc<TopicState>, Vec<Pending>, Written);
 
 pub(super) struct Writer {
     pub(super) disk: Disk,
-    pub(super) claim: Claim,
-    pub(super) epochs: Arc<Epochs>,
+    pub(super) epoch_file: EpochFile,
+    pub(super) epochs: Arc<ReservedEpochs>,
     pub(super) history: History,
 }
 
@@ -81,7 +82,7 @@ impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Message>) {
         let mut end = None;
         while end.is_none() {
-            // Without a store and topics, nothing will come.
+            // The store and all topics are gone.
             let Ok(mut message) = queue.recv() else {
                 return;
             };
@@ -89,7 +90,7 @@ impl Writer {
             loop {
                 match message {
                     Message::Append(topic, append) => batch.add(topic, append),
-                    Message::Reserve => self.reserve(),
+                    Message::ReserveEpochs => self.reserve_epochs(),
                     Message::End(done) => end = Some(done),
                 }
                 if end.is_some() || batch.topics.len() >= MAX_TOPICS {
@@ -108,14 +109,14 @@ impl Writer {
         }
     }
 
-    fn reserve(&mut self) {
-        match self.claim.extend(&self.disk, 0) {
-            Ok(()) => self.epochs.extend_to(self.claim.limit()),
-            Err(_) => self.epochs.not_extended(),
+    fn reserve_epochs(&mut self) {
+        match self.epoch_file.reserve_more(&self.disk, 0) {
+            Ok(()) => self.epochs.extend_to(self.epoch_file.limit()),
+            Err(_) => self.epochs.reserving_failed(),
         }
     }
 
-    fn append(&mut self, topics: Vec<(Arc<Shared>, Vec<Append>)>) {
+    fn append(&mut self, topics: Vec<(Arc<TopicState>, Vec<Append>)>) {
         let topics: Vec<_> = topics
             .into_iter()
             .map(|(topic, appends)| {
@@ -127,7 +128,7 @@ impl Writer {
         if topics.is_empty() {
             return;
         }
-        if let Err(failure) = self.check_claim() {
+        if let Err(failure) = self.check_owner() {
             for (topic, pending) in topics {
                 refuse(&topic.file(), pending, &failure);
             }
@@ -150,20 +151,20 @@ impl Writer {
         }
 
         let synced = self.sync(&batch);
-        // A store that has opened the directory since has read these events or not. One that opens
-        // it later reads them.
-        let claim = self.check_claim();
+        // A store that has opened the directory in the meantime may have read these events or not.
+        // One that opens it later reads them.
+        let owner = self.check_owner();
         let mut published = Vec::with_capacity(batch.len());
         for ((topic, pending, written), synced) in batch.into_iter().zip(synced) {
             let mut file = topic.file();
             let tokens = pending.iter().map(|pending| &pending.token);
-            match (synced, &claim) {
+            match (synced, &owner) {
                 (_, Err(failure)) => {
-                    file.give_up(&written, tokens);
+                    file.abandon(&written, tokens);
                     refuse(&file, pending, failure);
                 }
                 (Err(failure), Ok(())) => {
-                    let failure = file.take_back_written(&self.disk, &written, tokens, failure);
+                    let failure = file.roll_back(&self.disk, &written, tokens, failure);
                     refuse(&file, pending, &failure);
                 }
                 (Ok(()), Ok(())) => {
@@ -174,25 +175,25 @@ impl Writer {
                 }
             }
         }
-        // Nobody waits for this.
+        // All appends have been answered: nobody waits for this.
         for topic in published {
             self.compact(&topic);
         }
     }
 
-    fn check_claim(&self) -> Result<(), Failure> {
-        let failure = |error| Failure::new(self.claim.path(), "go on with", error);
-        self.claim.check().map_err(failure)
+    fn check_owner(&self) -> Result<(), Failure> {
+        let failure = |error| Failure::new(self.epoch_file.path(), "continue to use", error);
+        self.epoch_file.check_owner().map_err(failure)
     }
 
-    /// Syncs each file, and the directory if one of them is new in it.
-    fn sync(&self, batch: &[InBatch]) -> Vec<Result<(), Failure>> {
-        let sync = |part: &[InBatch]| -> Vec<_> {
+    /// Syncs each file, and the directory if one of the files is new.
+    fn sync(&self, batch: &[TopicBatch]) -> Vec<Result<(), Failure>> {
+        let sync = |part: &[TopicBatch]| -> Vec<_> {
             part.iter()
                 .map(|(topic, _, written)| topic.file().sync(&self.disk, written))
                 .collect()
         };
-        let part = batch.len().div_ceil(SYNCS).max(1);
+        let part = batch.len().div_ceil(PARALLEL_SYNCS).max(1);
         let mut synced: Vec<_> = thread::scope(|scope| {
             let mut parts = batch.chunks(part);
             let first = parts.next();
@@ -204,7 +205,7 @@ impl Writer {
                 .collect();
             let mut synced = first.map(sync).unwrap_or_default();
             for (part, spawned) in others {
-                // Without a thread, it takes longer.
+                // If no thread could be started, sync on this one.
                 let done = spawned.ok().and_then(|thread| thread.join().ok());
                 synced.extend(done.unwrap_or_else(|| sync(part)));
             }
@@ -228,66 +229,66 @@ impl Writer {
         synced
     }
 
-    fn compact(&self, topic: &Shared) {
+    fn compact(&self, topic: &TopicState) {
         let mut file = topic.file();
         let kept = {
             let log = &topic.memory.lock().log;
-            if !file.is_too_long(self.history, log) {
+            if !file.needs_compaction(self.history, log) {
                 return;
             }
-            log_file::kept(log)
+            log_file::compacted(log)
         };
-        file.compact(&self.disk, &kept, || self.claim.check());
+        file.compact(&self.disk, &kept, || self.epoch_file.check_owner());
         if !file.entry_synced {
             file.entry_synced = self.disk.sync_directory().is_ok();
         }
     }
 }
 
-/// The appends of one turn, by topic.
+/// The appends of a batch, by topic.
 #[derive(Default)]
 struct Batch {
-    topics: Vec<(Arc<Shared>, Vec<Append>)>,
-    places: HashMap<*const Shared, usize>,
+    topics: Vec<(Arc<TopicState>, Vec<Append>)>,
+    indexes: HashMap<*const TopicState, usize>,
 }
 
 impl Batch {
-    fn add(&mut self, topic: Arc<Shared>, append: Append) {
-        let place = *self
-            .places
+    fn add(&mut self, topic: Arc<TopicState>, append: Append) {
+        let index = *self
+            .indexes
             .entry(Arc::as_ptr(&topic))
             .or_insert(self.topics.len());
-        match self.topics.get_mut(place) {
+        match self.topics.get_mut(index) {
             Some((_, appends)) => appends.push(append),
             None => self.topics.push((topic, vec![append])),
         }
     }
 }
 
-/// Answers appends whose token is known, and joins those with the same one.
+/// Answers appends whose token is known, and merges those with the same token.
 fn new_events(memory: &MemoryTopic, appends: Vec<Append>) -> Vec<Pending> {
     let state = memory.lock();
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     let mut events: Vec<Pending> = Vec::with_capacity(appends.len());
     for append in appends {
-        // Nobody has to be there any more to hear it, here and below.
+        // Sending fails if the append was dropped, here and below.
         match state.tokens.get(&append.token) {
-            Known::Appended(id) => drop(append.answer.send(Ok(id))),
-            Known::Forgotten => drop(append.answer.send(Err(AppendError::forgotten()))),
-            Known::No => match places.entry(append.token.clone()) {
-                Entry::Vacant(place) => {
-                    place.insert(events.len());
+            TokenStatus::Appended(id) => drop(append.answer.send(Ok(id))),
+            TokenStatus::Forgotten => drop(append.answer.send(Err(AppendError::forgotten()))),
+            TokenStatus::New => match indexes.entry(append.token.clone()) {
+                Entry::Vacant(index) => {
+                    index.insert(events.len());
                     events.push(Pending {
                         event: append.event,
                         token: append.token,
                         answers: vec![append.answer],
-                        room: vec![append.room],
+                        permits: vec![append.permit],
                     });
                 }
-                Entry::Occupied(place) => {
-                    if let Some(event) = events.get_mut(*place.get()) {
+                Entry::Occupied(index) => {
+                    if let Some(event) = events.get_mut(*index.get()) {
                         event.answers.push(append.answer);
-                        event.room.push(append.room);
+                        event.permits.push(append.permit);
                     }
                 }
             },
@@ -296,7 +297,7 @@ fn new_events(memory: &MemoryTopic, appends: Vec<Append>) -> Vec<Pending> {
     events
 }
 
-/// Lets readers see the events, and answers.
+/// Makes the events visible to readers and answers the appends.
 fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
     let mut start = 0;
     {
@@ -304,7 +305,7 @@ fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
         let now = Instant::now();
         for (event, record) in events.iter().zip(&written.records) {
             if record.id.epoch != state.log.head().epoch {
-                // Nothing was lost in between: what was acknowledged was synced, and is read.
+                // No event was lost in between: all acknowledged events are synced and were read.
                 state.log.begin_epoch(record.id.epoch, true);
             }
             let bytes = written.events.get(start..record.end).unwrap_or_default();
@@ -318,20 +319,20 @@ fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
         for answer in event.answers {
             let _ = answer.send(Ok(record.id));
         }
-        drop(event.room);
+        drop(event.permits);
     }
 }
 
 fn refuse(file: &LogFile, events: Vec<Pending>, failure: &Failure) {
     for event in events {
         for answer in event.answers {
-            let _ = answer.send(Err(file.refusal(&event.token, failure)));
+            let _ = answer.send(Err(file.append_error(&event.token, failure)));
         }
-        drop(event.room);
+        drop(event.permits);
     }
 }
 
-/// Why an append has no answer.
-pub(super) fn ended() -> AppendError {
+/// The error of an append that was not answered.
+pub(super) fn store_dropped() -> AppendError {
     AppendError::Unknown(io::Error::other("the store was dropped").into())
 }

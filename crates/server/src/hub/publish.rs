@@ -1,4 +1,4 @@
-//! Publishing, and its three outcomes.
+//! Publishing and its outcomes.
 
 use std::{error::Error, fmt};
 
@@ -8,31 +8,31 @@ use sse_proto::Frame;
 use crate::{AppendError, EventId, Hub, Store, StoreError, Token, Topic as _, TopicError};
 
 impl<S: Store> Hub<S> {
-    /// Publishes an event to all clients of a topic, now and later, and returns its id.
+    /// Publishes an event to all present and future clients of a topic, and returns its id.
     ///
-    /// The id comes from the store; one that the frame has is not sent. The event reaches clients in the
-    /// order of the ids, whoever published.
+    /// The store assigns the id; an id set on the frame is not sent. All clients receive events in
+    /// the order of their ids, whoever published them.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]. Of [`Unknown`](PublishError::Unknown), nobody knows whether the event was
-    /// published: [`publish_again`](Self::publish_again) with its token.
+    /// [`PublishError`]. After [`Unknown`](PublishError::Unknown) it is not known whether the event
+    /// was published; call [`publish_again`](Self::publish_again) with the token of the error.
     pub async fn publish(&self, topic: &str, frame: Frame<'_>) -> Result<EventId, PublishError> {
         self.publish_again(topic, frame, &self.token()).await
     }
 
-    /// A token for [`publish_again`](Self::publish_again), for callers that may drop the future of a
-    /// publication and then want to know.
+    /// Returns a token for [`publish_again`](Self::publish_again). Useful for callers that may drop
+    /// the future of a publication and then need to know its outcome.
     pub fn token(&self) -> Token {
         self.shared.publisher.token()
     }
 
-    /// Publishes an event unless it was published with this token before; in either case, returns its
-    /// id.
+    /// Publishes an event, unless it has already been published with this token. Returns its id in
+    /// both cases.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; again `Unknown` if the token is too old.
+    /// [`PublishError`]; `Unknown` also if the token is too old.
     ///
     /// ```
     /// use sse_proto::Frame;
@@ -73,43 +73,43 @@ impl<S: Store> Hub<S> {
                     error,
                 },
             })?;
-        self.shared.audience.count_published();
+        self.shared.clients.count_published();
         Ok(id)
     }
 }
 
-/// An event was not published, or nobody knows.
+/// An event was not published, or it is not known whether it was.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The frame has no data: no client would see it, and nothing would separate it from the next one.
+    /// The frame has no data: no client would dispatch it, and it would merge with the next event.
     NotAnEvent,
     /// The event is longer than [`HubBuilder::max_event_len`](crate::HubBuilder::max_event_len).
     #[non_exhaustive]
     TooLong {
-        /// Its length in bytes, without the id.
+        /// The length of the event in bytes, without the id.
         len: usize,
-        /// How many there may be.
+        /// The maximum length.
         limit: usize,
     },
-    /// There is no such topic, and cannot be.
+    /// The topic cannot be used.
     Topic(TopicError),
-    /// The store has not taken it, and will not.
+    /// The event is not in the store and never will be. It can be published again.
     NotDone(StoreError),
-    /// The store has it, or will have it, or not: its answer is missing.
+    /// The store did not answer: the event may be in the store now, later, or never.
     #[non_exhaustive]
     Unknown {
-        /// Makes trying again safe: [`Hub::publish_again`].
+        /// Pass it to [`Hub::publish_again`] to retry without publishing the event twice.
         token: Token,
-        /// Why the answer is missing.
+        /// Why there is no answer.
         error: StoreError,
     },
 }
 
 impl PublishError {
-    /// The status with which a handler that publishes for a client may answer: 400 for what is no
-    /// event, 413 for one that is too long, 404 or 503 for a topic that cannot be had, 503 for "not
-    /// done", and 504 for "unknown".
+    /// A suitable response status for a handler that publishes on behalf of a client: 400 for a
+    /// frame that is not an event, 413 for one that is too long, 404 or 503 for a topic that cannot
+    /// be used, 503 for `NotDone` and 504 for `Unknown`.
     ///
     /// ```
     /// use http::StatusCode;
@@ -143,9 +143,9 @@ impl From<TopicError> for PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAnEvent => f.write_str("a frame without data is no event"),
+            Self::NotAnEvent => f.write_str("a frame without data is not an event"),
             Self::TooLong { len, limit } => {
-                write!(f, "the event has {len} bytes, and {limit} are allowed")
+                write!(f, "the event has {len} bytes, but the limit is {limit}")
             }
             Self::Topic(error) => write!(f, "{error}"),
             Self::NotDone(_) => f.write_str("the event was not published"),

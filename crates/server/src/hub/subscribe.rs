@@ -1,4 +1,4 @@
-//! Subscribing, and the body of a stream.
+//! Subscribing, and the response body of a stream.
 
 use std::{
     convert::Infallible,
@@ -21,22 +21,27 @@ use crate::{EventId, Hub, Position, Store, Topic as _, TopicError};
 
 use super::{
     client::{Client, Start, State},
-    phase::Admission,
+    shutdown::NewStreams,
 };
 
 impl<S: Store> Hub<S> {
-    /// The response to a request for a topic's stream: a [`Subscription`] with the headers of an event
-    /// stream, or the refusal.
+    /// Responds to a request for a topic's stream, either with a [`Subscription`] and the headers
+    /// of an event stream, or with the status of a [`SubscribeError`].
     ///
     /// ```no_run
     /// # use axum::{Router, extract::{Path, State}, response::IntoResponse, routing::get};
     /// # use http::HeaderMap;
     /// # use sse_proto_server::{Hub, MemoryStore};
-    /// async fn events(State(hub): State<Hub>, Path(topic): Path<String>, headers: HeaderMap) -> impl IntoResponse {
-    ///     hub.respond(&topic, &headers).await.into_response()
+    /// async fn events(
+    ///     State(hub): State<Hub>,
+    ///     Path(topic): Path<String>,
+    ///     headers: HeaderMap,
+    /// ) -> impl IntoResponse {
+    ///     hub.respond(&topic, &headers).await
     /// }
     ///
-    /// let app = Router::new().route("/events/{topic}", get(events)).with_state(Hub::new(MemoryStore::new()));
+    /// let hub = Hub::new(MemoryStore::new());
+    /// let app = Router::new().route("/events/{topic}", get(events)).with_state(hub);
     /// # let _: Router = app;
     /// ```
     pub async fn respond(&self, topic: &str, headers: &HeaderMap) -> Response<Subscription> {
@@ -46,15 +51,15 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    /// The stream of a topic: what follows the request's `Last-Event-ID`, and what is published from
-    /// then on.
+    /// Subscribes a client to a topic: it receives the events after the request's `Last-Event-ID`,
+    /// and then all events that are published.
     ///
-    /// A client whose id is too old, ahead of the log or none of ours gets a `gap` event and goes on
-    /// from the newest event.
+    /// A client whose id is too old, ahead of the log or unknown receives a `gap` event and
+    /// continues from the newest event.
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`], which is a response, too.
+    /// [`SubscribeError`], which can be turned into a response.
     pub async fn subscribe(
         &self,
         topic: &str,
@@ -64,7 +69,7 @@ impl<S: Store> Hub<S> {
         let position = self.shared.options.start;
         let start = match (ids.next().map(HeaderValue::as_bytes), ids.next()) {
             (None | Some(b""), None) => Start::Position(position),
-            // A proxy may have added one. Which of them is the client's cannot be told.
+            // With several headers, for example if a proxy added one, the client's own is unknown.
             (_, Some(_)) => Start::UnknownId,
             (Some(id), None) => match EventId::from_header(id) {
                 Ok(id) => Start::Position(Position::After(id)),
@@ -79,7 +84,7 @@ impl<S: Store> Hub<S> {
         self.open(topic, start)
     }
 
-    /// The stream of a topic from a position that the caller knows. Does not ask
+    /// Subscribes a client from the given position. Does not call
     /// [`authorize`](crate::HubBuilder::authorize).
     ///
     /// # Errors
@@ -95,23 +100,23 @@ impl<S: Store> Hub<S> {
 
     fn open(&self, topic: &str, start: Start) -> Result<Subscription, SubscribeError> {
         let shared = &self.shared;
-        let (ended, admission) = shared.phase.begin();
-        if admission == Admission::Never {
+        let (generation, new_streams) = shared.shutdown.new_stream();
+        if new_streams == NewStreams::Refuse {
             return Err(SubscribeError::Closed);
         }
         let log = shared.store.topic(topic).map_err(SubscribeError::Topic)?;
-        let seat = shared.audience.admit(topic, &shared.options);
-        let seat = seat.ok_or(SubscribeError::TooManyClients)?;
+        let registration = shared.clients.register(topic, &shared.options);
+        let registration = registration.ok_or(SubscribeError::TooManyClients)?;
         let bounds = log.bounds_now();
         let client = Client {
             shared: shared.clone(),
             topic: log,
-            seat,
-            ended,
-            state: State::Begin(start),
+            registration,
+            generation,
+            state: State::New(start),
             bounds,
             is_in_burst: false,
-            until: None,
+            last: None,
         };
         let next = |mut client: Client<S>| async move {
             let frame = client.next().await;
@@ -129,18 +134,18 @@ impl<S: Store> Hub<S> {
     }
 }
 
-/// The body of one client's stream (`http-body` 1).
+/// The response body of one client's stream (`http-body` 1).
 ///
-/// It begins with `retry`, at once. A client that reads slowly costs no memory here: the next events
-/// are read from the log when the connection has room. It needs tokio's timer.
+/// It starts immediately with `retry`. A slow client does not use additional memory: the next
+/// events are read from the log only when the connection can accept them. Requires tokio's timer.
 #[must_use = "a body does nothing unless polled"]
 pub struct Subscription {
-    /// None in a refusal.
+    /// `None` if the client was refused.
     body: Option<Pin<Box<dyn Body<Data = Bytes, Error = Infallible> + Send>>>,
 }
 
 impl Subscription {
-    /// The [`event_stream_response`] with this body.
+    /// Returns an [`event_stream_response`] with this body.
     pub fn into_response(self) -> Response<Self> {
         event_stream_response(self)
     }
@@ -172,9 +177,9 @@ impl fmt::Debug for Subscription {
 }
 
 pin_project! {
-    /// The frames of a client, each made by one call.
+    /// A stream of the frames of a client, each of which is returned by one call of `next`.
     struct Unfold<C, N, F> {
-        // Unless it is in the future.
+        // `None` while the future owns it.
         client: Option<C>,
         next: N,
         #[pin]
@@ -199,7 +204,7 @@ where
         };
         let (client, frame) = ready!(future.poll(context));
         this.future.set(None);
-        // At the end the client is dropped, and leaves the audience.
+        // At the end of the stream the client is dropped, which removes it from the registry.
         if frame.is_some() {
             *this.client = Some(client);
         }
@@ -207,23 +212,23 @@ where
     }
 }
 
-/// A stream is refused.
+/// A subscription was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// By [`HubBuilder::authorize`](crate::HubBuilder::authorize), with this status.
+    /// [`HubBuilder::authorize`](crate::HubBuilder::authorize) refused it with this status.
     Refused(StatusCode),
-    /// [`HubBuilder::max_clients`](crate::HubBuilder::max_clients), or that of a topic, is reached: 503. Browsers do
-    /// not come back after that.
+    /// [`HubBuilder::max_clients`](crate::HubBuilder::max_clients) or the limit per topic is reached
+    /// (503). Browsers do not reconnect after it.
     TooManyClients,
-    /// There is no such topic, and cannot be: 404, or 503 if there are too many of them.
+    /// The topic cannot be used: 404 if its name is invalid, 503 if there are too many topics.
     Topic(TopicError),
-    /// [`Hub::close`]: 204, the answer after which clients do not come back.
+    /// [`Hub::close`] was called: 204, after which clients do not reconnect.
     Closed,
 }
 
 impl SubscribeError {
-    /// The response, without a body.
+    /// Returns the response, which has no body.
     pub fn into_response(self) -> Response<Subscription> {
         let status = match self {
             Self::Refused(status) => status,

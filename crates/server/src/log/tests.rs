@@ -1,16 +1,15 @@
-//! The log against a model that keeps everything, and reads by definition.
+//! Compares the log with a naive model that keeps everything.
 
 use sse_proto::decode_all;
 
 use super::*;
 
-/// All events and epochs that there ever were, and how much of that is kept: by definition.
+/// All events and epochs ever appended, and how many events have been removed.
 struct Model {
     history: History,
     epochs: Vec<(u64, bool)>,
     events: Vec<(EventId, usize, Instant)>,
-    /// How many events are gone.
-    gone: usize,
+    removed: usize,
 }
 
 impl Model {
@@ -29,22 +28,22 @@ impl Model {
             events.iter().map(|(_, len, _)| len).sum::<usize>()
         };
         let is_old = |time: Instant| self.history.age.is_some_and(|age| now - time > age);
-        while self.events.len() - self.gone > 1
-            && len(&self.events[self.gone..]) > self.history.bytes
+        while self.events.len() - self.removed > 1
+            && len(&self.events[self.removed..]) > self.history.bytes
         {
-            self.gone += 1;
+            self.removed += 1;
         }
         while self
             .events
-            .get(self.gone)
+            .get(self.removed)
             .is_some_and(|(_, _, time)| is_old(*time))
         {
-            self.gone += 1;
+            self.removed += 1;
         }
     }
 
-    /// What follows up to a gap, or to the end.
-    fn after(&self, after: EventId) -> (Vec<EventId>, ReadAfter) {
+    /// The events after a position, up to a gap or the end.
+    fn read_after(&self, after: EventId) -> (Vec<EventId>, ReadAfter) {
         let gap = |reason, resume| ReadAfter::Gap { reason, resume };
         let Some(mut place) = self
             .epochs
@@ -62,7 +61,7 @@ impl Model {
             .iter()
             .position(|(id, ..)| *id > after)
             .unwrap_or(self.events.len());
-        if first < self.gone {
+        if first < self.removed {
             return (vec![], gap(GapReason::TooOld, self.head()));
         }
         let mut seen: Vec<_> = of_epoch(after.epoch)
@@ -82,7 +81,7 @@ impl Model {
                     .unwrap_or(self.events.len());
                 return (
                     seen,
-                    if start < self.gone {
+                    if start < self.removed {
                         gap(GapReason::TooOld, self.head())
                     } else {
                         gap(GapReason::EpochEnded, resume)
@@ -119,7 +118,7 @@ fn read_all(log: &mut Log, mut after: EventId, max_bytes: usize) -> (Vec<EventId
     }
 }
 
-/// Seeded, so that a failure comes again.
+/// Seeded, so that failures can be reproduced.
 struct Random(u64);
 
 impl Random {
@@ -133,7 +132,7 @@ impl Random {
 }
 
 #[test]
-fn every_position_reads_as_the_model_says() {
+fn every_position_reads_as_in_the_model() {
     for seed in 0..60 {
         let mut random = Random(seed);
         let history = History {
@@ -150,7 +149,7 @@ fn every_position_reads_as_the_model_says() {
             history,
             epochs: vec![(5, false)],
             events: vec![],
-            gone: 0,
+            removed: 0,
         };
         let mut positions = vec![start];
         for _ in 0..80 {
@@ -166,7 +165,7 @@ fn every_position_reads_as_the_model_says() {
                     positions.push(EventId { epoch, number: 0 });
                 }
                 1 => {
-                    log.forget_older(|| now);
+                    log.remove_expired(|| now);
                     model.trim(now);
                 }
                 kind => {
@@ -192,7 +191,10 @@ fn every_position_reads_as_the_model_says() {
                 }
             }
             assert_eq!(log.head(), model.head());
-            assert_eq!(log.kept().0 as usize, model.events.len() - model.gone);
+            assert_eq!(
+                log.event_count() as usize,
+                model.events.len() - model.removed
+            );
             let ahead = EventId {
                 number: log.head().number + 1,
                 ..log.head()
@@ -203,9 +205,9 @@ fn every_position_reads_as_the_model_says() {
             };
             let max_bytes = random.below(5000) as usize;
             for position in positions.iter().chain([&ahead, &unknown]) {
-                let due = model.after(*position);
+                let expected = model.read_after(*position);
                 let seen = read_all(&mut log, *position, max_bytes);
-                // An epoch that was forgotten is unknown, which is too old.
+                // A forgotten epoch is reported as unknown instead of too old.
                 let forgotten = |end: &ReadAfter| {
                     matches!(
                         end,
@@ -215,10 +217,10 @@ fn every_position_reads_as_the_model_says() {
                         }
                     )
                 };
-                if forgotten(&seen.1) && !forgotten(&due.1) {
+                if forgotten(&seen.1) && !forgotten(&expected.1) {
                     assert!(
                         matches!(
-                            due.1,
+                            expected.1,
                             ReadAfter::Gap {
                                 reason: GapReason::TooOld,
                                 ..
@@ -228,13 +230,13 @@ fn every_position_reads_as_the_model_says() {
                     );
                     continue;
                 }
-                assert_eq!(seen, due, "{seed}: {position}");
+                assert_eq!(seen, expected, "{seed}: {position}");
             }
             let oldest = log.bounds().oldest;
             let (all, _) = read_all(&mut log, oldest, max_bytes);
             assert_eq!(
                 all.first(),
-                model.events.get(model.gone).map(|(id, ..)| id),
+                model.events.get(model.removed).map(|(id, ..)| id),
                 "{seed}"
             );
         }
@@ -242,7 +244,7 @@ fn every_position_reads_as_the_model_says() {
 }
 
 #[test]
-fn readers_at_one_place_share_one_copy() {
+fn readers_at_the_same_position_share_one_copy() {
     let history = History {
         bytes: 1 << 20,
         age: None,
@@ -255,17 +257,17 @@ fn readers_at_one_place_share_one_copy() {
     for _ in 0..5 {
         log.append(Frame::message("x"), Instant::now());
     }
-    let mut place = || match log.read_after(start, usize::MAX) {
+    let mut address = || match log.read_after(start, usize::MAX) {
         ReadAfter::Events {
             frames, count: 5, ..
         } => frames.as_bytes().as_ptr(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(place(), place());
+    assert_eq!(address(), address());
 }
 
 #[test]
-fn epochs_without_events_are_forgotten_in_the_end() {
+fn epochs_without_events_are_eventually_forgotten() {
     let history = History {
         bytes: 1 << 20,
         age: None,
@@ -280,7 +282,7 @@ fn epochs_without_events_are_forgotten_in_the_end() {
     for epoch in 2..10_000 {
         log.begin_epoch(epoch, true);
     }
-    assert_eq!(log.epochs.len(), EPOCHS);
+    assert_eq!(log.epochs.len(), epochs::MAX_EPOCHS);
     assert_eq!(
         log.read_after(
             EventId {

@@ -1,4 +1,4 @@
-//! Appends one event once, whatever happens to connections.
+//! Appends an event once, even if connections are lost.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use sse_proto::Frame;
 use tokio::time::{self, Instant};
 
 use super::{
-    link::{Fault, Link, script_command},
+    connection::{CommandError, ConnectionManager, script_command},
     reply,
     topic::RedisTopic,
 };
 use crate::{AppendError, EventId, Token};
 
-/// For how long the server remembers the tokens of a publisher that no longer publishes.
-const REMEMBERED: Duration = Duration::from_secs(3600);
-/// A token that is older may be forgotten. The difference is for attempts that arrive late.
-const OLD: Duration = Duration::from_secs(1800);
+/// How long the server remembers the tokens of a publisher that no longer publishes.
+const TOKEN_EXPIRY: Duration = Duration::from_secs(3600);
+/// The age from which a token may have expired. The margin covers attempts that arrive late.
+const MAX_TOKEN_AGE: Duration = Duration::from_secs(1800);
 
-/// What one try says, if the server has answered.
-enum Answer {
+/// The reply to one attempt.
+enum Reply {
     Appended(EventId),
-    /// The epoch is over, or the stream is gone: nothing was appended.
-    ClaimAgain,
+    /// Nothing was appended, because the epoch has ended or the stream is gone.
+    EpochEnded,
     Forgotten,
 }
 
 impl RedisTopic {
-    /// Tries until the answer is known or the time is over.
-    pub(super) async fn append_until_known(
+    /// Retries until the outcome is known or the append timeout has passed.
+    pub(super) async fn append_with_retries(
         &self,
         frame: Frame<'_>,
         token: &Token,
@@ -37,44 +37,44 @@ impl RedisTopic {
         let deadline = Instant::now() + timeout;
         let mut event = Vec::new();
         frame.without_id().encode_to_vec(&mut event);
-        let doubts = &self.core.doubts;
-        // In an earlier call, or in this one.
-        let mut in_doubt = doubts.contains(token);
-        let mut pause = Duration::from_millis(10);
+        let unanswered = &self.core.unanswered;
+        // Whether an attempt of an earlier call or of this one got no reply.
+        let mut may_be_appended = unanswered.contains(token);
+        let mut delay = Duration::from_millis(10);
         loop {
-            let last_fault = match self.try_append(&event, token, deadline).await {
-                Ok(Answer::Appended(id)) => {
-                    doubts.remove(token);
+            let last_error = match self.try_append(&event, token, deadline).await {
+                Ok(Reply::Appended(id)) => {
+                    unanswered.remove(token);
                     self.window.set_appended(id);
                     return Ok(id);
                 }
-                Ok(Answer::Forgotten) => return Err(AppendError::forgotten()),
-                Ok(Answer::ClaimAgain) => reply::unexpected("no epoch lasts long enough to append"),
-                Err(Fault::Refused(error)) if error.code() == Some("INDOUBT") => {
+                Ok(Reply::Forgotten) => return Err(AppendError::forgotten()),
+                Ok(Reply::EpochEnded) => reply::unexpected("the epoch ended at every attempt"),
+                Err(CommandError::Server(error)) if error.code() == Some("INDOUBT") => {
                     return Err(AppendError::Unknown(error.into()));
                 }
-                Err(Fault::Refused(error)) if !in_doubt => {
-                    doubts.remove(token);
+                Err(CommandError::Server(error)) if !may_be_appended => {
+                    unanswered.remove(token);
                     return Err(AppendError::NotDone(error.into()));
                 }
-                Err(Fault::Lost(error)) => {
-                    in_doubt = true;
+                Err(CommandError::NoReply(error)) => {
+                    may_be_appended = true;
                     error
                 }
-                Err(Fault::Refused(error) | Fault::Away(error)) => error,
+                Err(CommandError::Server(error) | CommandError::NotSent(error)) => error,
             };
-            if !in_doubt {
-                doubts.remove(token);
+            if !may_be_appended {
+                unanswered.remove(token);
             }
-            if Instant::now() + pause >= deadline {
-                return Err(if in_doubt {
-                    AppendError::Unknown(last_fault.into())
+            if Instant::now() + delay >= deadline {
+                return Err(if may_be_appended {
+                    AppendError::Unknown(last_error.into())
                 } else {
-                    AppendError::NotDone(last_fault.into())
+                    AppendError::NotDone(last_error.into())
                 });
             }
-            time::sleep(pause).await;
-            pause = (2 * pause).min(Duration::from_millis(500));
+            time::sleep(delay).await;
+            delay = (2 * delay).min(Duration::from_millis(500));
         }
     }
 
@@ -83,14 +83,14 @@ impl RedisTopic {
         event: &[u8],
         token: &Token,
         deadline: Instant,
-    ) -> Result<Answer, Fault> {
-        let claimed = time::timeout_at(deadline, self.claim()).await;
-        // A claim sends nothing of the event, so if it fails, nothing is in doubt.
+    ) -> Result<Reply, CommandError> {
+        let claimed = time::timeout_at(deadline, self.claim_epoch()).await;
+        // Claiming does not send the event, so after a failure it is certainly not appended.
         let (connection, epoch) = match claimed {
             Ok(Ok(claimed)) => claimed,
-            Ok(Err(Fault::Lost(error))) => return Err(Fault::Away(error)),
-            Ok(Err(fault)) => return Err(fault),
-            Err(_) => return Err(Fault::Away(no_time())),
+            Ok(Err(CommandError::NoReply(error))) => return Err(CommandError::NotSent(error)),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(CommandError::NotSent(no_time())),
         };
         let core = &self.core;
         let keys = &self.window.keys;
@@ -101,30 +101,30 @@ impl RedisTopic {
             .arg(core.options.max_len)
             .arg(event)
             .arg(Token::REMEMBERED)
-            .arg(REMEMBERED.as_secs())
-            .arg(u8::from(token.age() > OLD));
+            .arg(TOKEN_EXPIRY.as_secs())
+            .arg(u8::from(token.age() > MAX_TOKEN_AGE));
         // From here on the event may be appended even if this future is dropped.
-        core.doubts.insert(token);
+        core.unanswered.insert(token);
         let left = deadline.saturating_duration_since(Instant::now());
         // Leaves time for a second attempt on another connection.
-        let patience = Link::PATIENCE
+        let timeout = ConnectionManager::TIMEOUT
             .min(core.options.append_timeout / 2)
             .min(left);
-        let answer = core
-            .link
-            .run(&connection, &core.append, &command, patience)
+        let reply = core
+            .connections
+            .run_script(&connection, &core.append, &command, timeout)
             .await?;
-        match reply::bytes(answer).as_deref() {
+        match reply::bytes(reply).as_deref() {
             Some(b"claim") => {
                 self.window.unset_epoch(epoch);
-                Ok(Answer::ClaimAgain)
+                Ok(Reply::EpochEnded)
             }
-            Some(b"forgotten") => Ok(Answer::Forgotten),
+            Some(b"forgotten") => Ok(Reply::Forgotten),
             Some(id) => match EventId::from_header(id) {
-                Ok(id) => Ok(Answer::Appended(id)),
-                Err(_) => Err(Fault::Lost(reply::unexpected("APPEND"))),
+                Ok(id) => Ok(Reply::Appended(id)),
+                Err(_) => Err(CommandError::NoReply(reply::unexpected("APPEND"))),
             },
-            None => Err(Fault::Lost(reply::unexpected("APPEND"))),
+            None => Err(CommandError::NoReply(reply::unexpected("APPEND"))),
         }
     }
 }

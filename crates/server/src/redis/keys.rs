@@ -1,16 +1,16 @@
-//! The keys of a topic.
+//! The Redis keys of a topic.
 
 use crate::Token;
 
-/// All keys of a topic have its name as their hash tag, so they are on one node of a cluster.
+/// All keys of a topic use its name as hash tag, so that they are on the same node of a cluster.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// The stream.
+    /// The stream of events.
     pub(super) log: String,
-    /// A hash: the epoch, and on which run of the server it began.
+    /// A hash: the epoch, the run of the server on which it began, and the last id before it.
     pub(super) meta: String,
-    /// What the keys of the publishers' tokens start with.
-    tokens: String,
+    /// The prefix of the keys for the publishers' tokens.
+    tokens_prefix: String,
 }
 
 impl Keys {
@@ -19,17 +19,17 @@ impl Keys {
         Self {
             log: format!("{tagged}:log"),
             meta: format!("{tagged}:meta"),
-            tokens: format!("{tagged}:tokens:"),
+            tokens_prefix: format!("{tagged}:tokens:"),
         }
     }
 
-    /// A sorted set: the ids of a publisher's latest events, by the counts of their tokens.
+    /// A sorted set: the ids of a publisher's latest events, scored by the counts of their tokens.
     pub(super) fn tokens(&self, token: &Token) -> String {
-        format!("{}{}", self.tokens, token.publisher())
+        format!("{}{}", self.tokens_prefix, token.publisher())
     }
 }
 
-/// A brace would end the hash tag, or begin another one.
+/// Escapes braces, which delimit the hash tag.
 fn escape(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for char in name.chars() {

@@ -1,4 +1,4 @@
-//! The task that reads all topics for which somebody waits.
+//! The task that reads all topics for which clients wait.
 
 use std::{
     collections::HashSet,
@@ -13,41 +13,47 @@ use ::redis::{Client, Script, Value};
 use tokio::{sync::Notify, time};
 
 use super::{
-    link::{Link, connect},
-    session::Session,
+    connection::{ConnectionManager, connect},
+    read_connection::ReadConnection,
     window::Window,
 };
 
-/// What the task shares with the topics.
+/// The state that the task shares with the topics.
 #[derive(Debug)]
 pub(super) struct Reader {
     client: Client,
-    link: Arc<Link>,
-    pub(super) claim: Script,
+    commands: Arc<ConnectionManager>,
+    pub(super) claim_epoch: Script,
     pub(super) epoch_floor: u64,
     added: Mutex<Vec<Arc<Window>>>,
-    pub(super) kick: Notify,
-    /// Changes before and after each XREAD that blocks.
-    pub(super) turn: AtomicU64,
-    /// How many connections there were.
+    /// Notified when topics are added.
+    pub(super) topics_added: Notify,
+    /// Changes before and after each blocking XREAD.
+    pub(super) block_generation: AtomicU64,
+    /// The number of connections established so far.
     connections: AtomicU64,
 }
 
 impl Reader {
-    pub(super) fn new(client: Client, link: Arc<Link>, claim: Script, epoch_floor: u64) -> Self {
+    pub(super) fn new(
+        client: Client,
+        commands: Arc<ConnectionManager>,
+        claim_epoch: Script,
+        epoch_floor: u64,
+    ) -> Self {
         Self {
             client,
-            link,
-            claim,
+            commands,
+            claim_epoch,
             epoch_floor,
             added: Mutex::default(),
-            kick: Notify::new(),
-            turn: AtomicU64::new(0),
+            topics_added: Notify::new(),
+            block_generation: AtomicU64::new(0),
             connections: AtomicU64::new(0),
         }
     }
 
-    /// How often a connection was followed by another one.
+    /// The number of times that a connection was replaced.
     pub(super) fn reconnects(&self) -> u64 {
         self.connections.load(Ordering::Relaxed).saturating_sub(1)
     }
@@ -56,41 +62,41 @@ impl Reader {
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
         added.push(window);
         drop(added);
-        self.kick.notify_one();
+        self.topics_added.notify_one();
     }
 
     fn take_added(&self) -> Vec<Arc<Window>> {
         std::mem::take(&mut *self.added.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads for ever.
+    /// Reads until the task is aborted.
     pub(super) async fn run(self: Arc<Self>) {
-        const PAUSES: [u64; 6] = [0, 100, 200, 500, 1000, 2000];
+        const DELAYS: [u64; 6] = [0, 100, 200, 500, 1000, 2000];
         let mut topics = Vec::new();
         let mut failures = 0;
         loop {
-            let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or(0);
-            time::sleep(Duration::from_millis(pause)).await;
+            let delay = DELAYS.get(failures).or(DELAYS.last()).copied().unwrap_or(0);
+            time::sleep(Duration::from_millis(delay)).await;
             failures += 1;
-            self.absorb(&mut topics);
+            self.add_new(&mut topics);
             if topics.is_empty() {
-                self.kick.notified().await;
-                self.absorb(&mut topics);
+                self.topics_added.notified().await;
+                self.add_new(&mut topics);
             }
             let Ok(connection) = connect(&self.client).await else {
                 continue;
             };
             self.connections.fetch_add(1, Ordering::Relaxed);
-            let mut session = Session::new(&self, connection);
-            // Whatever ends it, a new connection is the answer.
-            let _ = session.follow(&mut topics, &mut failures).await;
+            let mut connection = ReadConnection::new(&self, connection);
+            // After any error, continue with a new connection.
+            let _ = connection.run(&mut topics, &mut failures).await;
         }
     }
 
-    /// Adds the topics for which somebody waits now, and returns them.
-    pub(super) fn absorb(&self, topics: &mut Vec<Arc<Window>>) -> Vec<Arc<Window>> {
+    /// Adds the topics for which clients have started to wait to `topics`, and returns them.
+    pub(super) fn add_new(&self, topics: &mut Vec<Arc<Window>>) -> Vec<Arc<Window>> {
         let added = self.take_added();
-        // The store may have dropped a topic and made it anew. The latest one has the clients.
+        // The store may have evicted a topic and created it again. Clients use the latest one.
         let mut keys = HashSet::new();
         let mut latest: Vec<_> = added
             .iter()
@@ -104,20 +110,22 @@ impl Reader {
         latest
     }
 
-    /// Ends the XREAD of that turn, which may not have begun yet.
-    pub(super) async fn unblock(self: Arc<Self>, turn: u64, id: i64) {
+    /// Ends the XREAD of that generation, which may not have started yet, on the connection `id`.
+    pub(super) async fn unblock(self: Arc<Self>, generation: u64, id: i64) {
         let mut command = ::redis::cmd("CLIENT");
         command.arg("UNBLOCK").arg(id);
         for _ in 0..100 {
-            if self.turn.load(Ordering::SeqCst) != turn {
+            if self.block_generation.load(Ordering::SeqCst) != generation {
                 return;
             }
-            let Ok(connection) = self.link.connection().await else {
+            let Ok(connection) = self.commands.connection().await else {
                 return;
             };
-            match self.link.query(&connection, &command, Link::PATIENCE).await {
+            let timeout = ConnectionManager::TIMEOUT;
+            match self.commands.query(&connection, &command, timeout).await {
                 Ok(Value::Int(0)) => time::sleep(Duration::from_millis(5)).await,
-                // If that is not permitted, the topic is added after the time-out.
+                // If the command is not permitted, the topic is added after the timeout of the
+                // XREAD.
                 _ => return,
             }
         }

@@ -1,4 +1,4 @@
-//! Replies of the server, as what they mean here.
+//! Parses replies of the server.
 
 use ::redis::{ErrorKind, RedisError, Value};
 
@@ -8,12 +8,12 @@ use crate::{EventId, id::IdText};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: EventId,
-    /// Encoded, without the id.
+    /// The encoded event, without the id.
     pub(super) event: Vec<u8>,
 }
 
 impl Entry {
-    /// Appends the event with its id, as clients get it.
+    /// Appends the event with its id, as it is sent to clients.
     pub(super) fn encode_to(&self, buffer: &mut Vec<u8>) {
         buffer.extend_from_slice(b"id: ");
         buffer.extend_from_slice(IdText::new(self.id).as_str().as_bytes());
@@ -22,7 +22,7 @@ impl Entry {
     }
 }
 
-/// The reply is none that the command has.
+/// The error for an unexpected reply.
 pub(super) fn unexpected(what: &'static str) -> RedisError {
     RedisError::from((ErrorKind::UnexpectedReturnType, what))
 }
@@ -42,12 +42,12 @@ pub(super) fn bytes(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// Ids come back from the server in the only spelling that `EventId` has.
+/// Redis formats ids in the same way as `EventId`.
 pub(super) fn id(value: Value) -> Option<EventId> {
     EventId::from_header(&bytes(value)?).ok()
 }
 
-/// The reply to XRANGE.
+/// Parses a reply to XRANGE.
 pub(super) fn entries(value: Value) -> Option<Vec<Entry>> {
     array(value)?.into_iter().map(entry).collect()
 }
@@ -56,8 +56,8 @@ fn entry(value: Value) -> Option<Entry> {
     let mut parts = array(value)?.into_iter();
     let id = id(parts.next()?)?;
     let mut fields = array(parts.next()?)?.into_iter();
-    // Where somebody else has added an entry, it counts, so that the numbers remain dense, and
-    // dispatches nothing.
+    // An entry that another program has added becomes an event without data, which is not
+    // dispatched. It must be included so that the numbers have no holes.
     let mut event = b"\n".to_vec();
     while let (Some(name), Some(field)) = (fields.next(), fields.next()) {
         if bytes(name)? == b"d" {
@@ -67,7 +67,7 @@ fn entry(value: Value) -> Option<Entry> {
     Some(Entry { id, event })
 }
 
-/// The reply to XREAD: the entries by key. Nothing, after a time-out.
+/// Parses a reply to XREAD into the entries by key. Empty after a timeout.
 pub(super) fn streams(value: Value) -> Option<Vec<(Vec<u8>, Vec<Entry>)>> {
     let stream = |(key, value)| Some((bytes(key)?, entries(value)?));
     match value {

@@ -1,23 +1,23 @@
-//! One topic: a stream of the server, and a window on its newest part.
+//! A topic: a stream on the server, and a window that caches its newest events.
 
 use std::{sync::Arc, time::Duration};
 
 use sse_proto::Frame;
 
 use super::{
-    Core, claim,
+    Core, claim_epoch,
+    connection::{CommandError, Connection, ConnectionManager, script_command},
     keys::Keys,
-    link::{Connection, Fault, Link, script_command},
-    look::Look,
     reply,
+    snapshot::Snapshot,
     window::Window,
 };
 use crate::{
-    AppendError, Bounds, EventId, GapReason, ReadAfter, StoreError, Token, Topic, topics::Kept,
+    AppendError, Bounds, EventId, GapReason, ReadAfter, StoreError, Token, Topic, topics::Evict,
 };
 
-/// How long a read may take, whose answer may be long.
-const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of reads, whose replies may be long.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A topic of a [`RedisStore`](crate::RedisStore).
 #[derive(Debug)]
@@ -36,69 +36,78 @@ impl RedisTopic {
         }
     }
 
-    /// The connection, and the epoch that is claimed on it.
-    pub(super) async fn claim(&self) -> Result<(Connection, u64), Fault> {
-        let connection = self.core.link.connection().await?;
+    /// Returns the connection and the epoch that was claimed on it.
+    pub(super) async fn claim_epoch(&self) -> Result<(Connection, u64), CommandError> {
+        let connection = self.core.connections.connection().await?;
         if let Some(epoch) = self.window.epoch(connection.generation) {
             return Ok((connection, epoch));
         }
-        let command = claim::command(
-            &self.core.claim,
+        let command = claim_epoch::command(
+            &self.core.claim_epoch,
             &self.window.keys,
             self.core.options.epoch_floor,
         );
-        let answer = self
-            .core
-            .link
-            .run(&connection, &self.core.claim, &command, Link::PATIENCE);
-        let (epoch, _) = claim::parse(answer.await?)?;
+        let reply = self.core.connections.run_script(
+            &connection,
+            &self.core.claim_epoch,
+            &command,
+            ConnectionManager::TIMEOUT,
+        );
+        let (epoch, _) = claim_epoch::parse(reply.await?)?;
         self.window.set_epoch(connection.generation, epoch);
         Ok((connection, epoch))
     }
 
-    /// What the server says of the stream, seen from a position; with up to `max_bytes` of what
-    /// follows.
-    async fn look(&self, after: EventId, max_bytes: usize) -> Result<Look, Fault> {
-        match self.try_look(after, max_bytes).await {
-            // The connection had ended before; that it shows only now is no reason to fail.
-            Err(Fault::Lost(error)) if !error.is_timeout() => self.try_look(after, max_bytes).await,
-            answer => answer,
+    /// Reads a snapshot of the stream, with up to `max_bytes` of the events after a position.
+    async fn snapshot(&self, after: EventId, max_bytes: usize) -> Result<Snapshot, CommandError> {
+        match self.try_snapshot(after, max_bytes).await {
+            // The connection had already been closed, which is only noticed now.
+            Err(CommandError::NoReply(error)) if !error.is_timeout() => {
+                self.try_snapshot(after, max_bytes).await
+            }
+            result => result,
         }
     }
 
-    async fn try_look(&self, after: EventId, max_bytes: usize) -> Result<Look, Fault> {
-        // The server takes none that is greater, and no epoch is.
+    async fn try_snapshot(
+        &self,
+        after: EventId,
+        max_bytes: usize,
+    ) -> Result<Snapshot, CommandError> {
+        // The server accepts no greater epoch, and none is used.
         let epoch = after.epoch.min(u64::MAX - 1);
         let start = EventId { epoch, number: 0 };
-        // The stream is made by a claim; somebody may delete it right after.
+        // Claiming creates the stream, but it may be deleted right afterwards.
         for _ in 0..3 {
-            let (connection, claimed) = self.claim().await?;
+            let (connection, claimed) = self.claim_epoch().await?;
             let mut command = script_command(
-                &self.core.look,
+                &self.core.snapshot,
                 &[&self.window.keys.log, &self.window.keys.meta],
             );
             command
                 .arg(EventId { epoch, ..after }.to_string())
                 .arg(start.to_string())
                 .arg(max_bytes);
-            let answer = self
-                .core
-                .link
-                .run(&connection, &self.core.look, &command, READ_PATIENCE);
-            let answer = answer.await?;
-            if !matches!(answer, ::redis::Value::Nil) {
-                let look = Look::parse(answer).ok_or_else(|| reply::unexpected("LOOK"));
-                return look.map_err(Fault::Refused);
+            let reply = self.core.connections.run_script(
+                &connection,
+                &self.core.snapshot,
+                &command,
+                READ_TIMEOUT,
+            );
+            let reply = reply.await?;
+            if !matches!(reply, ::redis::Value::Nil) {
+                let snapshot = Snapshot::parse(reply).ok_or_else(|| reply::unexpected("SNAPSHOT"));
+                return snapshot.map_err(CommandError::Server);
             }
             self.window.unset_epoch(claimed);
         }
-        Err(Fault::Refused(reply::unexpected(
-            "the stream is deleted all the time",
+        Err(CommandError::Server(reply::unexpected(
+            "the stream was deleted repeatedly",
         )))
     }
 }
 
-impl Kept for RedisTopic {
+impl Evict for RedisTopic {
     fn is_empty(&self) -> bool {
         // The events are on the server.
         true
@@ -107,34 +116,32 @@ impl Kept for RedisTopic {
 
 impl Topic for RedisTopic {
     async fn append(&self, frame: Frame<'_>, token: &Token) -> Result<EventId, AppendError> {
-        self.append_until_known(frame, token).await
+        self.append_with_retries(frame, token).await
     }
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
-        if let Some(answer) = self.window.read_after(after, max_bytes) {
-            return Ok(answer);
+        if let Some(read) = self.window.read_after(after, max_bytes) {
+            return Ok(read);
         }
-        let look = self.look(after, max_bytes.max(1)).await;
-        let answer = look.map_err(Fault::into_error)?.read_after(after);
+        let snapshot = self.snapshot(after, max_bytes.max(1)).await;
+        let read = snapshot
+            .map_err(CommandError::into_error)?
+            .read_after(after);
         if let ReadAfter::Gap {
             reason: GapReason::Unknown | GapReason::Ahead,
             ..
-        } = answer
+        } = read
         {
-            if let Some(known) = self.window.read_after_lost(after, max_bytes) {
-                return Ok(known);
+            if let Some(read) = self.window.read_disputed(after, max_bytes) {
+                return Ok(read);
             }
         }
-        Ok(answer)
+        Ok(read)
     }
 
     async fn bounds(&self) -> Result<Bounds, StoreError> {
-        let nowhere = EventId {
-            epoch: 0,
-            number: 0,
-        };
-        let look = self.look(nowhere, 0).await;
-        Ok(look.map_err(Fault::into_error)?.bounds())
+        let snapshot = self.snapshot(EventId::ZERO, 0).await;
+        Ok(snapshot.map_err(CommandError::into_error)?.bounds())
     }
 
     async fn wait(&self, after: EventId) {

@@ -1,4 +1,5 @@
-//! The events of a load: each is a function of its number, so that every client knows what is due.
+//! The events of a run. Each is a function of its number, so that every client knows what to
+//! expect.
 
 use std::{
     iter,
@@ -11,7 +12,8 @@ use std::{
 
 use sse_proto_server::EventId;
 
-/// Cut together at random, line ends of all kinds and what looks like fields among them.
+/// Combined at random into data, with all kinds of line terminators and text that looks like
+/// fields.
 const PIECES: [&str; 16] = [
     "all work and no play ",
     "0123456789abcdef",
@@ -31,8 +33,8 @@ const PIECES: [&str; 16] = [
     "\0",
 ];
 
-/// How long the data may be, in bytes, from one event to the next.
-const LENS: [usize; 8] = [0, 1, 60, 300, 1000, 2000, 3000, 4096];
+/// The maximum lengths of the data of successive events, in bytes.
+const MAX_LENS: [usize; 8] = [0, 1, 60, 300, 1000, 2000, 3000, 4096];
 
 pub(crate) struct Feed {
     start: Instant,
@@ -43,11 +45,11 @@ pub(crate) struct Event {
     /// Empty for `message`.
     pub(crate) event_type: &'static str,
     pub(crate) data: String,
-    /// What comes of the data: an event stream knows one kind of line end.
-    due: String,
+    /// The data as clients receive it, with normalized line terminators.
+    received: String,
     /// In microseconds after the start.
     sent: AtomicU64,
-    /// As whoever saw it first.
+    /// The id that was seen first.
     id: OnceLock<EventId>,
 }
 
@@ -73,10 +75,10 @@ impl Feed {
 
 impl Event {
     fn new(number: u64) -> Self {
-        let max_len = LENS[number as usize % LENS.len()];
+        let max_len = MAX_LENS[number as usize % MAX_LENS.len()];
         let mut random = number;
         let pieces = iter::repeat_with(|| {
-            // The generator of Knuth's MMIX; its upper bits are the good ones.
+            // The generator of Knuth's MMIX, whose upper bits are the most random.
             random = (random.wrapping_mul(6_364_136_223_846_793_005))
                 .wrapping_add(1_442_695_040_888_963_407);
             PIECES[(random >> 60) as usize]
@@ -90,7 +92,7 @@ impl Event {
         }
         Self {
             event_type: ["", "note", "\u{6f22}: b"][number as usize % 3],
-            due: data.replace("\r\n", "\n").replace('\r', "\n"),
+            received: data.replace("\r\n", "\n").replace('\r', "\n"),
             data,
             sent: AtomicU64::new(0),
             id: OnceLock::new(),
@@ -98,11 +100,11 @@ impl Event {
     }
 
     pub(crate) fn is(&self, event_type: &str, data: &str) -> bool {
-        let due = Some(self.event_type).filter(|due| !due.is_empty());
-        event_type == due.unwrap_or("message") && data == self.due
+        let expected = Some(self.event_type).filter(|expected| !expected.is_empty());
+        event_type == expected.unwrap_or("message") && data == self.received
     }
 
-    /// Whether all have seen it with this id so far.
+    /// Whether everyone has seen the event with this id so far.
     pub(crate) fn has_id(&self, id: EventId) -> bool {
         *self.id.get_or_init(|| id) == id
     }

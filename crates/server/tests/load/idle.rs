@@ -1,4 +1,4 @@
-//! A client that asks for the stream and reads nothing of it.
+//! A client that requests the stream and reads nothing.
 
 use std::{
     io::{self, Write as _},
@@ -16,7 +16,7 @@ impl Idle {
     pub(crate) fn open(address: &str) -> io::Result<Self> {
         let address: SocketAddr = address.parse().map_err(io::Error::other)?;
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        // Little is taken in on this side, so that it falls behind early.
+        // A small receive buffer, so that the client falls behind early.
         socket.set_recv_buffer_size(4096)?;
         socket.connect_timeout(&address.into(), Duration::from_secs(10))?;
         let mut stream = TcpStream::from(socket);

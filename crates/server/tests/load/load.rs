@@ -1,11 +1,11 @@
-//! `load` holds `live-server` under many clients while it is killed, stopped and started again. Run by
+//! `load` connects many clients to `live-server` while it is killed, stopped and restarted. Run by
 //! `tests/load.sh`.
 //!
-//! The clients are all in this process, each an `EventSource` on a connection of its own. Each holds
-//! every event against what is due: its id, which continues the one before, its type, all of its data.
-//! One more asks for the stream and reads nothing of it. Ends with `N passed, 0 failed`, where N are the
-//! clients that have seen all events, each once and in order. The last of them comes when all is over
-//! and sees what a server started anew has of it.
+//! All clients run in this process, each as an `EventSource` on its own connection. Each compares
+//! every event with the expected one: its id, which must follow the previous one, its type and its
+//! data. One more client requests the stream and reads nothing. The output ends with `N passed, 0
+//! failed`, where N is the number of clients that received all events, each once and in order. The
+//! last of them connects at the end, to a restarted server.
 
 mod feed;
 mod idle;
@@ -35,23 +35,23 @@ use server::{Server, Usage};
 use tokio::{runtime::Runtime, time};
 use watcher::{Tally, Watcher};
 
-/// How long the server stays away.
+/// How long the server is down after a kill.
 const DOWN: Duration = Duration::from_millis(500);
 
-/// What clients are told to wait after a shutdown, besides their part of the spread. Long enough for the next
-/// server to start.
+/// How long clients are told to wait after a shutdown, in addition to their share of the spread.
+/// Long enough for the next server to start.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// How long clients may take to connect or to catch up. Only a failing load takes it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long clients may take to connect or to catch up. Only reached by a failing run.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Holds live-server under many clients while it is killed, stopped and started again.
+/// Connects many clients to live-server while it is killed, stopped and restarted
 #[derive(Parser)]
 struct Args {
     /// The program live-server
     server: PathBuf,
 
-    /// A directory that is not there yet, for its history
+    /// A directory that does not exist yet, for the history
     store: PathBuf,
 
     #[arg(long, default_value_t = 2000)]
@@ -61,7 +61,7 @@ struct Args {
     #[arg(long, default_value_t = 60)]
     seconds: u32,
 
-    /// Events a second
+    /// Events per second
     #[arg(long, default_value_t = 10)]
     rate: u32,
 
@@ -69,7 +69,7 @@ struct Args {
     #[arg(long, default_value_t = 5)]
     kills: u32,
 
-    /// Over how many seconds the clients come back after the shutdown
+    /// The number of seconds over which clients reconnect after the shutdown
     #[arg(long, default_value_t = 10)]
     spread: u32,
 }
@@ -81,8 +81,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut server = Server::start(&args.server, &args.store, spread)?;
     let url = format!("http://{}/events", server.address);
 
-    // More than there is time for.
-    let seconds = args.seconds + args.spread + 2 * PATIENCE.as_secs() as u32;
+    // More events than there is time for.
+    let seconds = args.seconds + args.spread + 2 * TIMEOUT.as_secs() as u32;
     let feed = Arc::new(Feed::new(u64::from(seconds * args.rate)));
     let http = {
         let _in_runtime = runtime.enter();
@@ -101,13 +101,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let watchers = (0..args.clients)
         .map(|_| watch(&tally))
         .collect::<Result<Vec<_>, _>>()?;
-    // A client may not know yet that the server was killed.
+    // A client may not have noticed yet that the server was killed.
     let all_open = |restarts: u32| {
-        let due = args.clients as u64;
-        tally.open.load(Relaxed) == due
-            && tally.opened.load(Relaxed) >= due * u64::from(restarts + 1)
+        let clients = args.clients as u64;
+        tally.open.load(Relaxed) == clients
+            && tally.opened.load(Relaxed) >= clients * u64::from(restarts + 1)
     };
-    if !come_true(|| all_open(0)) {
+    if !wait_until(|| all_open(0)) {
         return Err("clients cannot connect".into());
     }
     println!(
@@ -124,10 +124,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     });
     let mut idle = Idle::open(&server.address)?;
     for kill in 1..=args.kills {
-        // Each time at another moment between two events.
-        let due = Duration::from_secs(args.seconds.into()) * kill / (args.kills + 1)
+        // Each time at a different moment between two events.
+        let at = Duration::from_secs(args.seconds.into()) * kill / (args.kills + 1)
             + Duration::from_millis(u64::from(kill) * 37 % 100);
-        thread::sleep(due.saturating_sub(begin.elapsed()));
+        thread::sleep(at.saturating_sub(begin.elapsed()));
         let open = tally.open.load(Relaxed);
         server.kill()?;
         thread::sleep(DOWN);
@@ -140,12 +140,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         server.restart(RETRY)?;
         let back = Instant::now();
         idle = Idle::open(&server.address)?;
-        if !come_true(|| all_open(kill)) {
-            return Err(format!("kill {kill}: not all clients come back").into());
+        if !wait_until(|| all_open(kill)) {
+            return Err(format!("kill {kill}: not all clients reconnected").into());
         }
         println!(
             "kill {kill}: {open} clients were open, {behind} lacked an event that others had; \
-             started after {DOWN:.1?}, up after {:.1?}, all clients back after {:.1?} more",
+             restarted after {DOWN:.1?}, up after {:.1?}, all clients reconnected after another {:.1?}",
             back - restart,
             back.elapsed(),
         );
@@ -154,34 +154,34 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let stats = runtime.block_on(publisher.stats())?;
     let lacking = stats["max_lag"].as_u64().unwrap_or(0);
     println!(
-        "a client that reads nothing lacks {lacking} of {} events, and the server has {} KiB",
+        "a client that reads nothing lacks {lacking} of {} events; the server uses {} KiB",
         watchers.iter().map(Watcher::seen).max().unwrap_or(0),
         server.usage()?.resident
     );
 
-    let mut faults = shutdown::shutdown(&mut server, idle, &watchers, &feed, spread)?;
+    let mut errors = shutdown::shutdown(&mut server, idle, &watchers, &feed, spread)?;
     if lacking == 0 {
-        faults.push("a client that reads nothing was given everything".to_owned());
+        errors.push("a client that reads nothing was sent everything".to_owned());
     }
-    if !come_true(|| all_open(args.kills + 1)) {
-        return Err("not all clients come back after the shutdown".into());
+    if !wait_until(|| all_open(args.kills + 1)) {
+        return Err("not all clients reconnected after the shutdown".into());
     }
-    faults.extend(shutdown::returned(&watchers, spread));
+    errors.extend(shutdown::check_returns(&watchers, spread));
     is_over.store(true, Relaxed);
     let (published, publishing) = runtime.block_on(publishing)?;
-    faults.extend(publishing.err());
+    errors.extend(publishing.err());
 
     let time = begin.elapsed();
     let end = Instant::now();
-    come_true(|| watchers.iter().all(|watcher| watcher.seen() >= published));
+    wait_until(|| watchers.iter().all(|watcher| watcher.seen() >= published));
     let late = end.elapsed();
-    // What comes twice may come late.
+    // Duplicates may arrive late.
     thread::sleep(Duration::from_secs(1));
     let (server_usage, clients_usage) = (server.usage()?, Usage::of("self")?);
-    // What a connection takes, its buffers for one event included, and the history.
-    let most = args.clients as u64 * 64 + (64 << 10);
-    if server_usage.peak > most {
-        faults.push(format!("the server has taken more than {most} KiB"));
+    // The history, and the connections including their buffers for an event.
+    let limit = args.clients as u64 * 64 + (64 << 10);
+    if server_usage.peak > limit {
+        errors.push(format!("the server used more than {limit} KiB"));
     }
 
     let mut verdicts: Vec<_> = watchers
@@ -191,16 +191,16 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     server.kill()?;
     server.restart(RETRY)?;
     let last = watch(&Arc::default())?;
-    come_true(|| last.seen() >= published);
+    wait_until(|| last.seen() >= published);
     verdicts.push(runtime.block_on(last.end(published, 0)));
-    let faulty = verdicts.iter().enumerate();
-    let faulty = faulty.filter_map(|(client, verdict)| Some((client, verdict.as_ref().err()?)));
-    for (client, faults) in faulty.clone().take(10) {
-        println!("client {client}: {}", faults.join("; "));
+    let failures = verdicts.iter().enumerate();
+    let failures = failures.filter_map(|(client, verdict)| Some((client, verdict.as_ref().err()?)));
+    for (client, errors) in failures.clone().take(10) {
+        println!("client {client}: {}", errors.join("; "));
     }
-    let failed = faulty.count();
-    for fault in &faults {
-        println!("FAULT: {fault}");
+    let failed = failures.count();
+    for error in &errors {
+        println!("ERROR: {error}");
     }
 
     let delivered = tally.delivered.load(Relaxed);
@@ -211,47 +211,47 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Duration::from_micros(time.copied().unwrap_or(0).into())
     };
     println!(
-        "published: {published} events in {time:.1?}; the last was with all clients {late:.1?} later"
+        "published: {published} events in {time:.1?}; the last one reached all clients {late:.1?} later"
     );
     println!(
-        "delivered: {delivered} events, {:.0} a second, {:.1} MB of data; {} of them after a reconnect",
+        "delivered: {delivered} events, {:.0} per second, {:.1} MB of data; {} of them after a reconnect",
         delivered as f64 / time.as_secs_f64(),
         tally.bytes.load(Relaxed) as f64 / 1e6,
         delivered - latencies.len() as u64,
     );
     println!(
-        "connections: {} opened, {} of them again",
+        "connections: {} opened, {} of them reconnects",
         tally.opened.load(Relaxed),
         tally.reopened()
     );
     println!(
-        "latency from before the POST to each client, if connected: median {:.1?}, 99 % {:.1?}, most {:.1?}",
+        "latency from before the POST to each connected client: median {:.1?}, 99 % {:.1?}, maximum {:.1?}",
         percentile(50),
         percentile(99),
         percentile(100),
     );
     println!(
-        "server: {:.1?} of CPU, {} KiB at most, {:.1} KiB a client",
+        "server: {:.1?} of CPU, at most {} KiB, {:.1} KiB per client",
         server_usage.cpu,
         server_usage.peak,
         server_usage.peak as f64 / args.clients as f64,
     );
     println!(
-        "clients: {:.1?} of CPU, {} KiB at most, {:.1} KiB a client beyond the {} KiB before the first",
+        "clients: {:.1?} of CPU, at most {} KiB, {:.1} KiB per client beyond the initial {} KiB",
         clients_usage.cpu,
         clients_usage.peak,
         clients_usage.peak.saturating_sub(before.resident) as f64 / args.clients as f64,
         before.resident,
     );
     println!("{} passed, {failed} failed", verdicts.len() - failed);
-    Ok(if failed == 0 && faults.is_empty() {
+    Ok(if failed == 0 && errors.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
 
-/// Publishes until it is over. Returns the number of the last event, and whether there was a fault.
+/// Publishes until the run is over. Returns the number of the last event and an error, if any.
 async fn publish(
     publisher: &Publisher,
     feed: &Feed,
@@ -263,22 +263,23 @@ async fn publish(
     let mut last = 1;
     while !is_over.load(Relaxed) {
         ticks.tick().await;
-        match time::timeout(PATIENCE, publisher.publish(feed, last + 1)).await {
+        match time::timeout(TIMEOUT, publisher.publish(feed, last + 1)).await {
             Ok(Ok(())) => last += 1,
-            Ok(fault) => return (last, fault),
+            Ok(result) => return (last, result),
             Err(_) => {
-                let fault = format!("event {} could not be published", last + 1);
-                return (last, Err(fault));
+                let error = format!("event {} could not be published", last + 1);
+                return (last, Err(error));
             }
         }
     }
     (last, Ok(()))
 }
 
-fn come_true(is_so: impl Fn() -> bool) -> bool {
+/// Returns whether the condition is met in time.
+fn wait_until(is_met: impl Fn() -> bool) -> bool {
     let begin = Instant::now();
-    while !is_so() {
-        if begin.elapsed() > PATIENCE {
+    while !is_met() {
+        if begin.elapsed() > TIMEOUT {
             return false;
         }
         thread::sleep(Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! Who publishes: one event after the other, each once, though the answer may be lost.
+//! Publishes one event after the other, each once, even if responses are lost.
 
 use std::{error::Error, time::Duration};
 
@@ -18,11 +18,11 @@ pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
 
 pub(crate) struct Publisher {
     http: Http,
-    /// As "127.0.0.2:1234".
+    /// For example "127.0.0.2:1234".
     address: String,
 }
 
-/// What became of an event.
+/// The outcome of a POST request.
 enum Posted {
     Done(EventId),
     NotDone,
@@ -38,12 +38,12 @@ impl Publisher {
         }
     }
 
-    /// Publishes event `number`. Those before it must be published.
+    /// Publishes the event `number`. All previous events must have been published.
     pub(crate) async fn publish(&self, feed: &Feed, number: u64) -> Result<(), String> {
         let Some(event) = feed.get(number) else {
-            return Err("the feed is shorter than the load".to_owned());
+            return Err("the feed has no more events".to_owned());
         };
-        let before = feed.get(number - 1).and_then(Event::id);
+        let previous = feed.get(number - 1).and_then(Event::id);
         let id = 'id: loop {
             event.set_sent(feed.now());
             match self.post(event).await {
@@ -53,16 +53,16 @@ impl Publisher {
                     continue;
                 }
                 Posted::Refused(status) => return Err(format!("event {number}: {status}")),
-                // Killed before it could answer: it may have come to write the event, or not.
+                // The server was killed before it responded. The event may have been written.
                 Posted::Unknown => {}
             }
-            let before = before.ok_or("the first event was lost")?;
+            let previous = previous.ok_or("the first event was lost")?;
             loop {
                 time::sleep(Duration::from_millis(20)).await;
-                match self.next_after(before).await {
+                match self.next_after(previous).await {
                     Some(Some(id)) => break 'id id,
                     Some(None) => break,
-                    None => {} // it is not back yet, or gone again
+                    None => {} // it is not up yet, or was killed again
                 }
             }
         };
@@ -92,11 +92,11 @@ impl Publisher {
         text.parse().map_or(Posted::Unknown, Posted::Done)
     }
 
-    /// The event after `before`, or whether there is none: a stream that starts there brings it, or
-    /// after a while a heartbeat.
-    async fn next_after(&self, before: EventId) -> Option<Option<EventId>> {
+    /// Reads the stream after `previous`. Returns `Some(Some(_))` for an event, `Some(None)` if a
+    /// keep-alive comment arrives instead, and `None` if the server cannot be reached.
+    async fn next_after(&self, previous: EventId) -> Option<Option<EventId>> {
         let request = Request::get(format!("http://{}/events", self.address))
-            .header("Last-Event-ID", before.to_string())
+            .header("Last-Event-ID", previous.to_string())
             .body(Full::default())
             .expect("a path");
         let mut body = self.http.request(request).await.ok()?.into_body();
@@ -115,7 +115,7 @@ impl Publisher {
         None
     }
 
-    /// The numbers that the server tells of itself.
+    /// Requests the server's statistics.
     pub(crate) async fn stats(&self) -> Result<Value, Box<dyn Error>> {
         let url = format!("http://{}/stats", self.address).parse()?;
         let response = self.http.get(url).await?;

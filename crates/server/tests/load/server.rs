@@ -1,4 +1,4 @@
-//! The server's process, which is killed or stopped and started again, and what the system knows of a process.
+//! The server process, which is killed, stopped and restarted, and the resource usage of processes.
 
 use std::{
     fs::{self, OpenOptions},
@@ -13,19 +13,19 @@ const TOPIC: &str = "live";
 
 pub(crate) struct Server {
     program: PathBuf,
-    /// The directory with its history.
+    /// The directory of its history.
     store: PathBuf,
     spread: Duration,
     process: Child,
-    /// As "127.0.0.2:1234", the same in every life.
+    /// For example "127.0.0.2:1234"; the same after each restart.
     pub(crate) address: String,
     past: Usage,
 }
 
 impl Server {
     pub(crate) fn start(program: &Path, store: &Path, spread: Duration) -> io::Result<Self> {
-        // Where nothing listens at 127.0.0.1, a client that is given the very port that it asks for
-        // is connected with itself. From 127.0.0.1 to 127.0.0.2 that cannot be.
+        // If nothing listens on 127.0.0.1, a client whose local port happens to be the requested
+        // port connects to itself. This cannot happen from 127.0.0.1 to 127.0.0.2.
         let mut server = Self {
             program: program.to_owned(),
             store: store.to_owned(),
@@ -46,7 +46,7 @@ impl Server {
         Ok(())
     }
 
-    /// Asks it to stop. It goes when all streams have ended.
+    /// Requests a graceful shutdown, which ends when all streams have ended.
     pub(crate) fn stop(&mut self) -> io::Result<()> {
         self.past = self.usage()?;
         let mut kill = Command::new("kill");
@@ -54,7 +54,7 @@ impl Server {
         if status.status()?.success() {
             Ok(())
         } else {
-            Err(io::Error::other("no signal can be sent"))
+            Err(io::Error::other("the signal could not be sent"))
         }
     }
 
@@ -62,8 +62,8 @@ impl Server {
         Ok(self.process.try_wait()?.is_none())
     }
 
-    /// Starts it again, at the same address and with the same files, at whose end there is what a
-    /// write leaves that was cut short.
+    /// Restarts the server at the same address with the same file, to which an incomplete event is
+    /// appended as if a write had been interrupted.
     pub(crate) fn restart(&mut self, retry: Duration) -> io::Result<()> {
         let file = self.store.join(TOPIC).with_extension("sse");
         let mut file = OpenOptions::new().append(true).open(file)?;
@@ -73,14 +73,14 @@ impl Server {
 
     fn spawn(&mut self, retry: Duration) -> io::Result<()> {
         let seconds = |time: Duration| time.as_secs_f64().to_string();
-        // Heartbeats come sooner than the clients do, so that there are events that these have missed.
+        // Keep-alive comments come sooner than clients reconnect, so that clients miss some events.
         let mut process = Command::new(&self.program)
             .args([
                 "--listen",
                 &self.address,
                 "--demo",
                 "0",
-                "--heartbeat",
+                "--keep-alive",
                 "0.2",
             ])
             .args([
@@ -98,13 +98,13 @@ impl Server {
         self.process = process;
         BufReader::new(stdout).read_line(&mut line)?;
         let Some(address) = line.trim_end().strip_prefix("http://") else {
-            return Err(io::Error::other("the server does not start"));
+            return Err(io::Error::other("the server did not start"));
         };
         self.address = address.to_owned();
         Ok(())
     }
 
-    /// Of all its lives.
+    /// The usage of all processes since the first start.
     pub(crate) fn usage(&self) -> io::Result<Usage> {
         let now = Usage::of(&self.process.id().to_string())?;
         Ok(Usage {
@@ -122,21 +122,21 @@ impl Drop for Server {
     }
 }
 
-/// What a process has used of the machine.
+/// The resource usage of a process.
 #[derive(Default)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
-    /// Memory in KiB, now and at most.
+    /// Memory in KiB, current and maximum.
     pub(crate) resident: u64,
     pub(crate) peak: u64,
 }
 
 impl Usage {
-    /// `process` is an id, or "self".
+    /// `process` is a process id or "self".
     pub(crate) fn of(process: &str) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
         let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-        // Behind the name, which may hold anything, in hundredths of a second.
+        // The fields after the name, which may contain any character. In hundredths of a second.
         let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
         let ticks: u64 = fields
             .skip(11)

@@ -1,5 +1,5 @@
-//! The server is asked to stop while all streams are open, and started again: how streams end, and when
-//! clients come back.
+//! Stops the server while all streams are open and restarts it. Checks how streams end and when
+//! clients reconnect.
 
 use std::{
     error::Error,
@@ -9,24 +9,25 @@ use std::{
 };
 
 use crate::{
-    PATIENCE, RETRY, come_true,
+    RETRY, TIMEOUT,
     feed::Feed,
     idle::Idle,
     server::Server,
+    wait_until,
     watcher::{End, Watcher},
 };
 use sse_proto::Reason;
 
-/// How long it may take until the last stream has ended.
-const AT_ONCE: Duration = Duration::from_secs(1);
+/// The maximum time until the last stream has ended.
+const MAX_END: Duration = Duration::from_secs(1);
 
-/// For how long a client that reads nothing keeps the server, at least.
-const STILL_THERE: Duration = Duration::from_millis(200);
+/// The minimum time for which a client that reads nothing delays the server's exit.
+const MIN_DELAY: Duration = Duration::from_millis(200);
 
-/// Into how many parts of equal length the spread is cut, to look at how even it is.
+/// The number of equal parts of the spread that are compared.
 const PARTS: usize = 10;
 
-/// Stops the server, and starts the next one. Returns what was wrong.
+/// Stops and restarts the server. Returns errors.
 pub(crate) fn shutdown(
     server: &mut Server,
     idle: Idle,
@@ -34,19 +35,19 @@ pub(crate) fn shutdown(
     feed: &Feed,
     spread: Duration,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let (begin, begin_of_feed) = (Instant::now(), feed.now());
     server.stop()?;
     let ends = || {
         let ends = watchers.iter().filter_map(Watcher::last_end);
         ends.filter(|end| end.at >= begin_of_feed)
     };
-    come_true(|| ends().count() == watchers.len() || begin.elapsed() > 2 * AT_ONCE);
+    wait_until(|| ends().count() == watchers.len() || begin.elapsed() > 2 * MAX_END);
     let ends: Vec<End> = ends().collect();
     let last = ends.iter().map(|end| end.at).max().unwrap_or(0);
     let last = Duration::from_micros(last.saturating_sub(begin_of_feed));
-    if ends.len() < watchers.len() || last > AT_ONCE {
-        faults.push(format!(
+    if ends.len() < watchers.len() || last > MAX_END {
+        errors.push(format!(
             "only {} streams ended within {last:.1?}",
             ends.len()
         ));
@@ -54,45 +55,45 @@ pub(crate) fn shutdown(
     let is_clean = |end: &&End| end.reason == Reason::EndOfBody;
     let clean = ends.iter().filter(is_clean).count();
     if clean < watchers.len() {
-        faults.push(format!("only {clean} streams had a proper end"));
+        errors.push(format!("only {clean} streams ended cleanly"));
     }
 
-    // What nobody reads keeps the server from going; some seconds later it would go all the same.
-    thread::sleep(STILL_THERE);
+    // A client that does not read delays the exit, but only for some seconds.
+    thread::sleep(MIN_DELAY);
     if !server.is_running()? {
-        faults.push("the server did not wait for the last client".to_owned());
+        errors.push("the server did not wait for the last client".to_owned());
     }
     drop(idle);
     while server.is_running()? {
-        if begin.elapsed() > PATIENCE {
-            return Err("the server does not stop".into());
+        if begin.elapsed() > TIMEOUT {
+            return Err("the server did not stop".into());
         }
         thread::sleep(Duration::from_millis(5));
     }
-    let gone = begin.elapsed();
+    let exited = begin.elapsed();
     server.restart(RETRY)?;
     println!(
-        "shutdown: {clean} streams ended properly, the last after {last:.1?}; \
-         the server was gone after {gone:.1?}, and the next one up after {:.1?}",
+        "shutdown: {clean} streams ended cleanly, the last one after {last:.1?}; \
+         the server exited after {exited:.1?}, and the next one was up after {:.1?}",
         begin.elapsed()
     );
-    let told = ends.iter().map(|end| end.retry);
-    faults.extend(is_even("told to come back", told, spread, 25));
-    Ok(faults)
+    let retries = ends.iter().map(|end| end.retry);
+    errors.extend(check_evenness("told to reconnect", retries, spread, 25));
+    Ok(errors)
 }
 
-/// When the clients have come back. Returns what was wrong.
-pub(crate) fn returned(watchers: &[Watcher], spread: Duration) -> Option<String> {
+/// Checks when the clients have reconnected. Returns an error, if any.
+pub(crate) fn check_returns(watchers: &[Watcher], spread: Duration) -> Option<String> {
     let took = watchers.iter().filter_map(|watcher| {
         let time = watcher.open_since()?.checked_sub(watcher.last_end()?.at)?;
         Some(Duration::from_micros(time))
     });
-    is_even("have come back", took, spread, 50)
+    check_evenness("reconnected", took, spread, 50)
 }
 
-/// Prints how many clients there are in each part of the spread, which begins after [`RETRY`], and
-/// complains if that differs from an even distribution by more than `percent`.
-fn is_even(
+/// Prints the number of clients in each part of the spread, which starts after [`RETRY`]. Returns
+/// an error if it differs from an even distribution by more than `percent`.
+fn check_evenness(
     what: &str,
     times: impl Iterator<Item = Duration>,
     spread: Duration,
@@ -104,7 +105,7 @@ fn is_even(
         clients += 1;
         let part = time.checked_sub(RETRY).map(|time| time.as_secs_f64());
         let part = part.map(|time| (time / spread.as_secs_f64() * PARTS as f64) as usize);
-        // The last one may be late.
+        // The last client may be late.
         match part {
             Some(part @ ..=PARTS) => counts[part.min(PARTS - 1)] += 1,
             _ => strays += 1,

@@ -1,4 +1,4 @@
-//! A client that holds each event against what is due.
+//! A client that compares each event with the expected one.
 
 use std::{
     error::Error,
@@ -18,18 +18,18 @@ use sse_proto_server::EventId;
 use sse_proto_stream::{Error as Failure, EventSource, Handle, HyperUtil, Lost, Received};
 use tokio::{task::JoinHandle, time};
 
-/// Without jitter: that the clients come back at different times is the server's part here.
+/// Without jitter, because the server is expected to spread reconnects.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new().backoff(Duration::from_secs(2));
 
-/// After so much silence a connection counts as lost.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The timeout for responses, and for silence.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What all clients together have seen.
+/// The totals of all clients.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// How many are connected now.
+    /// Clients connected now.
     pub(crate) open: AtomicU64,
-    /// How many connections there were.
+    /// Connections opened so far.
     pub(crate) opened: AtomicU64,
     reopened: AtomicU64,
     pub(crate) delivered: AtomicU64,
@@ -42,7 +42,7 @@ impl Tally {
         self.reopened.load(Relaxed)
     }
 
-    /// In microseconds, of each event that was sent while its client was connected.
+    /// The latencies in microseconds of all events sent while the client was connected.
     pub(crate) fn latencies(&self) -> Vec<u32> {
         std::mem::take(&mut lock(&self.latencies))
     }
@@ -54,13 +54,13 @@ pub(crate) struct Watcher {
     task: JoinHandle<()>,
 }
 
-/// How the latest connection has ended.
+/// How the latest connection ended.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
     /// When, as [`Feed::now`].
     pub(crate) at: u64,
     pub(crate) reason: Reason,
-    /// The server's latest word on when to come back.
+    /// The server's latest reconnection time.
     pub(crate) retry: Duration,
 }
 
@@ -72,26 +72,26 @@ struct Seen {
     /// When the connection was opened, if it is open.
     open_since: Option<u64>,
     connections: u64,
-    /// The latest reconnection time that the server has told.
+    /// The server's latest reconnection time.
     retry: Duration,
     ended: Option<End>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Watcher {
-    /// Connects, in a task of the runtime that the caller has entered.
+    /// Connects in a task of the current runtime.
     pub(crate) fn start(
         url: &str,
         feed: &Arc<Feed>,
         tally: &Arc<Tally>,
     ) -> Result<Self, Box<dyn Error>> {
-        // A client of its own, so that no connection is another one's.
+        // A separate HTTP client, so that no connections are shared.
         let http: Http = Client::builder(TokioExecutor::new()).build_http();
         let source = EventSource::get(url, HyperUtil::from(http), time::sleep)?
             .retry_policy(RETRY_POLICY)
             .items(true)
-            .response_timeout(PATIENCE)
-            .read_timeout(PATIENCE);
+            .response_timeout(TIMEOUT)
+            .read_timeout(TIMEOUT);
         let handle = source.handle();
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (shared, feed, tally) = (seen.clone(), feed.clone(), tally.clone());
@@ -109,7 +109,7 @@ impl Watcher {
         lock(&self.seen).last
     }
 
-    /// When its connection was opened, if it is open: as [`Feed::now`].
+    /// When its connection was opened, if it is open, as [`Feed::now`].
     pub(crate) fn open_since(&self) -> Option<u64> {
         lock(&self.seen).open_since
     }
@@ -118,30 +118,30 @@ impl Watcher {
         lock(&self.seen).ended
     }
 
-    /// Closes the client. What was wrong with what it has seen of so many events, through so many
-    /// restarts?
+    /// Closes the client. Returns errors in what it has received, given the number of published
+    /// events and of restarts.
     pub(crate) async fn end(self, published: u64, restarts: u32) -> Result<(), Vec<String>> {
         self.handle.close();
         let stopped = self.task.await;
         let mut seen = lock(&self.seen);
         if let Err(panic) = stopped {
-            seen.faults.push(panic.to_string());
+            seen.errors.push(panic.to_string());
         }
         if seen.last != published {
             let last = seen.last;
-            seen.faults
+            seen.errors
                 .push(format!("the last event was {last} of {published}"));
         }
         if seen.connections <= restarts.into() {
             let connections = seen.connections;
-            seen.faults.push(format!(
+            seen.errors.push(format!(
                 "there were {connections} connections and {restarts} restarts"
             ));
         }
-        if seen.faults.is_empty() {
+        if seen.errors.is_empty() {
             Ok(())
         } else {
-            Err(std::mem::take(&mut seen.faults))
+            Err(std::mem::take(&mut seen.errors))
         }
     }
 }
@@ -162,7 +162,7 @@ impl Seen {
             Ok(Received::Lost(lost)) => self.lost(lost.reason(), feed, tally),
             Err(error) => {
                 self.lost(Reason::Futile, feed, tally);
-                self.faults.push(error.to_string());
+                self.errors.push(error.to_string());
             }
             Ok(_) => {}
         }
@@ -183,24 +183,25 @@ impl Seen {
         let id = event.last_event_id();
         let is_next = |id: &EventId| match self.last_id {
             Some(last) if last.epoch == id.epoch => id.number == last.number + 1,
-            // The first of all, or of another life of the server.
+            // The first event, or the first one after a restart.
             last => id.number == 1 && last.is_none_or(|last| last.epoch < id.epoch),
         };
         let next = id.parse().ok().filter(is_next);
         let (Some(id), Some(event)) = (next, feed.get(number)) else {
-            self.faults.push(format!(
-                "event {number} was due after {:?}, and there came {of_type:?} with id {id:?}",
+            self.errors.push(format!(
+                "expected event {number} after {:?}, but received {of_type:?} with id {id:?}",
                 self.last_id
             ));
             return;
         };
         if !event.is(of_type, data) {
-            self.faults
-                .push(format!("event {number} is not what was published"));
+            self.errors
+                .push(format!("event {number} differs from what was published"));
         }
         if !event.has_id(id) {
-            self.faults
-                .push(format!("event {number} has another id than for others"));
+            self.errors.push(format!(
+                "event {number} has a different id for other clients"
+            ));
         }
         self.last_id = Some(id);
         self.last = number;

@@ -1,5 +1,5 @@
-//! The processes: Redis or Valkey, and two servers. All of them can be killed and come back where they
-//! were.
+//! The processes: Redis or Valkey, and two servers. Each can be killed and restarted at its
+//! address.
 
 use std::{
     env, fs, io,
@@ -12,8 +12,8 @@ use std::{
 
 use crate::Failure;
 
-/// Only a process that does not start takes so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Only reached if a process does not start.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Process {
     command: Command,
@@ -22,7 +22,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Kills it as the kernel kills, without a last word.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
@@ -31,12 +31,12 @@ impl Process {
         Ok(())
     }
 
-    /// Starts it, and waits until it can be reached.
+    /// Starts the process and waits until it can be reached.
     pub(crate) fn start(&mut self) -> Result<(), Failure> {
         self.child = Some(self.command.spawn()?);
         let start = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(format!("{:?} cannot be reached", self.command).into());
             }
             thread::sleep(Duration::from_millis(10));
@@ -97,8 +97,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Removes what the engine has on disk. It is not running.
-    pub(crate) fn forget(&self) -> io::Result<()> {
+    /// Removes the engine's data. The engine must not be running.
+    pub(crate) fn remove_data(&self) -> io::Result<()> {
         fs::remove_dir_all(self.folder.join("data"))?;
         fs::create_dir(self.folder.join("data"))
     }

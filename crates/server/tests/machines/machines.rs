@@ -1,16 +1,16 @@
-//! Two servers on one Redis under many clients, while the servers and Redis are killed. Run by
+//! Runs two servers on one Redis with many clients, while the servers and Redis are killed. Run by
 //! `tests/machines.sh`.
 //!
-//! Every client holds what it gets against what was acknowledged: each event once and in order, or a
-//! `gap` where it lost any, and no id for two events.
+//! Every client compares what it receives with what was acknowledged: each event once and in order,
+//! or a `gap` where it lost events, and no id for two events.
 
 mod cluster;
+#[path = "../support/observations.rs"]
+mod observations;
 mod publisher;
 mod run;
 mod serve;
 mod watcher;
-#[path = "../support/witness.rs"]
-mod witness;
 
 use std::process::ExitCode;
 
@@ -26,9 +26,9 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Is one of the servers
+    /// Runs one of the servers
     Serve(serve::Args),
-    /// Is everybody else
+    /// Runs Redis, the servers and all clients
     Run(run::Args),
 }
 

@@ -1,4 +1,4 @@
-//! Publishes by one of the servers, and remembers what it was told.
+//! Publishes through one of the servers and records the outcomes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,26 +20,26 @@ use crate::Failure;
 
 pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
 
-/// What is known of all events, from publishers and from clients.
+/// What is known about all events, from publishers and clients.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    /// The data of each id, whoever saw it first.
+    /// The data of each id.
     events: Mutex<BTreeMap<EventId, String>>,
-    /// The id of all data.
+    /// The id of each data.
     ids: Mutex<HashMap<String, EventId>>,
     pub(crate) acknowledged: Mutex<BTreeMap<EventId, String>>,
     pub(crate) sent_at: Mutex<HashMap<String, Instant>>,
     pub(crate) not_done: Mutex<Vec<String>>,
     pub(crate) unknown: AtomicU64,
-    pub(crate) over: AtomicBool,
-    /// The engine was started without its data.
+    pub(crate) is_over: AtomicBool,
+    /// The engine was restarted without its data.
     pub(crate) was_emptied: AtomicBool,
 }
 
 impl Ledger {
-    /// No id names two events, and no event has two ids, unless the first was lost with the engine's
-    /// data before its publisher had an answer.
-    pub(crate) fn saw(&self, id: EventId, data: &str) -> Result<(), String> {
+    /// Records an event. No id names two events, and no event has two ids, unless the first was
+    /// lost with the engine's data before its publisher got a reply.
+    pub(crate) fn record(&self, id: EventId, data: &str) -> Result<(), String> {
         let mut events = self.events.lock().unwrap();
         let known = events.entry(id).or_insert_with(|| data.to_owned());
         if known != data {
@@ -62,7 +62,7 @@ impl Ledger {
     }
 }
 
-/// Publishes one event after the other until all is over.
+/// Publishes one event after the other until the run is over.
 pub(crate) async fn publish(
     http: Http,
     url: String,
@@ -70,7 +70,7 @@ pub(crate) async fn publish(
     ledger: Arc<Ledger>,
 ) -> Result<(), Failure> {
     for number in 0.. {
-        if ledger.over.load(Relaxed) {
+        if ledger.is_over.load(Relaxed) {
             break;
         }
         let data = format!("{name} {number} {}", "x".repeat(number % 300));
@@ -80,7 +80,7 @@ pub(crate) async fn publish(
     Ok(())
 }
 
-/// The id, if the event was acknowledged.
+/// Publishes an event. Returns its id if it was acknowledged.
 pub(crate) async fn publish_one(
     http: &Http,
     url: &str,
@@ -94,7 +94,7 @@ pub(crate) async fn publish_one(
         .unwrap()
         .insert(data.to_owned(), Instant::now());
     let Ok(response) = http.request(request).await else {
-        // The server was killed under it, or is away.
+        // The server was killed during the request, or is down.
         ledger.unknown.fetch_add(1, Relaxed);
         return Ok(None);
     };
@@ -105,7 +105,7 @@ pub(crate) async fn publish_one(
                 return Ok(None);
             };
             let id = std::str::from_utf8(&body.to_bytes())?.parse()?;
-            ledger.saw(id, data)?;
+            ledger.record(id, data)?;
             ledger
                 .acknowledged
                 .lock()

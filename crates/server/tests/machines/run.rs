@@ -1,4 +1,4 @@
-//! What happens, in its order, and the verdict.
+//! The sequence of faults, and the verdict.
 
 use std::{
     collections::HashSet,
@@ -16,9 +16,9 @@ use tokio::time;
 use crate::{
     Failure,
     cluster::Cluster,
+    observations::check_observations,
     publisher::{Ledger, publish, publish_one},
     watcher::{Tally, watch},
-    witness::check_reader,
 };
 
 #[derive(clap::Args)]
@@ -33,18 +33,18 @@ pub(crate) struct Args {
     pause: u64,
 }
 
-/// How long a process stays away.
-const AWAY: Duration = Duration::from_millis(700);
+/// How long a killed process is down.
+const DOWN: Duration = Duration::from_millis(700);
 
-/// How long clients may take to come back and catch up. Only a failing run takes it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long clients may take to reconnect and catch up. Only reached by a failing run.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Server(usize),
-    /// The engine is killed and comes back with its data.
+    /// The engine is killed and restarted with its data.
     Engine,
-    /// It comes back with nothing.
+    /// The engine is killed and restarted without its data.
     EngineEmptied,
     /// One server and the engine at once.
     Both,
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let ledger = Arc::new(Ledger::default());
     let tally = Arc::new(Tally::default());
 
-    // Of one client each, as they would be in as many browsers.
+    // Each client has its own connections, as in separate browsers.
     let watchers: Vec<_> = (0..args.clients)
         .map(|number| {
             let urls = [cluster.url(0, "events"), cluster.url(1, "events")];
@@ -100,13 +100,13 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
                 cluster.servers[1].kill()?;
             }
         }
-        time::sleep(AWAY).await;
+        time::sleep(DOWN).await;
         match fault {
             Fault::Server(number) => cluster.servers[number].start()?,
             Fault::Engine => cluster.engine.start()?,
             Fault::EngineEmptied => {
                 ledger.was_emptied.store(true, Relaxed);
-                cluster.forget()?;
+                cluster.remove_data()?;
                 cluster.engine.start()?;
             }
             Fault::Both => {
@@ -114,10 +114,10 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
                 cluster.servers[1].start()?;
             }
         }
-        // Until it is felt: publishing succeeds again, and everybody has been told.
+        // Wait until publishing succeeds again and all clients have been told.
         let back = Instant::now();
         while ledger.acknowledged.lock().unwrap().len() < acknowledged + 20
-            && back.elapsed() < PATIENCE
+            && back.elapsed() < TIMEOUT
         {
             time::sleep(Duration::from_millis(10)).await;
         }
@@ -125,15 +125,15 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         time::sleep(Duration::from_secs(1)).await;
         let gaps = tally.gaps.load(Relaxed) - gaps;
         match fault {
-            Fault::Server(_) => writeln!(out, "{fault:?}: {gaps} gaps told")?,
+            Fault::Server(_) => writeln!(out, "{fault:?}: {gaps} gaps sent")?,
             _ => writeln!(
                 out,
-                "{fault:?}: publishing again {publishing:.1?} after its return, {gaps} gaps told"
+                "{fault:?}: publishing works again {publishing:.1?} after the restart, {gaps} gaps sent"
             )?,
         }
     }
     time::sleep(Duration::from_millis(args.pause)).await;
-    ledger.over.store(true, Relaxed);
+    ledger.is_over.store(true, Relaxed);
     for publisher in publishers {
         publisher.await??;
     }
@@ -147,12 +147,14 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let mut failed = 0;
     let acknowledged = ledger.acknowledged.lock().unwrap().clone();
     for (number, watcher) in watchers.into_iter().enumerate() {
-        let left = PATIENCE.saturating_sub(end.elapsed());
+        let left = TIMEOUT.saturating_sub(end.elapsed());
         let verdict = match time::timeout(left, watcher).await {
-            Err(_) => Err("does not get to the end".to_owned()),
-            Ok(steps) => steps?.and_then(|steps| {
-                panic::catch_unwind(|| check_reader(number, &steps, &acknowledged, last))
-                    .map_err(|_| "see above".to_owned())
+            Err(_) => Err("does not reach the end".to_owned()),
+            Ok(observations) => observations?.and_then(|observations| {
+                panic::catch_unwind(|| {
+                    check_observations(number, &observations, &acknowledged, last)
+                })
+                .map_err(|_| "see above".to_owned())
             }),
         };
         if let Err(fault) = verdict {
@@ -168,14 +170,14 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         .filter(|data| ledger.was_seen(data))
     {
         failed += 1;
-        writeln!(out, "{data:?} was \"not done\", and was seen")?;
+        writeln!(out, "{data:?} was reported as not done, but was seen")?;
     }
 
     let mut latencies = std::mem::take(&mut *tally.latencies.lock().unwrap());
     latencies.sort_unstable();
-    let part = |part: usize| {
+    let percentile = |percent: usize| {
         latencies
-            .get(latencies.len() * part / 100)
+            .get(latencies.len() * percent / 100)
             .copied()
             .unwrap_or(0) as f64
             / 1000.0
@@ -184,8 +186,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let epochs: HashSet<_> = ids.iter().map(|id| id.epoch).collect();
     writeln!(
         out,
-        "{} events acknowledged in {:.0?}, {} not done, {} of which nobody knows; {} ids in {} epochs; \
-         {} deliveries over {} connections of {} clients, {} gaps told; \
+        "{} events acknowledged in {:.0?}, {} not done, {} unknown; {} ids in {} epochs; \
+         {} deliveries over {} connections of {} clients, {} gaps sent; \
          latency {:.1} ms (median), {:.1} ms (99 %)",
         acknowledged.len(),
         begin.elapsed(),
@@ -197,8 +199,8 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         tally.connections.load(Relaxed),
         args.clients,
         tally.gaps.load(Relaxed),
-        part(50),
-        part(99),
+        percentile(50),
+        percentile(99),
     )?;
     writeln!(
         out,

@@ -25,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn serve(args: Args) -> Result<ExitCode, Failure> {
-    // Redis may just be starting again.
+    // Redis may be restarting.
     let store = loop {
         match RedisStore::connect(&args.redis, "machines").await {
             Ok(store) => break store,
@@ -52,15 +52,16 @@ async fn events(State(hub): State<Hub<RedisStore>>, headers: HeaderMap) -> Respo
     hub.respond("news", &headers).await.into_response()
 }
 
-/// Answers with the id; with 503 if it is not done; with 504 if nobody knows, after some tries.
+/// Responds with the id; with 503 if the event was not published; with 504 if the outcome is still
+/// unknown after some attempts.
 async fn publish(State(hub): State<Hub<RedisStore>>, data: String) -> Response {
     let (frame, token) = (Frame::message(&data), hub.token());
-    let mut tries = 0;
+    let mut attempts = 0;
     loop {
-        tries += 1;
+        attempts += 1;
         return match hub.publish_again("news", frame, &token).await {
             Ok(id) => id.to_string().into_response(),
-            Err(PublishError::Unknown { .. }) if tries < 3 => continue,
+            Err(PublishError::Unknown { .. }) if attempts < 3 => continue,
             Err(PublishError::Unknown { .. }) => StatusCode::GATEWAY_TIMEOUT.into_response(),
             Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
         };

@@ -1,4 +1,4 @@
-//! A client that moves from one server to the other at each attempt.
+//! A client that switches to the other server at each connection attempt.
 
 use std::{
     pin::pin,
@@ -16,8 +16,8 @@ use sse_proto_stream::{EventSource, HyperUtil, Received};
 use tokio::time;
 
 use crate::{
+    observations::Observation,
     publisher::{Http, Ledger},
-    witness::Step,
 };
 
 #[derive(Default)]
@@ -25,18 +25,18 @@ pub(crate) struct Tally {
     pub(crate) connections: AtomicU64,
     pub(crate) delivered: AtomicU64,
     pub(crate) gaps: AtomicU64,
-    /// Microseconds from the request to publish to the event, of each hundredth.
+    /// Microseconds from the publish request to the event, for every hundredth event.
     pub(crate) latencies: std::sync::Mutex<Vec<u64>>,
 }
 
-/// Follows to the event whose data is "the end ...".
+/// Reads up to the event whose data starts with "the end".
 pub(crate) async fn watch(
     http: Http,
     urls: [String; 2],
     number: usize,
     ledger: Arc<Ledger>,
     tally: Arc<Tally>,
-) -> Result<Vec<Step>, String> {
+) -> Result<Vec<Observation>, String> {
     let mut attempt = number;
     let source = EventSource::get(&urls[number % 2], HyperUtil::from(http), time::sleep)
         .map_err(|error| error.to_string())?
@@ -50,7 +50,7 @@ pub(crate) async fn watch(
             attempt += 1;
         });
     let mut source = pin!(source);
-    let mut steps = Vec::new();
+    let mut observations = Vec::new();
     let mut position = None;
     while let Some(received) = source.next().await {
         let event = match received.map_err(|error| error.to_string())? {
@@ -65,7 +65,7 @@ pub(crate) async fn watch(
             .last_event_id()
             .parse()
             .map_err(|_| format!("{event:?} has no id"))?;
-        // It begins with the oldest event that there is.
+        // The stream starts with the oldest event.
         let before = *position.get_or_insert_with(|| {
             let start = if event.event_type() == "gap" {
                 id
@@ -75,7 +75,7 @@ pub(crate) async fn watch(
                     ..id
                 }
             };
-            steps.push(Step::At(start));
+            observations.push(Observation::Start(start));
             start
         });
         position = Some(id);
@@ -85,18 +85,18 @@ pub(crate) async fn watch(
                 "ahead" => GapReason::Ahead,
                 "unknown" => GapReason::Unknown,
                 "epoch-ended" => GapReason::EpochEnded,
-                other => return Err(format!("a gap for the reason {other:?}")),
+                other => return Err(format!("a gap with the reason {other:?}")),
             };
             tally.gaps.fetch_add(1, Relaxed);
-            steps.push(Step::Gap {
+            observations.push(Observation::Gap {
                 after: before,
                 reason,
                 resume: id,
             });
             continue;
         }
-        ledger.saw(id, event.data())?;
-        steps.push(Step::Event(id));
+        ledger.record(id, event.data())?;
+        observations.push(Observation::Event(id));
         if tally.delivered.fetch_add(1, Relaxed) % 100 == 0 {
             let sent = ledger.sent_at.lock().unwrap().get(event.data()).copied();
             let latency = sent.map_or(Duration::ZERO, |sent| Instant::now() - sent);
@@ -107,7 +107,7 @@ pub(crate) async fn watch(
                 .push(latency.as_micros() as u64);
         }
         if event.data().starts_with("the end") {
-            return Ok(steps);
+            return Ok(observations);
         }
     }
     Err("the client has given up".to_owned())

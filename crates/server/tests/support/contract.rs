@@ -1,8 +1,8 @@
-//! What every store has to do, whatever happens to it: the rules of the traits `Store` and `Topic`,
-//! as checks that know nothing of the engine.
+//! The rules of the traits `Store` and `Topic`, as checks that are independent of the engine.
 //!
-//! [`answers`], [`tokens`] and [`waits`] are exact. [`life`] lets publishers and readers run while a
-//! [`Fault`] is put in, and then holds what everybody has seen against what was acknowledged.
+//! [`reads`], [`tokens`] and [`waits`] are exact. [`run_with_fault`] lets publishers and readers
+//! run while a [`Fault`] is injected, and then compares what they observed with what was
+//! acknowledged.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -22,45 +22,45 @@ use sse_proto_server::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::witness::{Step, check_reader};
+use crate::observations::{Observation, check_observations};
 
-/// Only a failing check waits so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Only reached by a failing check.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An engine under test, with as many stores on it as there are processes in real life.
+/// An engine under test, with one store for each simulated process.
 pub(crate) trait Engine: Send + Sync + 'static {
     type Store: Store;
 
-    /// The store of one process; none while it is down. After a fault it may be another one.
+    /// The store of a process; `None` while it is down. A fault may replace it.
     fn store(&self, process: usize) -> Option<Arc<Self::Store>>;
 
-    /// How many processes use the engine.
+    /// The number of processes that use the engine.
     fn processes(&self) -> usize;
 
-    /// Lets the fault happen, and undoes what does not last.
+    /// Injects a fault and reverts it if it is temporary.
     fn inject(&self, fault: Fault) -> impl Future<Output = ()> + Send;
 }
 
-/// What can happen to a store.
+/// A fault of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Nothing, to have seen that, too.
+    /// No fault, for comparison.
     None,
     /// It cannot be reached for a while.
-    Away,
-    /// It answers late.
+    Unreachable,
+    /// Its replies are late.
     Slow,
-    /// It does what it is told, and its answers do not arrive.
-    AnswersLost,
-    /// It ends and starts again with all that it had.
+    /// It executes commands, but its replies do not arrive.
+    RepliesLost,
+    /// It restarts with all its data.
     Restarted,
-    /// It ends and starts again with nothing.
+    /// It restarts without data.
     Emptied,
-    /// Old events are removed while others read.
+    /// Old events are removed while clients read.
     Trimmed,
-    /// The log is deleted while others use it.
+    /// The log is deleted while it is in use.
     Deleted,
-    /// Another one takes over that has not got all events.
+    /// Another server without all events takes over.
     FailedOver,
 }
 
@@ -79,7 +79,7 @@ async fn append<T: Topic>(topic: &T, data: &str, token: &Token) -> EventId {
     topic.append(Frame::message(data), token).await.unwrap()
 }
 
-/// The events of a run, checked to be what the store says of it.
+/// Decodes events, and checks them against `count` and `last`.
 fn decode(read: &ReadAfter) -> Vec<(EventId, String)> {
     let ReadAfter::Events {
         frames,
@@ -88,7 +88,7 @@ fn decode(read: &ReadAfter) -> Vec<(EventId, String)> {
         ..
     } = read
     else {
-        panic!("{read:?} where events are due");
+        panic!("{read:?} instead of events");
     };
     let events: Vec<_> = decode_all(frames.as_bytes())
         .map(|event| (event.last_event_id().parse().unwrap(), event.into_data()))
@@ -99,7 +99,7 @@ fn decode(read: &ReadAfter) -> Vec<(EventId, String)> {
     events
 }
 
-/// All that follows, up to a gap or the end.
+/// Reads all events up to a gap or the end.
 async fn read_all<T: Topic>(
     topic: &T,
     mut after: EventId,
@@ -118,22 +118,22 @@ async fn read_all<T: Topic>(
     }
 }
 
-/// Waits until the topic has the event, which another process may have appended.
+/// Waits until the topic has the event, which may have been appended by another process.
 async fn caught_up<T: Topic>(topic: &T, id: EventId) {
     let reached = async {
         while topic.bounds().await.unwrap().head < id {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(PATIENCE, reached).await.unwrap();
+    timeout(TIMEOUT, reached).await.unwrap();
 }
 
-/// The four answers to a position, the size of runs, and that topics have nothing to do with each
-/// other.
-pub(crate) async fn answers<E: Engine>(engine: &E) {
+/// Checks the four results of reading after a position, the size of reads, and that topics are
+/// independent.
+pub(crate) async fn reads<E: Engine>(engine: &E) {
     let publisher = Publisher::new();
-    let writer = topic(engine, 0, "answers").await;
-    let reader = topic(engine, engine.processes() - 1, "answers").await;
+    let writer = topic(engine, 0, "reads").await;
+    let reader = topic(engine, engine.processes() - 1, "reads").await;
 
     let start = reader.bounds().await.unwrap();
     assert_eq!(start.head.number, 0, "numbers start at 1");
@@ -145,9 +145,9 @@ pub(crate) async fn answers<E: Engine>(engine: &E) {
 
     let mut sent = Vec::new();
     for number in 1..=20 {
-        // Data that looks like the end of one event and the start of another.
+        // Data that looks like the end of an event and the start of another one.
         let data = format!("{number}\n\nid: 7-7\ndata: {}\n\n", "x".repeat(number * 10));
-        // An id of its own is not stored.
+        // The frame's own id is not stored.
         let frame = Frame::message(&data)
             .event("note")
             .unwrap()
@@ -168,7 +168,7 @@ pub(crate) async fn answers<E: Engine>(engine: &E) {
     caught_up(&*reader, head).await;
     for max_bytes in [0, 1, 100, 1000, 5000, usize::MAX] {
         let (events, end) = read_all(&*reader, start.head, max_bytes).await;
-        assert_eq!(events, sent, "in runs of {max_bytes}");
+        assert_eq!(events, sent, "in reads of {max_bytes}");
         assert_eq!(end, ReadAfter::UpToDate);
         let first = reader.read_after(start.head, max_bytes).await.unwrap();
         let ReadAfter::Events { frames, count, .. } = first else {
@@ -176,12 +176,8 @@ pub(crate) async fn answers<E: Engine>(engine: &E) {
         };
         assert!(count == 1 || frames.as_bytes().len() <= max_bytes);
     }
-    let runs_join = reader.read_after(start.head, usize::MAX).await.unwrap();
-    assert_eq!(
-        decode(&runs_join).len(),
-        20,
-        "events that are there come joined"
-    );
+    let joined = reader.read_after(start.head, usize::MAX).await.unwrap();
+    assert_eq!(decode(&joined).len(), 20, "available events are joined");
     for (place, (id, _)) in sent.iter().enumerate() {
         assert_eq!(read_all(&*reader, *id, 1000).await.0, sent[place + 1..]);
     }
@@ -209,8 +205,8 @@ pub(crate) async fn answers<E: Engine>(engine: &E) {
         }
     }
 
-    // Another topic is empty, and no id of this one is one of that one.
-    let other = topic(engine, 0, "answers {of} another\u{2028}/../topic:%7b").await;
+    // Another topic is empty, and ids of this topic are unknown to it.
+    let other = topic(engine, 0, "reads {of} another\u{2028}/../topic:%7b").await;
     let other_head = other.bounds().await.unwrap().head;
     assert_eq!(other_head.number, 0);
     assert_ne!(other_head.epoch, head.epoch);
@@ -224,29 +220,30 @@ pub(crate) async fn answers<E: Engine>(engine: &E) {
     );
 }
 
-/// One token, one event.
+/// Checks that each token is appended once.
 pub(crate) async fn tokens<E: Engine>(engine: &E) {
     let publisher = Publisher::new();
     let topics = (0..engine.processes()).map(|process| topic(engine, process, "tokens"));
     let topics = join_all(topics).await;
     let start = topics[0].bounds().await.unwrap().head;
-    let made: Vec<_> = (0..40).map(|_| publisher.token()).collect();
+    let created: Vec<_> = (0..40).map(|_| publisher.token()).collect();
     let mut ids = HashMap::new();
-    // Backwards, twice, by each process.
-    for token in made.iter().rev() {
+    // In reverse order, repeatedly, by each process.
+    for token in created.iter().rev() {
         let id = append(&*topics[0], &token.count().to_string(), token).await;
         ids.insert(token.count(), id);
         for topic in &topics {
             assert_eq!(append(&**topic, "again", token).await, id);
         }
     }
-    // At once.
+    // Concurrently.
     let token = publisher.token();
-    let tries = (0..8).map(|number| append(&*topics[number % topics.len()], "at once", &token));
-    let at_once: HashSet<_> = join_all(tries).await.into_iter().collect();
-    assert_eq!(at_once.len(), 1);
+    let attempts =
+        (0..8).map(|number| append(&*topics[number % topics.len()], "concurrent", &token));
+    let ids_of_token: HashSet<_> = join_all(attempts).await.into_iter().collect();
+    assert_eq!(ids_of_token.len(), 1);
 
-    // Another publisher's first event is another one.
+    // The first event of another publisher is a different event.
     let stranger = append(&*topics[0], "stranger", &Publisher::new().token()).await;
     caught_up(&**topics.last().unwrap(), stranger).await;
     let (events, _) = read_all(&**topics.last().unwrap(), start, 1000).await;
@@ -255,7 +252,7 @@ pub(crate) async fn tokens<E: Engine>(engine: &E) {
         assert_eq!(ids[&data.parse::<u64>().unwrap()], *id);
     }
 
-    // A dropped append has happened or not, and its token tells.
+    // A dropped append has happened or not; its token decides.
     for polls in 0..3 {
         let token = publisher.token();
         {
@@ -281,14 +278,14 @@ pub(crate) async fn tokens<E: Engine>(engine: &E) {
     }
 }
 
-/// A wait ends for whatever is appended, before it or after.
+/// Checks that a wait ends for events appended before or after the call.
 pub(crate) async fn waits<E: Engine>(engine: &E) {
     let publisher = Publisher::new();
     let writer = topic(engine, 0, "waits").await;
     let reader = topic(engine, engine.processes() - 1, "waits").await;
     let mut position = reader.bounds().await.unwrap().head;
     for round in 0..20 {
-        // Made and not polled, polled and dropped, polled and kept: none of them misses anything.
+        // Futures that are dropped, not polled, or polled and kept: none misses an event.
         drop(reader.wait(position));
         let unpolled = reader.wait(position);
         let mut polled = Box::pin(reader.wait(position));
@@ -298,20 +295,20 @@ pub(crate) async fn waits<E: Engine>(engine: &E) {
             sleep(Duration::from_millis(10)).await;
         }
         let id = append(&*writer, "x", &publisher.token()).await;
-        timeout(PATIENCE, follow(&*reader, &mut position, id))
+        timeout(TIMEOUT, follow(&*reader, &mut position, id))
             .await
-            .expect("a wait that began later");
-        // These two may have been ready for nothing before, but not be pending now.
-        timeout(PATIENCE, unpolled)
+            .expect("a wait that was created afterwards");
+        // These two may have woken up spuriously, but must not be pending now.
+        timeout(TIMEOUT, unpolled)
             .await
-            .expect("a wait that was made before");
-        timeout(PATIENCE, polled)
+            .expect("a wait that was created before");
+        timeout(TIMEOUT, polled)
             .await
-            .expect("a wait that was under way");
+            .expect("a wait that was in progress");
     }
 }
 
-/// Reads and waits until that event was read.
+/// Reads and waits up to that event.
 async fn follow<T: Topic>(topic: &T, position: &mut EventId, to: EventId) {
     while *position < to {
         match topic.read_after(*position, 1000).await.unwrap() {
@@ -322,33 +319,34 @@ async fn follow<T: Topic>(topic: &T, position: &mut EventId, to: EventId) {
     }
 }
 
-/// What everybody has seen in a life of a store.
+/// What all publishers and readers have observed.
 #[derive(Default)]
-struct Witness {
-    /// The fault is one that loses events which were seen already.
-    loses: bool,
-    /// The data of each id, by whoever saw it.
+struct History {
+    /// The fault may lose events that have already been read.
+    loses_events: bool,
+    /// The data of each id.
     events: Mutex<BTreeMap<EventId, String>>,
-    /// The id of all data.
+    /// The id of each data.
     ids: Mutex<HashMap<String, EventId>>,
     acknowledged: Mutex<BTreeMap<EventId, String>>,
     not_done: Mutex<HashSet<String>>,
     unknown: AtomicU64,
     gaps: AtomicU64,
     reads: AtomicU64,
-    over: AtomicBool,
+    is_over: AtomicBool,
 }
 
-impl Witness {
-    /// No id ever names two events, and no event has two ids, unless the store has lost the first.
-    fn saw(&self, id: EventId, data: &str) {
+impl History {
+    /// Records an event. No id names two events, and no event has two ids, unless the store has
+    /// lost the first one.
+    fn record(&self, id: EventId, data: &str) {
         let mut events = self.events.lock().unwrap();
         let known = events.entry(id).or_insert_with(|| data.to_owned());
         assert_eq!(known, data, "{id} names two events");
         let mut ids = self.ids.lock().unwrap();
         let known = ids.entry(data.to_owned()).or_insert(id);
-        // Its publisher had no answer, and has tried again what was lost.
-        let was_lost = self.loses && known.epoch != id.epoch;
+        // Its publisher got no reply, and has retried the lost event.
+        let was_lost = self.loses_events && known.epoch != id.epoch;
         assert!(
             *known == id || was_lost,
             "{data} was appended twice: {known} and {id}"
@@ -356,23 +354,24 @@ impl Witness {
     }
 }
 
-/// What a life came to, to print and to compare.
+/// The outcome of a run, to print and to compare.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) acknowledged: usize,
     pub(crate) not_done: usize,
-    /// How often nobody knew, before trying again.
+    /// The number of appends with an unknown outcome, including retries.
     pub(crate) unknown: u64,
     pub(crate) gaps: u64,
     pub(crate) epochs: usize,
 }
 
-/// Publishers append by all processes and readers follow, while a fault happens `times` times.
+/// Runs publishers and readers in all processes while a fault is injected `times` times.
 ///
-/// Then: no id names two events; no event has two ids, unless the store lost it; what was "not done" is nowhere; each reader has
-/// seen numbers without holes, or a gap; at the end of an epoch without a gap, it has seen all that was
-/// acknowledged of it; and all of them get to what is published when everything is over.
-pub(crate) async fn life<E: Engine>(
+/// Checks that no id names two events; that no event has two ids, unless the store lost it; that
+/// events reported as not done do not appear; that each reader saw numbers without holes, or a gap;
+/// that a reader that passed the end of an epoch without a gap saw all acknowledged events of it;
+/// and that all readers reach the last event.
+pub(crate) async fn run_with_fault<E: Engine>(
     engine: Arc<E>,
     fault: Fault,
     times: u32,
@@ -381,102 +380,102 @@ pub(crate) async fn life<E: Engine>(
     const PUBLISHERS: usize = 3;
     const READERS: usize = 4;
 
-    let witness = Arc::new(Witness {
-        loses: matches!(fault, Fault::Emptied | Fault::Deleted | Fault::FailedOver),
-        ..Witness::default()
+    let history = Arc::new(History {
+        loses_events: matches!(fault, Fault::Emptied | Fault::Deleted | Fault::FailedOver),
+        ..History::default()
     });
     let publishers: Vec<_> = (0..PUBLISHERS)
-        .map(|number| tokio::spawn(publish(engine.clone(), witness.clone(), number, name)))
+        .map(|number| tokio::spawn(publish(engine.clone(), history.clone(), number, name)))
         .collect();
     let readers: Vec<_> = (0..READERS)
-        .map(|number| tokio::spawn(read(engine.clone(), witness.clone(), number, name)))
+        .map(|number| tokio::spawn(read(engine.clone(), history.clone(), number, name)))
         .collect();
     for _ in 0..times {
         sleep(Duration::from_millis(100)).await;
         engine.inject(fault).await;
     }
     sleep(Duration::from_millis(200)).await;
-    witness.over.store(true, Relaxed);
-    let publishing = timeout(PATIENCE, join_all(publishers)).await;
-    for publisher in publishing.expect("a publisher does not come to an end") {
+    history.is_over.store(true, Relaxed);
+    let publishing = timeout(TIMEOUT, join_all(publishers)).await;
+    for publisher in publishing.expect("a publisher does not end") {
         publisher.unwrap();
     }
 
-    // The last event. It is as good as any to try often.
+    // The last event is published until that succeeds.
     let publisher = Publisher::new();
-    let last = timeout(PATIENCE, async {
+    let last = timeout(TIMEOUT, async {
         for attempt in 0.. {
             let (place, token) = ((&*engine, 0, name), publisher.token());
             let data = format!("the end {attempt}");
-            if let Some(id) = append_for_certain(place, &data, &token, &witness).await {
+            if let Some(id) = append_until_known(place, &data, &token, &history).await {
                 return id;
             }
             sleep(Duration::from_millis(50)).await;
         }
         unreachable!()
     });
-    let last = last.await.expect("nothing can be appended any more");
-    let seen = timeout(PATIENCE, join_all(readers)).await;
-    let acknowledged = witness.acknowledged.lock().unwrap();
+    let last = last.await.expect("appending fails permanently");
+    let seen = timeout(TIMEOUT, join_all(readers)).await;
+    let acknowledged = history.acknowledged.lock().unwrap();
     for (number, reader) in seen
-        .expect("a reader does not get to the end")
+        .expect("a reader does not reach the end")
         .into_iter()
         .enumerate()
     {
-        check_reader(number, &reader.unwrap(), &acknowledged, last);
+        check_observations(number, &reader.unwrap(), &acknowledged, last);
     }
-    let not_done = witness.not_done.lock().unwrap();
+    let not_done = history.not_done.lock().unwrap();
     for data in not_done.iter() {
         assert!(
-            !witness.ids.lock().unwrap().contains_key(data),
-            "{data} was \"not done\""
+            !history.ids.lock().unwrap().contains_key(data),
+            "{data} was reported as not done"
         );
     }
     let epochs: HashSet<_> = acknowledged.keys().map(|id| id.epoch).collect();
     Summary {
         acknowledged: acknowledged.len(),
         not_done: not_done.len(),
-        unknown: witness.unknown.load(Relaxed),
-        gaps: witness.gaps.load(Relaxed),
+        unknown: history.unknown.load(Relaxed),
+        gaps: history.gaps.load(Relaxed),
         epochs: epochs.len(),
     }
 }
 
-/// Appends, and tries again as long as nobody knows. `None` is "not done".
-async fn append_for_certain<E: Engine>(
+/// Appends, and retries while the outcome is unknown. `None` if the event was not appended.
+async fn append_until_known<E: Engine>(
     (engine, process, name): (&E, usize, &str),
     data: &str,
     token: &Token,
-    witness: &Witness,
+    history: &History,
 ) -> Option<EventId> {
     loop {
-        // Each time that of the process as it is then: it may have been started again.
+        // Look up the topic each time: the process may have been restarted.
         let topic = topic(engine, process, name).await;
         match topic.append(Frame::message(data), token).await {
             Ok(id) => {
-                witness.saw(id, data);
-                let mut acknowledged = witness.acknowledged.lock().unwrap();
+                history.record(id, data);
+                let mut acknowledged = history.acknowledged.lock().unwrap();
                 acknowledged.insert(id, data.to_owned());
                 return Some(id);
             }
             Err(AppendError::NotDone(_)) => return None,
             Err(_) => {
                 drop(topic);
-                witness.unknown.fetch_add(1, Relaxed);
+                history.unknown.fetch_add(1, Relaxed);
                 sleep(Duration::from_millis(20)).await;
             }
         }
     }
 }
 
-async fn publish<E: Engine>(engine: Arc<E>, witness: Arc<Witness>, number: usize, name: &str) {
+async fn publish<E: Engine>(engine: Arc<E>, history: Arc<History>, number: usize, name: &str) {
     let publisher = Publisher::new();
     let process = number % engine.processes();
     for count in 0.. {
-        if witness.over.load(Relaxed) {
+        if history.is_over.load(Relaxed) {
             return;
         }
-        // In bursts, as they come in real life.
+        // Bursts occur in practice.
         let burst = if count % 7 == 0 { 5 } else { 1 };
         let events: Vec<_> = (0..burst)
             .map(|part| (format!("{number}: {count}.{part}"), publisher.token()))
@@ -484,26 +483,25 @@ async fn publish<E: Engine>(engine: Arc<E>, witness: Arc<Witness>, number: usize
         let place = (&*engine, process, name);
         let appends = events
             .iter()
-            .map(|(data, token)| append_for_certain(place, data, token, &witness));
+            .map(|(data, token)| append_until_known(place, data, token, &history));
         for (done, (data, _)) in join_all(appends).await.iter().zip(&events) {
             if done.is_none() {
-                witness.not_done.lock().unwrap().insert(data.clone());
+                history.not_done.lock().unwrap().insert(data.clone());
             }
         }
         sleep(Duration::from_millis(3)).await;
     }
 }
 
-/// Follows to "the end", through whatever process; some of them now and then from where they were
-/// before.
+/// Reads up to "the end". One reader sometimes returns to its previous position.
 async fn read<E: Engine>(
     engine: Arc<E>,
-    witness: Arc<Witness>,
+    history: Arc<History>,
     number: usize,
     name: &str,
-) -> Vec<Step> {
+) -> Vec<Observation> {
     let process = number % engine.processes();
-    let mut steps = Vec::new();
+    let mut observations = Vec::new();
     let mut position = loop {
         let topic = topic(&*engine, process, name).await;
         match topic.bounds().await {
@@ -517,19 +515,19 @@ async fn read<E: Engine>(
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     };
-    steps.push(Step::At(position));
+    observations.push(Observation::Start(position));
     for round in 1_u64.. {
         let topic = topic(&*engine, process, name).await;
         let after = position;
-        witness.reads.fetch_add(1, Relaxed);
+        history.reads.fetch_add(1, Relaxed);
         match topic
             .read_after(after, if number == 0 { 40 } else { 4096 })
             .await
         {
             Ok(ReadAfter::UpToDate) => topic_wait(&*topic, after).await,
             Ok(ReadAfter::Gap { reason, resume, .. }) => {
-                witness.gaps.fetch_add(1, Relaxed);
-                steps.push(Step::Gap {
+                history.gaps.fetch_add(1, Relaxed);
+                observations.push(Observation::Gap {
                     after,
                     reason,
                     resume,
@@ -538,26 +536,26 @@ async fn read<E: Engine>(
             }
             Ok(read) => {
                 for (id, data) in decode(&read) {
-                    witness.saw(id, &data);
-                    steps.push(Step::Event(id));
+                    history.record(id, &data);
+                    observations.push(Observation::Event(id));
                     position = id;
                     if data.starts_with("the end") {
-                        return steps;
+                        return observations;
                     }
                 }
-                // A client that lost its connection, and what it was sent last.
+                // Like a client that lost its connection and the last data sent to it.
                 if number == 3 && round % 5 == 0 {
                     position = after;
-                    steps.push(Step::At(position));
+                    observations.push(Observation::Start(position));
                 }
             }
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }
-    steps
+    observations
 }
 
-/// A wait is a hint and no promise that the topic's store is still the one in use.
+/// Waits for a limited time, because the topic's store may have been replaced.
 async fn topic_wait<T: Topic>(topic: &T, after: EventId) {
     let wait: Pin<Box<dyn Future<Output = ()> + Send + '_>> = Box::pin(topic.wait(after));
     let _ = timeout(Duration::from_millis(30), wait).await;

@@ -1,6 +1,6 @@
-//! A real Redis or Valkey server for tests, and a proxy that breaks connections to it.
+//! A Redis or Valkey server for tests, and a proxy that breaks connections to it.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test target uses a part of it")]
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A server on a free port of this machine, with its data in a folder of its own.
+/// A server on a free local port, with its own data folder.
 pub(crate) struct Server {
     port: u16,
     folder: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Whether there is a program to start.
+    /// Whether `REDIS_SERVER` names a program.
     pub(crate) fn is_available() -> bool {
         std::env::var_os("REDIS_SERVER").is_some()
     }
@@ -47,7 +47,7 @@ impl Server {
         server
     }
 
-    /// Starts another server, which follows this one.
+    /// Starts a replica of this server.
     pub(crate) fn start_replica(&self) -> Self {
         let replica = Self::start();
         let port = self.port.to_string();
@@ -64,7 +64,7 @@ impl Server {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Kills the process: what it has not written yet is gone.
+    /// Kills the process. Unwritten data is lost.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -72,13 +72,13 @@ impl Server {
         }
     }
 
-    /// Starts the server again, with the data that it has written.
+    /// Restarts the server with its data.
     pub(crate) fn restart(&mut self) {
         self.spawn(&[]);
         self.wait_for("PING", |pong| pong == "PONG");
     }
 
-    /// The same with a server that reads its data slowly, and does not wait for that.
+    /// Restarts the server so that it loads its data slowly, and returns while it is loading.
     pub(crate) fn restart_loading(&mut self) {
         self.spawn(&["--key-load-delay", "300"]);
         let start = Instant::now();
@@ -95,7 +95,7 @@ impl Server {
     fn spawn(&mut self, options: &[&str]) {
         self.kill();
         let program = std::env::var_os("REDIS_SERVER");
-        let program = program.expect("REDIS_SERVER has to name a server; see tests/redis.sh");
+        let program = program.expect("REDIS_SERVER must name a server; see tests/redis.sh");
         let child = Command::new(program)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "yes"])
@@ -109,7 +109,7 @@ impl Server {
         self.child = Some(child);
     }
 
-    /// Starts the server again, with nothing.
+    /// Restarts the server without its data.
     pub(crate) fn restart_empty(&mut self) {
         self.kill();
         std::fs::remove_dir_all(&self.folder).unwrap();
@@ -117,7 +117,7 @@ impl Server {
         self.restart();
     }
 
-    /// What the server says to a command.
+    /// Sends a command and returns the reply.
     pub(crate) fn try_query<T: redis::FromRedisValue>(
         &self,
         command: &[&str],
@@ -153,7 +153,7 @@ impl Drop for Server {
     }
 }
 
-/// Passes connections on to a server, as long as it is not told otherwise.
+/// Forwards connections to a server until told otherwise.
 pub(crate) struct Proxy {
     port: u16,
     shared: Arc<Shared>,
@@ -162,16 +162,16 @@ pub(crate) struct Proxy {
 struct Shared {
     target: AtomicU16,
     refuses: AtomicBool,
-    /// New connections are frozen, too.
+    /// New connections are also frozen.
     frozen: AtomicBool,
-    passed: Mutex<Vec<Arc<Passed>>>,
+    connections: Mutex<Vec<Arc<Connection>>>,
 }
 
-/// One connection.
-struct Passed {
+/// A forwarded connection.
+struct Connection {
     hold_requests: AtomicBool,
-    hold_answers: AtomicBool,
-    swallow_answers: AtomicBool,
+    hold_replies: AtomicBool,
+    discard_replies: AtomicBool,
     client: TcpStream,
     server: TcpStream,
 }
@@ -184,16 +184,16 @@ impl Proxy {
             target: server.port().into(),
             refuses: false.into(),
             frozen: false.into(),
-            passed: Mutex::default(),
+            connections: Mutex::default(),
         });
         let accepting = shared.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
-                // The proxy has gone when nobody else has this.
+                // Nothing else refers to the state: the proxy was dropped.
                 if Arc::strong_count(&accepting) == 1 {
                     return;
                 }
-                accepting.pass(client.unwrap());
+                accepting.forward(client.unwrap());
             }
         });
         Self { port, shared }
@@ -203,55 +203,55 @@ impl Proxy {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Where new connections lead.
-    pub(crate) fn lead_to(&self, server: &Server) {
+    /// Forwards new connections to another server.
+    pub(crate) fn set_target(&self, server: &Server) {
         self.shared.target.store(server.port(), SeqCst);
     }
 
-    /// Closes new connections at once.
+    /// Sets whether new connections are closed immediately.
     pub(crate) fn refuse(&self, refuses: bool) {
         self.shared.refuses.store(refuses, SeqCst);
     }
 
     /// Closes all connections.
-    pub(crate) fn cut(&self) {
-        for passed in self.shared.passed.lock().unwrap().drain(..) {
-            let _ = passed.client.shutdown(Shutdown::Both);
-            let _ = passed.server.shutdown(Shutdown::Both);
+    pub(crate) fn close_all(&self) {
+        for connection in self.shared.connections.lock().unwrap().drain(..) {
+            let _ = connection.client.shutdown(Shutdown::Both);
+            let _ = connection.server.shutdown(Shutdown::Both);
         }
     }
 
-    /// Holds what clients send over the present connections, until [`release`](Self::release).
+    /// Holds back requests on the current connections until [`release`](Self::release).
     pub(crate) fn hold_requests(&self) {
-        self.each(|passed| passed.hold_requests.store(true, SeqCst));
+        self.each(|connection| connection.hold_requests.store(true, SeqCst));
     }
 
-    /// Drops what the server sends over the present connections.
-    pub(crate) fn swallow_answers(&self) {
-        self.each(|passed| passed.swallow_answers.store(true, SeqCst));
+    /// Discards replies on the current connections.
+    pub(crate) fn discard_replies(&self) {
+        self.each(|connection| connection.discard_replies.store(true, SeqCst));
     }
 
-    /// Nothing moves, over new connections either, until [`release`](Self::release).
+    /// Holds back all data, also on new connections, until [`release`](Self::release).
     pub(crate) fn freeze(&self) {
         self.shared.frozen.store(true, SeqCst);
-        self.each(|passed| {
-            passed.hold_requests.store(true, SeqCst);
-            passed.hold_answers.store(true, SeqCst);
+        self.each(|connection| {
+            connection.hold_requests.store(true, SeqCst);
+            connection.hold_replies.store(true, SeqCst);
         });
     }
 
-    /// Passes on what was kept back, also where the client has gone.
+    /// Forwards what was held back, even if the client has closed its connection.
     pub(crate) fn release(&self) {
         self.shared.frozen.store(false, SeqCst);
-        self.each(|passed| {
-            passed.hold_requests.store(false, SeqCst);
-            passed.hold_answers.store(false, SeqCst);
+        self.each(|connection| {
+            connection.hold_requests.store(false, SeqCst);
+            connection.hold_replies.store(false, SeqCst);
         });
     }
 
-    fn each(&self, change: impl Fn(&Passed)) {
-        for passed in &*self.shared.passed.lock().unwrap() {
-            change(passed);
+    fn each(&self, change: impl Fn(&Connection)) {
+        for connection in &*self.shared.connections.lock().unwrap() {
+            change(connection);
         }
     }
 }
@@ -259,14 +259,14 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.release();
-        self.cut();
+        self.close_all();
         self.refuse(true);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
 impl Shared {
-    fn pass(&self, client: TcpStream) {
+    fn forward(&self, client: TcpStream) {
         if self.refuses.load(SeqCst) {
             return;
         }
@@ -276,38 +276,38 @@ impl Shared {
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
         let frozen = self.frozen.load(SeqCst);
-        let passed = Arc::new(Passed {
+        let connection = Arc::new(Connection {
             hold_requests: frozen.into(),
-            hold_answers: frozen.into(),
-            swallow_answers: false.into(),
+            hold_replies: frozen.into(),
+            discard_replies: false.into(),
             client,
             server,
         });
-        self.passed.lock().unwrap().push(passed.clone());
-        let requests = passed.clone();
+        self.connections.lock().unwrap().push(connection.clone());
+        let requests = connection.clone();
         thread::spawn(move || {
             copy(&requests.client, &requests.server, |_| {
                 requests.hold_requests.load(SeqCst)
             });
         });
         thread::spawn(move || {
-            copy(&passed.server, &passed.client, |bytes| {
-                if passed.swallow_answers.load(SeqCst) {
+            copy(&connection.server, &connection.client, |bytes| {
+                if connection.discard_replies.load(SeqCst) {
                     *bytes = &[];
                 }
-                passed.hold_answers.load(SeqCst)
+                connection.hold_replies.load(SeqCst)
             });
         });
     }
 }
 
-/// Copies from one to the other, and what was read is kept while `held` says so.
-fn copy(mut from: &TcpStream, mut to: &TcpStream, held: impl Fn(&mut &[u8]) -> bool) {
+/// Copies data from one stream to the other. Data is held back while `is_held` returns `true`.
+fn copy(mut from: &TcpStream, mut to: &TcpStream, is_held: impl Fn(&mut &[u8]) -> bool) {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let len = from.read(&mut buffer).unwrap_or(0);
         let mut bytes = &buffer[..len];
-        while held(&mut bytes) {
+        while is_held(&mut bytes) {
             thread::sleep(Duration::from_millis(2));
         }
         if len == 0 || to.write_all(bytes).is_err() {

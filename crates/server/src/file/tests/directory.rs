@@ -1,4 +1,4 @@
-//! A directory of its own for each test.
+//! A temporary directory for each test.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// Removed with all that is in it when it is dropped, but not by a test that fails.
+/// Removed with its contents on drop, unless the test failed.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {

@@ -1,7 +1,7 @@
-//! The connection for commands: appends, claims and replays of all topics.
+//! The connection for the commands of all topics: appends, claims and reads.
 //!
-//! A connection on which a command was not answered in time is never used again: what is stuck in
-//! it would be carried out later, in front of what is sent next.
+//! After a command got no reply in time, its connection is not used again. Otherwise a delayed
+//! command could be executed later, before the next one.
 
 use std::{
     io,
@@ -18,29 +18,29 @@ use ::redis::{
 };
 use tokio::time;
 
-/// After a failure to connect, everybody gets that failure for so long.
-const PAUSE: Duration = Duration::from_millis(100);
+/// After a failed attempt to connect, all callers get the same error for this long.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Why a command has no result.
+/// Why a command failed.
 #[derive(Debug)]
-pub(super) enum Fault {
-    /// There is no connection; the command was not sent.
-    Away(RedisError),
-    /// The command was sent, and no answer came.
-    Lost(RedisError),
-    /// The server has answered with an error.
-    Refused(RedisError),
+pub(super) enum CommandError {
+    /// There is no connection, so the command was not sent.
+    NotSent(RedisError),
+    /// The command was sent, but there was no reply.
+    NoReply(RedisError),
+    /// The server replied with an error, or with something unexpected.
+    Server(RedisError),
 }
 
-impl Fault {
+impl CommandError {
     pub(super) fn into_error(self) -> RedisError {
         match self {
-            Self::Away(error) | Self::Lost(error) | Self::Refused(error) => error,
+            Self::NotSent(error) | Self::NoReply(error) | Self::Server(error) => error,
         }
     }
 }
 
-/// One connection among those that followed each other.
+/// One of the successive connections.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     multiplexed: MultiplexedConnection,
@@ -48,53 +48,53 @@ pub(super) struct Connection {
 }
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ConnectionManager {
     client: Client,
     state: Mutex<State>,
-    /// Held by who connects.
-    connecting: tokio::sync::Mutex<()>,
-    /// How many connections there were.
+    /// Held while connecting.
+    connect_lock: tokio::sync::Mutex<()>,
+    /// The number of connections established so far.
     generations: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Connection>,
-    failed: Option<(Instant, RedisError)>,
+    last_failure: Option<(Instant, RedisError)>,
 }
 
-impl Link {
-    /// How long a command may take.
-    pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
+impl ConnectionManager {
+    /// The default timeout of a command.
+    pub(super) const TIMEOUT: Duration = Duration::from_millis(1500);
 
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
             state: Mutex::default(),
-            connecting: tokio::sync::Mutex::default(),
+            connect_lock: tokio::sync::Mutex::default(),
             generations: AtomicU64::new(0),
         }
     }
 
-    /// How often a connection was followed by another one.
+    /// The number of times that a connection was replaced.
     pub(super) fn reconnects(&self) -> u64 {
         self.generations.load(Ordering::Relaxed).saturating_sub(1)
     }
 
-    /// The connection, which is made if there is none.
-    pub(super) async fn connection(&self) -> Result<Connection, Fault> {
+    /// Returns the connection, establishing it if necessary.
+    pub(super) async fn connection(&self) -> Result<Connection, CommandError> {
         if let Some(connection) = &self.lock().connection {
             return Ok(connection.clone());
         }
-        let _alone = self.connecting.lock().await;
+        let _guard = self.connect_lock.lock().await;
         {
             let state = self.lock();
             if let Some(connection) = &state.connection {
                 return Ok(connection.clone());
             }
-            if let Some((at, error)) = &state.failed {
-                if at.elapsed() < PAUSE {
-                    return Err(Fault::Away(error.clone()));
+            if let Some((at, error)) = &state.last_failure {
+                if at.elapsed() < RETRY_DELAY {
+                    return Err(CommandError::NotSent(error.clone()));
                 }
             }
         }
@@ -109,54 +109,54 @@ impl Link {
                 Ok(connection)
             }
             Err(error) => {
-                self.lock().failed = Some((Instant::now(), error.clone()));
-                Err(Fault::Away(error))
+                self.lock().last_failure = Some((Instant::now(), error.clone()));
+                Err(CommandError::NotSent(error))
             }
         }
     }
 
-    /// Sends a command and waits for the answer. The connection goes if there is none in time.
+    /// Sends a command and waits for the reply. Discards the connection if there is none in time.
     pub(super) async fn query(
         &self,
         connection: &Connection,
         command: &Cmd,
-        patience: Duration,
-    ) -> Result<Value, Fault> {
+        timeout: Duration,
+    ) -> Result<Value, CommandError> {
         let mut multiplexed = connection.multiplexed.clone();
-        let fault = match query(&mut multiplexed, command, patience).await {
+        let error = match query(&mut multiplexed, command, timeout).await {
             Ok(value) => return Ok(value),
-            Err(fault) => fault,
+            Err(error) => error,
         };
-        let is_replica = matches!(&fault, Fault::Refused(error)
-            if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly));
-        if is_replica || matches!(fault, Fault::Lost(_)) {
+        let is_replica = matches!(&error, CommandError::Server(reply)
+            if reply.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly));
+        if is_replica || matches!(error, CommandError::NoReply(_)) {
             let state = &mut *self.lock();
             let is_current = |current: &Connection| current.generation == connection.generation;
             if state.connection.as_ref().is_some_and(is_current) {
                 state.connection = None;
             }
         }
-        Err(fault)
+        Err(error)
     }
 
-    /// Runs a script, which the server may have to be given first.
-    pub(super) async fn run(
+    /// Runs a script, loading it first if the server does not know it.
+    pub(super) async fn run_script(
         &self,
         connection: &Connection,
         script: &Script,
         command: &Cmd,
-        patience: Duration,
-    ) -> Result<Value, Fault> {
-        match self.query(connection, command, patience).await {
-            Err(Fault::Refused(error))
+        timeout: Duration,
+    ) -> Result<Value, CommandError> {
+        match self.query(connection, command, timeout).await {
+            Err(CommandError::Server(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {}
-            answer => return answer,
+            result => return result,
         }
         let mut multiplexed = connection.multiplexed.clone();
-        let loaded = time::timeout(patience, script.load_async(&mut multiplexed)).await;
-        // If that has failed, the next try says why.
+        let loaded = time::timeout(timeout, script.load_async(&mut multiplexed)).await;
+        // If loading failed, the next attempt returns the reason.
         drop(loaded);
-        self.query(connection, command, patience).await
+        self.query(connection, command, timeout).await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -164,31 +164,31 @@ impl Link {
     }
 }
 
-/// A new connection without any time-outs of its own.
+/// Establishes a connection without timeouts of its own.
 pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None);
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    match time::timeout(Link::PATIENCE, connecting).await {
+    match time::timeout(ConnectionManager::TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => Err(timed_out("no connection in time")),
     }
 }
 
-/// Sends a command and waits for the answer, for as long as `patience`.
+/// Sends a command and waits for the reply.
 pub(super) async fn query(
     connection: &mut MultiplexedConnection,
     command: &Cmd,
-    patience: Duration,
-) -> Result<Value, Fault> {
-    match time::timeout(patience, command.query_async(connection)).await {
+    timeout: Duration,
+) -> Result<Value, CommandError> {
+    match time::timeout(timeout, command.query_async(connection)).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match error.kind() {
-            ErrorKind::Server(_) | ErrorKind::Extension => Fault::Refused(error),
-            _ => Fault::Lost(error),
+            ErrorKind::Server(_) | ErrorKind::Extension => CommandError::Server(error),
+            _ => CommandError::NoReply(error),
         }),
-        Err(_) => Err(Fault::Lost(timed_out("no answer in time"))),
+        Err(_) => Err(CommandError::NoReply(timed_out("no reply in time"))),
     }
 }
 
@@ -196,7 +196,7 @@ fn timed_out(what: &'static str) -> RedisError {
     io::Error::new(io::ErrorKind::TimedOut, what).into()
 }
 
-/// The command that runs a script.
+/// Returns the command that runs a script.
 pub(super) fn script_command(script: &Script, keys: &[&str]) -> Cmd {
     let mut command = ::redis::cmd("EVALSHA");
     command.arg(script.get_hash()).arg(keys.len()).arg(keys);

@@ -1,8 +1,9 @@
--- Everything that the answer to "what follows this position" depends on, read at one moment: the
--- stream's last id, the first entry's id, the last id before the current epoch, the newest entry of
--- the position's own epoch up to the position if that epoch has ended, and the entries after it.
--- False if there is no stream.
--- KEYS: stream, meta. ARGV: the position, epoch-0 of it, after how many bytes to stop.
+-- Atomically reads everything needed to determine what follows a position. Returns the stream's last id;
+-- the first entry's id; the last id before the current epoch; if the position's epoch has ended, the
+-- newest entry of that epoch up to the position; and the entries after the position. Returns false if
+-- there is no stream.
+-- KEYS: the stream; the meta hash.
+-- ARGV: the position; the start of its epoch (EPOCH-0); the maximum number of bytes.
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
 local last, first = '', ''
 local fields = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -20,7 +21,7 @@ local page, bytes, from, count, limit = {}, 0, '(' .. ARGV[1], 1, tonumber(ARGV[
 while bytes < limit do
     local part = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', count)
     for _, entry in ipairs(part) do
-        -- An entry of its own is about 40 bytes more than its data.
+        -- An entry takes about 40 bytes in addition to its data.
         local size = 40
         for _, field in ipairs(entry[2]) do size = size + #field end
         if #page > 0 and bytes + size > limit then
@@ -32,7 +33,7 @@ while bytes < limit do
         from = '(' .. entry[1]
     end
     if #part < count then break end
-    -- No more is read in vain than about as much as was asked for.
+    -- Bounds what is read but not returned to about the requested size.
     count = math.max(1, math.min(count * 4, math.floor((limit - bytes) * #page / math.max(bytes, 1)) + 1))
 end
 return {last, first, previous, own, page}

@@ -1,5 +1,5 @@
-//! The tokens that were sent and not answered: an event with such a token may still be appended, so
-//! an append that fails must not be reported as not done.
+//! Tokens that were sent without a reply. An event with such a token may still be appended, so a
+//! failed retry must not be reported as not done.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -10,26 +10,30 @@ use std::{
 use crate::Token;
 
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Mutex<State>);
+pub(super) struct UnansweredTokens(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     tokens: HashSet<Token>,
-    /// In order of insertion; may contain tokens that are no longer in doubt.
+    /// In order of insertion; may contain tokens that have been removed from `tokens`.
     order: VecDeque<Token>,
-    /// All tokens made up to then are in doubt, as some of them had to be dropped from the set.
-    before: Option<Instant>,
+    /// All tokens created up to then count as unanswered, because some of them were dropped from
+    /// `tokens`.
+    all_until: Option<Instant>,
 }
 
-impl Doubts {
+impl UnansweredTokens {
     const MAX: usize = 4096;
 
     pub(super) fn contains(&self, token: &Token) -> bool {
         let state = self.lock();
-        state.tokens.contains(token) || state.before.is_some_and(|before| made(token).0 <= before)
+        state.tokens.contains(token)
+            || state
+                .all_until
+                .is_some_and(|until| created(token).0 <= until)
     }
 
-    /// The token is sent.
+    /// Adds a token that is about to be sent.
     pub(super) fn insert(&self, token: &Token) {
         let state = &mut *self.lock();
         if !state.tokens.insert(token.clone()) {
@@ -41,12 +45,12 @@ impl Doubts {
                 return;
             };
             if state.tokens.remove(&oldest) {
-                state.before = state.before.max(Some(made(&oldest).1));
+                state.all_until = state.all_until.max(Some(created(&oldest).1));
             }
         }
     }
 
-    /// The server has said what became of it.
+    /// Removes a token whose outcome is known.
     pub(super) fn remove(&self, token: &Token) {
         let state = &mut *self.lock();
         state.tokens.remove(token);
@@ -63,8 +67,8 @@ impl Doubts {
     }
 }
 
-/// Between which moments the token was made. Its age is taken between two looks at the clock.
-fn made(token: &Token) -> (Instant, Instant) {
+/// A time range in which the token was created. Its age is read between two readings of the clock.
+fn created(token: &Token) -> (Instant, Instant) {
     let earlier = Instant::now();
     let age = token.age();
     let later = Instant::now();
@@ -78,21 +82,23 @@ mod tests {
     use crate::Publisher;
 
     #[test]
-    fn a_token_in_doubt_is_never_taken_for_a_new_one() {
-        let (doubts, publisher) = (Doubts::default(), Publisher::new());
+    fn an_unanswered_token_is_never_taken_for_a_new_one() {
+        let (unanswered, publisher) = (UnansweredTokens::default(), Publisher::new());
         let answered = publisher.token();
-        assert!(!doubts.contains(&answered));
-        doubts.insert(&answered);
-        assert!(doubts.contains(&answered));
-        doubts.remove(&answered);
-        assert!(!doubts.contains(&answered));
-        let sent: Vec<_> = (0..3 * Doubts::MAX).map(|_| publisher.token()).collect();
+        assert!(!unanswered.contains(&answered));
+        unanswered.insert(&answered);
+        assert!(unanswered.contains(&answered));
+        unanswered.remove(&answered);
+        assert!(!unanswered.contains(&answered));
+        let sent: Vec<_> = (0..3 * UnansweredTokens::MAX)
+            .map(|_| publisher.token())
+            .collect();
         for token in &sent {
-            doubts.insert(token);
+            unanswered.insert(token);
         }
-        assert!(sent.iter().all(|token| doubts.contains(token)));
-        assert!(doubts.lock().order.len() <= Doubts::MAX);
+        assert!(sent.iter().all(|token| unanswered.contains(token)));
+        assert!(unanswered.lock().order.len() <= UnansweredTokens::MAX);
         std::thread::sleep(std::time::Duration::from_millis(5));
-        assert!((0..100).any(|_| !doubts.contains(&publisher.token())));
+        assert!((0..100).any(|_| !unanswered.contains(&publisher.token())));
     }
 }
