@@ -1,10 +1,10 @@
-//! What a byte costs as events grow: it must cost the same.
+//! Cost per byte as events grow, which should stay constant.
 
 use crate::measure::{Input, Out, Table, measure};
 use crate::tables::candidates;
 use std::time::Duration;
 
-/// One that takes longer for a stream is not measured, nor on longer events.
+/// A candidate that takes longer for a stream is not measured on it, nor on longer events.
 const CAP: Duration = Duration::from_secs(2);
 
 /// Measures events of 16 KB to `largest` bytes and prints a table for each shape and chunk size.
@@ -29,7 +29,7 @@ pub fn run(largest: usize) {
             }
         }
         for ((chunk, _), nanos) in chunks.iter().zip(nanos) {
-            println!("Events of {shape}, chunk size {chunk}, ns a byte:\n");
+            println!("Events of {shape}, chunk size {chunk}, ns per byte:\n");
             let names: Vec<_> = sizes.iter().map(|size| name(*size)).collect();
             let columns = ["event"]
                 .into_iter()
@@ -50,7 +50,7 @@ pub fn run(largest: usize) {
 
 type Costs = Vec<Result<f64, Out>>;
 
-/// Of all candidates but those that were out before.
+/// Measures all candidates except those that were too slow or wrong `before`.
 fn costs(
     all: &[&'static crate::decoders::Candidate],
     input: &Input,

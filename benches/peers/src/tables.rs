@@ -1,32 +1,32 @@
-//! The main tables: throughput of every decoder on every stream at every chunk size.
+//! The main tables: throughput of every decoder for every stream and chunk size.
 
 use crate::decoders::{Candidate, OURS, PEERS, REFERENCE};
 use crate::measure::{Input, Out, Table, check, measure};
 use crate::streams::STREAMS;
 use std::time::Duration;
 
-/// One that takes longer for a stream is not measured.
+/// A candidate that takes longer for a stream is not measured.
 const CAP: Duration = Duration::from_secs(1);
 
-/// What one stream gave.
+/// Results for one stream.
 pub struct Results {
     /// Name of the stream.
     pub stream: &'static str,
-    /// What the stream is.
+    /// Short description of the stream.
     pub about: &'static str,
     /// Names of the chunk sizes.
     pub chunks: Vec<&'static str>,
-    /// Of each candidate, GB/s at each chunk size.
+    /// For each candidate: GB/s at each chunk size.
     pub rows: Vec<(&'static str, Vec<Result<f64, Out>>)>,
 }
 
-/// All candidates, ours first and the reference next.
+/// All candidates: ours, the reference, then the peers.
 pub fn candidates() -> Vec<&'static Candidate> {
     [&OURS, &REFERENCE].into_iter().chain(&PEERS).collect()
 }
 
-/// Measures the streams and chunk sizes that are wanted, takes at most about `time` for each pair, and
-/// prints each table as soon as it is there.
+/// Measures the requested streams and chunk sizes, for at most about `time` each, and prints each table
+/// as soon as it is complete.
 pub fn run(
     streams: impl Fn(&str) -> bool,
     chunks: impl Fn(&str) -> bool,
@@ -67,8 +67,8 @@ pub fn run(
     all
 }
 
-/// Checks all answers at all chunk sizes, on streams of about `len` bytes, and times nothing: only
-/// those that are strict may be wrong, and only where there is invalid UTF-8.
+/// Checks all answers at all chunk sizes, on streams of about `len` bytes, without timing: only
+/// strict candidates may be wrong, and only at invalid UTF-8.
 pub fn check_all(len: usize) {
     let mut answers = 0;
     for stream in sse_proto_benches::all(len) {
@@ -93,7 +93,7 @@ pub fn check_all(len: usize) {
 }
 
 impl Results {
-    /// GB/s, and how ours compares.
+    /// Prints GB/s, and the ratios of ours to the reference and the fastest peer.
     fn print(&self) {
         let mut table = Table::new(["GB/s"].into_iter().chain(self.chunks.iter().copied()));
         for (name, cells) in &self.rows {

@@ -1,7 +1,7 @@
-//! The servers: the hub, and what people write with axum and a broadcast channel.
+//! The servers: the hub, and the usual combination of axum and a broadcast channel.
 //!
-//! `POST /publish?COUNT` sends so many events, one right after the other, and answers with the id before
-//! the first of them. `GET /events` is the stream.
+//! `POST /publish?COUNT` publishes that many events, one right after the other, and answers with the id
+//! before the first of them. `GET /events` is the stream.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ use tokio_stream::wrappers::BroadcastStream;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     kind: Kind,
-    /// Where Redis is, for `redis`
+    /// URL of Redis, for `redis`
     #[arg(long)]
     redis: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 enum Kind {
     /// The hub in memory
     Hub,
-    /// axum's `Sse` and a `tokio::sync::broadcast` of data, with a list of it for those who return
+    /// axum's `Sse` and a `tokio::sync::broadcast` of data, with a list of past data for returning clients
     Axum,
     /// The same with a broadcast of events
     AxumShared,
@@ -53,7 +53,7 @@ enum Kind {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is kept for those who return: more than is measured.
+/// History for returning clients, in bytes: more than the measurement needs.
 const HISTORY: usize = 64 << 20;
 
 pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
@@ -78,7 +78,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// The data of an event: 250 bytes that begin with its number.
+/// Writes the data of an event: 250 bytes that begin with its number.
 pub(crate) fn data(number: u64, text: &mut String) {
     text.clear();
     let _ = write!(text, "{number:010} ");
@@ -95,7 +95,7 @@ struct Published<S: Store> {
 }
 
 async fn hub<S: Store>(store: S) -> Result<Router, Failure> {
-    // What a first event costs is not measured, nor is it to come after the second.
+    // The first event costs more, and may arrive after the second: do it before the measurement.
     store.topic("bench")?.bounds().await?;
     let warm_up = (Frame::message("x"), Publisher::new().token());
     store.topic("other")?.append(warm_up.0, &warm_up.1).await?;
@@ -127,7 +127,7 @@ async fn hub_publish<S: Store>(
         data(number, &mut text);
         text
     });
-    // All at once, as with a store across the network they would be.
+    // Concurrently, as with a store across the network.
     let publishing = texts.map(|text| {
         let hub = &state.hub;
         async move { hub.publish("bench", Frame::message(&text)).await }
@@ -145,13 +145,13 @@ async fn hub_publish<S: Store>(
     }
 }
 
-/// `T` is what goes through the channel.
+/// `T` is the type that the channel carries.
 struct Broadcast<T> {
     sender: broadcast::Sender<(usize, T)>,
     history: Mutex<Vec<T>>,
-    /// When an event is published.
+    /// Called when an event is published.
     make: fn(usize, &str) -> T,
-    /// For each client.
+    /// Called for each client.
     event: fn(usize, T) -> Event,
 }
 
@@ -159,7 +159,7 @@ fn event(number: usize, data: &str) -> Event {
     Event::default().id((number + 1).to_string()).data(data)
 }
 
-/// As one writes it: the data goes through the channel, and becomes an event for each client.
+/// The usual way: the channel carries data, which becomes an event for each client.
 fn usual() -> Router {
     broadcast(
         |_, data| Arc::<str>::from(data),
@@ -167,7 +167,7 @@ fn usual() -> Router {
     )
 }
 
-/// The event goes through the channel, and is cloned for each client.
+/// The channel carries events, which are cloned for each client.
 fn shared() -> Router {
     broadcast(event, |_, event| event)
 }
@@ -227,7 +227,7 @@ async fn broadcast_publish<T: Clone>(
         data(number as u64, &mut text);
         let event = (state.make)(number, &text);
         history.push(event.clone());
-        // Without a client, nobody gets it.
+        // Fails if there are no clients.
         let _ = state.sender.send((number, event));
     }
     before.to_string()
