@@ -1,7 +1,7 @@
 //! Draws the main table: a panel for each stream, a bar for each decoder.
 
 use crate::decoders::{OURS, REFERENCE};
-use crate::measure::Out;
+use crate::measure::Excluded;
 use crate::tables::Results;
 use std::fmt::{self, Write};
 
@@ -105,8 +105,8 @@ fn bars(svg: &mut String, results: &Results, x: f64, y: f64) -> fmt::Result {
         let y = y + STEP * row as f64;
         let (speed, label) = match &cells[column] {
             Ok(speed) => (*speed, format!("{speed:.2}")),
-            Err(Out::Slow(time)) => (0.0, format!("> {time:?}")),
-            Err(Out::Wrong(_)) => (0.0, "wrong answer".to_owned()),
+            Err(Excluded::Slow(time)) => (0.0, format!("> {time:?}")),
+            Err(Excluded::Wrong(_)) => (0.0, "wrong answer".to_owned()),
         };
         let class = match *name {
             name if name == OURS.name => "ours",

@@ -21,7 +21,7 @@ use std::time::Instant;
 use sse_proto_benches::{Answer, Digest};
 
 /// No stream has a longer event.
-pub(crate) const LIMIT: usize = 128 << 20;
+pub(crate) const MAX_EVENT_LEN: usize = 128 << 20;
 
 /// A decoder, or the reference pass.
 pub struct Candidate {
@@ -31,18 +31,18 @@ pub struct Candidate {
     /// is timed.
     pub run: fn(&'static Bytes, usize) -> Result<Answer, String>,
     /// The same, but reads all data, and ends the stream at the deadline.
-    pub digest: Option<Digesting>,
+    pub digest: Option<DigestFn>,
     /// The same for a stream type, but keeps some events and drops the rest.
-    pub keep: Option<Keeping>,
+    pub keep: Option<KeepFn>,
     /// Whether it ends the stream at invalid UTF-8, which the standard replaces with U+FFFD.
     pub strict: bool,
 }
 
 /// Returns an answer with its digest, or why it stopped.
-pub type Digesting = fn(&'static Bytes, usize, Instant) -> Result<(Answer, Digest), String>;
+pub type DigestFn = fn(&'static Bytes, usize, Instant) -> Result<(Answer, Digest), String>;
 
 /// Returns the events that were kept, or why it stopped.
-pub type Keeping = fn(&'static Bytes, usize) -> Result<Kept, String>;
+pub type KeepFn = fn(&'static Bytes, usize) -> Result<Kept, String>;
 
 /// Events that were kept.
 pub struct Kept {
@@ -128,7 +128,7 @@ struct Ours;
 
 impl Decode for Ours {
     fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
-        let mut decoder = sse_proto::Decoder::with_max_event_len(LIMIT);
+        let mut decoder = sse_proto::Decoder::with_max_event_len(MAX_EVENT_LEN);
         for chunk in chunks {
             let mut events = decoder.feed(chunk);
             while let Some(event) = events.next_event().expect("no event is that large") {
@@ -143,7 +143,7 @@ struct SseCore;
 
 impl Decode for SseCore {
     fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
-        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
+        let limit = NonZeroUsize::new(MAX_EVENT_LEN).expect("it is not zero");
         let mut decoder = sse_core::SseDecoder::with_limit(limit);
         for mut chunk in chunks {
             while let Some(event) = decoder.next(&mut chunk) {
@@ -242,7 +242,7 @@ impl Decode for EventsourceClient {
         let client = eventsource_client::ClientBuilder::for_url("http://localhost/")
             .map_err(text)?
             .reconnect(options)
-            .build_with_transport(Memory(chunks));
+            .build_with_transport(ReplayTransport(chunks));
         let events = each(client.stream(), |item| {
             if let eventsource_client::SSE::Event(event) = item {
                 sink(&event.data);
@@ -257,9 +257,9 @@ impl Decode for EventsourceClient {
 }
 
 #[derive(Clone)]
-struct Memory<C>(C);
+struct ReplayTransport<C>(C);
 
-impl<C: Chunks> transport::HttpTransport for Memory<C> {
+impl<C: Chunks> transport::HttpTransport for ReplayTransport<C> {
     fn request(&self, _: http::Request<Option<Bytes>>) -> transport::ResponseFuture {
         let chunks = self.0.clone().map(|chunk| Ok(Bytes::from_static(chunk)));
         let body: transport::ByteStream = Box::pin(futures_util::stream::iter(chunks));

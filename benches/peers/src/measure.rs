@@ -37,7 +37,7 @@ pub fn leak(bytes: Vec<u8>) -> &'static Bytes {
 
 /// Why a candidate is not measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Out {
+pub enum Excluded {
     /// It had not finished after this time.
     Slow(Duration),
     /// Its answer is wrong, in this way.
@@ -45,7 +45,12 @@ pub enum Out {
 }
 
 /// Checks that `candidate` gives the right answer within `time`.
-pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) -> Result<(), Out> {
+pub fn check(
+    candidate: &Candidate,
+    input: &Input,
+    size: usize,
+    time: Duration,
+) -> Result<(), Excluded> {
     let Some(decode) = candidate.digest else {
         return Ok(());
     };
@@ -57,7 +62,7 @@ pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) 
     let result = panic::catch_unwind(AssertUnwindSafe(|| decode(input.bytes, size, deadline)));
     panic::set_hook(hook);
     if start.elapsed() > time || Instant::now() > deadline {
-        return Err(Out::Slow(time));
+        return Err(Excluded::Slow(time));
     }
     let wrong = match result {
         Err(payload) => format!("panics: {}", message(&*payload)),
@@ -72,7 +77,7 @@ pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) 
         Ok(Ok((_, digest))) if digest != input.stream.digest => "wrong data".to_owned(),
         Ok(Ok(_)) => return Ok(()),
     };
-    Err(Out::Wrong(
+    Err(Excluded::Wrong(
         wrong.split_whitespace().collect::<Vec<_>>().join(" "),
     ))
 }
@@ -86,7 +91,7 @@ pub fn measure(
     rounds: u32,
     time: Duration,
     cap: Duration,
-) -> Vec<Result<f64, Out>> {
+) -> Vec<Result<f64, Excluded>> {
     let out = candidates
         .iter()
         .map(|candidate| check(candidate, input, size, cap));
@@ -152,10 +157,10 @@ impl Table {
     }
 
     /// Returns the cell of a candidate without a number, and adds its note.
-    pub fn out(&mut self, out: &Out) -> String {
-        match out {
-            Out::Slow(time) => format!("> {time:?}"),
-            Out::Wrong(reason) => {
+    pub fn excluded(&mut self, why: &Excluded) -> String {
+        match why {
+            Excluded::Slow(time) => format!("> {time:?}"),
+            Excluded::Wrong(reason) => {
                 let known = self.notes.iter().position(|note| note == reason);
                 let number = known.unwrap_or(self.notes.len());
                 if known.is_none() {

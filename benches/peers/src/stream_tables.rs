@@ -1,6 +1,6 @@
 //! The tables of the stream types: time per event of each type on every stream at every chunk size.
 
-use crate::measure::{Input, Out, Table, measure};
+use crate::measure::{Excluded, Input, Table, measure};
 use crate::streams::{BORROWED, OWNED, PEERS, STREAMS};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 const CHUNKS: [&str; 4] = ["event", "16", "1400", "16384"];
 
 /// A candidate that takes longer for a stream is not measured.
-const CAP: Duration = Duration::from_secs(1);
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Results for one stream.
 struct Results {
@@ -16,7 +16,7 @@ struct Results {
     about: &'static str,
     events: f64,
     /// For each chunk size: its name, and the nanoseconds of each of [`STREAMS`].
-    columns: Vec<(&'static str, Vec<Result<f64, Out>>)>,
+    columns: Vec<(&'static str, Vec<Result<f64, Excluded>>)>,
 }
 
 /// Measures the requested streams and chunk sizes, for about `time` each, and prints a comparison with the other crates,
@@ -33,7 +33,12 @@ pub fn run(streams: impl Fn(&str) -> bool, chunks: impl Fn(&str) -> bool, time: 
         let columns = sizes
             .into_iter()
             .filter(|(name, _)| CHUNKS.contains(name) && chunks(name))
-            .map(|(name, size)| (name, measure(&candidates, &input, size, 201, time, CAP)));
+            .map(|(name, size)| {
+                (
+                    name,
+                    measure(&candidates, &input, size, 201, time, TIME_LIMIT),
+                )
+            });
         all.push(Results {
             columns: columns.collect(),
             stream: input.stream.name,
@@ -59,7 +64,7 @@ fn print_summary(all: &[Results]) {
     for (row, candidate) in STREAMS.iter().enumerate().skip(PEERS) {
         let cells = columns.iter().map(|(_, times)| match &times[row] {
             Ok(time) => ratio(*time, &times[OWNED]),
-            Err(out) => table.out(out),
+            Err(why) => table.excluded(why),
         });
         let cells = cells.collect();
         table.row(candidate.name, cells);
@@ -76,7 +81,7 @@ impl Results {
         for (row, candidate) in STREAMS.iter().enumerate() {
             let cells = self.columns.iter().map(|(_, times)| match &times[row] {
                 Ok(time) => format!("{:.1}", time / self.events),
-                Err(out) => table.out(out),
+                Err(why) => table.excluded(why),
             });
             let cells = cells.collect();
             table.row(candidate.name, cells);
@@ -89,7 +94,7 @@ impl Results {
 /// Adds the rows with the ratio of the fastest peer to ours.
 fn add_ratios<'a>(
     table: &mut Table,
-    columns: impl IntoIterator<Item = &'a (&'static str, Vec<Result<f64, Out>>)>,
+    columns: impl IntoIterator<Item = &'a (&'static str, Vec<Result<f64, Excluded>>)>,
 ) {
     let cells = columns.into_iter().map(|(_, times)| {
         let peers = times[PEERS..].iter().filter_map(|time| time.as_ref().ok());
@@ -101,7 +106,7 @@ fn add_ratios<'a>(
     table.row("fastest peer / borrowed", borrowed);
 }
 
-fn ratio(time: f64, ours: &Result<f64, Out>) -> String {
+fn ratio(time: f64, ours: &Result<f64, Excluded>) -> String {
     match ours {
         Ok(ours) if time.is_finite() => format!("{:.2}", time / ours),
         _ => "-".to_owned(),

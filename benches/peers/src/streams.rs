@@ -1,7 +1,7 @@
 //! Stream types, compared as their users see them: reference-counted chunks in, as a transport returns them, and owned
 //! events out.
 
-use crate::decoders::{Candidate, Kept, LIMIT, keep};
+use crate::decoders::{Candidate, Kept, MAX_EVENT_LEN, keep};
 use crate::measure::Input;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -323,7 +323,7 @@ impl Decode for SseCore {
         source: Source<impl Chunks>,
         mut sink: impl FnMut(&str, &str) -> bool,
     ) -> Result<Vec<Self::Event>, String> {
-        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
+        let limit = NonZeroUsize::new(MAX_EVENT_LEN).expect("it is not zero");
         let decoder = sse_core::SseDecoder::with_limit(limit);
         let mut stream = sse_core::SseStream::with_decoder(decoder);
         stream.attach(source);

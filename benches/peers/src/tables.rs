@@ -1,12 +1,12 @@
 //! The main tables: throughput of every decoder for every stream and chunk size.
 
 use crate::decoders::{Candidate, OURS, PEERS, REFERENCE};
-use crate::measure::{Input, Out, Table, check, measure};
+use crate::measure::{Excluded, Input, Table, check, measure};
 use crate::streams::STREAMS;
 use std::time::Duration;
 
 /// A candidate that takes longer for a stream is not measured.
-const CAP: Duration = Duration::from_secs(1);
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Results for one stream.
 pub struct Results {
@@ -17,7 +17,7 @@ pub struct Results {
     /// Names of the chunk sizes.
     pub chunks: Vec<&'static str>,
     /// For each candidate: GB/s at each chunk size.
-    pub rows: Vec<(&'static str, Vec<Result<f64, Out>>)>,
+    pub rows: Vec<(&'static str, Vec<Result<f64, Excluded>>)>,
 }
 
 /// All candidates: ours, the reference, then the peers.
@@ -56,7 +56,7 @@ pub fn run(
         let input = Input::from(stream);
         for (name, size) in sizes {
             results.chunks.push(name);
-            let nanos = measure(&candidates, &input, size, 201, time, CAP);
+            let nanos = measure(&candidates, &input, size, 201, time, TIME_LIMIT);
             for ((_, cells), nanos) in results.rows.iter_mut().zip(nanos) {
                 cells.push(nanos.map(|nanos| len / nanos));
             }
@@ -101,7 +101,7 @@ impl Results {
                 .iter()
                 .map(|cell| match cell {
                     Ok(speed) => format!("{speed:.3}"),
-                    Err(out) => table.out(out),
+                    Err(why) => table.excluded(why),
                 })
                 .collect();
             table.row(name, cells);
@@ -109,7 +109,7 @@ impl Results {
         let [(_, ours), (_, reference), peers @ ..] = &self.rows[..] else {
             unreachable!("ours and the reference are always there")
         };
-        let ratio = |ours: &Result<f64, Out>, other: f64| match ours {
+        let ratio = |ours: &Result<f64, Excluded>, other: f64| match ours {
             Ok(ours) if other > 0.0 => format!("**{:.2}**", ours / other),
             _ => "-".to_owned(),
         };

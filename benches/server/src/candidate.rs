@@ -123,7 +123,7 @@ impl Publisher {
         }
         let mut text = String::new();
         for _ in 0..count {
-            crate::serve::data(self.next, &mut text);
+            crate::serve::write_data(self.next, &mut text);
             self.next += 1;
             self.send("/publish", text.clone().into()).await?;
         }

@@ -18,7 +18,7 @@ use crate::candidate::Candidate;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Only a failing candidate takes this long.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All clients of one candidate.
 pub(crate) struct Clients {
@@ -69,7 +69,7 @@ impl Clients {
             if let Some(ended) = self.tasks.iter().find(|task| task.is_finished()) {
                 return Err(format!("a client has ended: {ended:?}").into());
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 return Err(format!(
                     "only {} of {events} events arrived",
                     self.received.load(Relaxed)

@@ -74,26 +74,26 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
         (What::LongBursts, LONG_BURST),
     ];
     for _ in 0..args.rounds {
-        for one in &mut running {
+        for server in &mut running {
             for ((what, count), times) in live.into_iter().zip(0..) {
                 if args.only.is_none_or(|only| only == what) {
-                    let time = one.live(count, args.clients).await?;
-                    one.times[times].push(time);
+                    let time = server.live(count, args.clients).await?;
+                    server.times[times].push(time);
                 }
             }
         }
     }
     if args.only.is_none_or(|only| only == What::Replay) {
         // Publish as many events as a returning client has missed.
-        for one in &mut running {
-            while one.sent < args.missed {
-                one.publish(BURST, args.clients).await?;
+        for server in &mut running {
+            while server.sent < args.missed {
+                server.publish(BURST, args.clients).await?;
             }
         }
         for _ in 0..args.rounds {
-            for one in &mut running {
-                let replay = one.replay().await?;
-                one.times[3].push(replay);
+            for server in &mut running {
+                let replay = server.replay().await?;
+                server.times[3].push(replay);
             }
         }
     }
@@ -105,9 +105,9 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
     writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
     let medians: Vec<_> = running
         .iter()
-        .map(|one| one.times.clone().map(median))
+        .map(|server| server.times.clone().map(median))
         .collect();
-    for (one, times) in running.iter().zip(&medians) {
+    for (server, times) in running.iter().zip(&medians) {
         let cells: Vec<_> = times
             .iter()
             .zip(&medians[0])
@@ -116,9 +116,9 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
         writeln!(
             out,
             "| {} | {} | {} |",
-            one.candidate.name,
+            server.candidate.name,
             cells.join(" | "),
-            one.memory
+            server.memory
         )?;
     }
     writeln!(

@@ -59,8 +59,8 @@ const HISTORY: usize = 64 << 20;
 pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
     let app = match args.kind {
         Kind::Hub => hub(MemoryStore::with_history(HISTORY)).await?,
-        Kind::Axum => usual(),
-        Kind::AxumShared => shared(),
+        Kind::Axum => encoded_for_each_client(),
+        Kind::AxumShared => encoded_once(),
         Kind::Redis => {
             #[cfg(feature = "redis")]
             {
@@ -79,7 +79,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
 }
 
 /// Writes the data of an event: 250 bytes that begin with its number.
-pub(crate) fn data(number: u64, text: &mut String) {
+pub(crate) fn write_data(number: u64, text: &mut String) {
     text.clear();
     let _ = write!(text, "{number:010} ");
     text.extend(std::iter::repeat_n('x', 250 - text.len()));
@@ -124,7 +124,7 @@ async fn hub_publish<S: Store>(
     let first = state.next.fetch_add(count, Relaxed);
     let texts = (first..first + count).map(|number| {
         let mut text = String::new();
-        data(number, &mut text);
+        write_data(number, &mut text);
         text
     });
     // Concurrently, as with a store across the network.
@@ -160,7 +160,7 @@ fn event(number: usize, data: &str) -> Event {
 }
 
 /// The usual way: the channel carries data, which becomes an event for each client.
-fn usual() -> Router {
+fn encoded_for_each_client() -> Router {
     broadcast(
         |_, data| Arc::<str>::from(data),
         |number, data| event(number, &data),
@@ -168,7 +168,7 @@ fn usual() -> Router {
 }
 
 /// The channel carries events, which are cloned for each client.
-fn shared() -> Router {
+fn encoded_once() -> Router {
     broadcast(event, |_, event| event)
 }
 
@@ -224,7 +224,7 @@ async fn broadcast_publish<T: Clone>(
     for _ in 0..count(query) {
         let mut history = state.history.lock().unwrap();
         let number = history.len();
-        data(number as u64, &mut text);
+        write_data(number as u64, &mut text);
         let event = (state.make)(number, &text);
         history.push(event.clone());
         // Fails if there are no clients.

@@ -36,7 +36,7 @@ fn per_event(candidates: &[&Candidate], inputs: &[(Input, &'static Bytes)], size
     for candidate in candidates {
         let cells = inputs.iter().map(|(input, twice)| {
             match check(candidate, input, size, Duration::from_secs(1)) {
-                Err(out) => table.out(&out),
+                Err(why) => table.excluded(&why),
                 Ok(()) => {
                     let count = |bytes| {
                         allocation_counter::measure(|| {
