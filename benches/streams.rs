@@ -70,7 +70,7 @@ pub fn all(len: usize) -> Vec<Stream> {
         ),
         stream(
             "line",
-            "one 4 MB line",
+            "one long line",
             len,
             &mut random,
             |event, random| line(event, 4 * len, random),

@@ -53,7 +53,8 @@ and events. At invalid UTF-8 it skips the rest of the line, which a decoder must
 
 ## Decoders
 
-Columns are chunk sizes in bytes; \`event\` is the (average) length of an event.
+Streams have 1 MB, the one long line 4 MB. Columns are chunk sizes in bytes; \`event\` is the (average) length of an
+event.
 
 END
     "$peers" decode --seconds 2 --svg ../throughput.svg
@@ -73,7 +74,7 @@ END
     cat <<END
 ## As a stream
 
-The same streams, a quarter as long (the one line has 1 MB), as a \`Stream\` of owned events. The chunks are
+The same streams, a quarter as long (the long line has 1 MB), as a \`Stream\` of owned events. The chunks are
 reference-counted slices of one buffer (\`Bytes\`), as HTTP libraries return them; making them is part of every figure.
 The consumer reads the type and the length of the data of each event, then drops it. \`sse-proto-stream\` is
 \`EventStream::new\`; \`borrowed\` is its \`for_each_event\`, which borrows the events instead of allocating them; \`body\`
@@ -103,7 +104,7 @@ END
     cat <<END
 ## Allocations
 
-Number of allocations / bytes per event, after warm-up. The streams have 64 KB, the one line 256 KB.
+Number of allocations / bytes per event, after warm-up. Streams have 64 KB, the long line 256 KB.
 
 END
     "$CARGO_TARGET_DIR/release/allocations"
