@@ -1,9 +1,9 @@
-//! What the reconnecting client costs beside `EventStream` over the same body: time and allocations of an event, and the
-//! deadline of silence.
+//! Overhead of the reconnecting client compared with `EventStream` on the same body: time and allocations per event, with
+//! and without a read timeout.
 //!
-//! All run in turns; each figure is a median of 201 passes. `cargo run --release -p sse-proto-benches --example client`; with a
-//! number, that candidate alone on `llm` with one event a chunk, twice, for `valgrind --tool=callgrind
-//! --toggle-collect='client::pass*'`.
+//! `cargo run --release -p sse-proto-benches --example client` runs all candidates in turns and prints medians of 201
+//! passes. With a number as its argument, it runs only that candidate, twice, on `llm` with one event per chunk, for
+//! `valgrind --tool=callgrind --toggle-collect='client::pass*'`.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -24,7 +24,7 @@ const PASSES: usize = 201;
 const NAMES: [&str; 4] = [
     "EventStream",
     "EventSource",
-    "with a deadline of silence",
+    "with a read timeout",
     "events()",
 ];
 
@@ -41,7 +41,7 @@ fn main() {
         return;
     }
     println!(
-        "| ns an event, and more than EventStream | chunk | {} | allocations |",
+        "| ns per event (difference to EventStream) | chunk | {} | allocations |",
         NAMES.join(" | ")
     );
     println!("|---|---:|{}---:|", "---:|".repeat(NAMES.len()));
@@ -88,7 +88,7 @@ fn main() {
     }
 }
 
-/// Slices of one buffer, as HTTP libraries hand them out.
+/// Returns slices of one buffer, as HTTP libraries do.
 fn chunks(bytes: &[u8], size: usize) -> Vec<Bytes> {
     let bytes = Bytes::copy_from_slice(bytes);
     let starts = (0..bytes.len()).step_by(size);
@@ -97,7 +97,7 @@ fn chunks(bytes: &[u8], size: usize) -> Vec<Bytes> {
         .collect()
 }
 
-/// How many events a candidate hands out.
+/// Returns the number of events that a candidate yields.
 #[inline(never)]
 fn pass(candidate: usize, chunks: &[Bytes]) -> u64 {
     let body = Chunks(Vec::from(chunks).into_iter());

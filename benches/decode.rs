@@ -1,4 +1,4 @@
-//! Decoder throughput over generated streams and chunk sizes, beside the reference pass.
+//! Decoder throughput on generated streams and chunk sizes, compared with the reference pass.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sse_proto_benches::{all, decode, reference};

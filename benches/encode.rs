@@ -1,4 +1,4 @@
-//! Encoder throughput over generated frames, beside a plain copy of the same text.
+//! Encoder throughput on generated frames, compared with a plain copy of the same text.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sse_proto_benches::frames;

@@ -1,23 +1,23 @@
-//! The frames that the encoder benchmarks write, and who writes them: this crate, each way that it
-//! has, and a plain copy of the same text without any check.
+//! The frames of the encoder benchmarks, and their writers: each way to encode with this crate, and a
+//! plain copy of the same text without any check.
 
 use crate::Random;
 use sse_proto::{Encoder, Frame};
 use std::fmt::Write;
 
-/// Frames of one kind, in the form that each writer takes them in.
+/// Frames of one kind, in the form that each writer needs.
 pub struct Frames {
     /// Name in tables and benchmark ids.
     pub name: &'static str,
-    /// What is written.
+    /// The text of each frame.
     pub frames: Vec<Text>,
-    /// Bytes of all frames together, when they are written.
+    /// Encoded length of all frames together, in bytes.
     pub bytes: usize,
-    /// All who write them, ours and the plain copies.
+    /// All writers, ours and the plain copies.
     pub writers: [Writer; 6],
 }
 
-/// The text of a frame. A field that is empty is not written.
+/// The text of a frame. Empty fields are not written.
 pub struct Text {
     /// The event type.
     pub event: String,
@@ -25,24 +25,24 @@ pub struct Text {
     pub id: String,
     /// The data.
     pub data: String,
-    /// The data cut into lines beforehand: the plain copy does not look for them.
+    /// The data, already split into lines for the plain copy.
     lines: Vec<String>,
 }
 
 /// A writer of all frames of a kind, and its name.
 pub type Writer = (&'static str, fn(&Frames, &mut Output));
 
-/// Memory that writers have in advance.
+/// Output buffers, allocated in advance.
 #[derive(Default)]
 pub struct Output {
     vec: Vec<u8>,
     string: String,
     slice: Vec<u8>,
-    /// Bytes written, in whatever place.
+    /// Number of bytes written, to any of the buffers.
     pub written: usize,
 }
 
-/// Which fields the frames have: the program that writes them knows it, and so does the compiler.
+/// Which fields the frames have, known at compile time as in a real program.
 struct Fields<const EVENT: bool, const ID: bool>;
 
 impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
@@ -66,7 +66,7 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
             for text in &frames.frames {
                 start += Self::frame(text)
                     .encode_to_slice(&mut out.slice[start..])
-                    .expect("there is room");
+                    .expect("the slice is large enough");
             }
             out.written = start;
         }),
@@ -110,7 +110,7 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
         Self::head(Frame::message(&text.data), text)
     }
 
-    /// With the checks of event type and id: they are part of what is measured.
+    /// Includes the checks of event type and id in the measurement.
     #[inline(always)]
     fn head<'a>(mut frame: Frame<'a>, text: &'a Text) -> Frame<'a> {
         if EVENT {
@@ -122,7 +122,7 @@ impl<const EVENT: bool, const ID: bool> Fields<EVENT, ID> {
         frame
     }
 
-    /// What a server without checks does.
+    /// Writes the frame as a server without checks does.
     #[inline(always)]
     fn copy(text: &Text, mut put: impl FnMut(&str)) {
         if EVENT {
@@ -212,12 +212,12 @@ fn frames(
 }
 
 impl Frames {
-    /// How many there are.
+    /// Number of frames.
     pub fn count(&self) -> usize {
         self.frames.len()
     }
 
-    /// Memory that they fit in.
+    /// Output buffers that are large enough.
     pub fn output(&self) -> Output {
         Output {
             slice: vec![0; self.bytes],

@@ -1,7 +1,7 @@
-//! One piece of work for a run under callgrind, which counts the instructions of [`measured`] and of nothing else.
+//! Runs one case under callgrind, which counts only the instructions of [`measured`].
 //!
-//! Without an argument it lists all cases, each with the bytes it reads or writes; with the name of one it runs that one.
-//! `benches/instructions.sh` is who calls it.
+//! Without an argument, it lists all cases, each with the number of bytes that it reads or writes; with the name of a case,
+//! it runs that case. Called by `benches/instructions.sh`.
 
 use sse_proto_benches::{all, decode, decode_rest, frames};
 use std::hint::black_box;
@@ -21,7 +21,7 @@ fn main() {
     let mut case = |name: String, bytes: usize, work: &mut dyn FnMut()| match &wanted {
         None => println!("{name} {bytes}"),
         Some(wanted) if *wanted == name => {
-            // What happens only once, such as the growth of an output, is not counted.
+            // The first run is not counted: it includes what happens only once, such as growing an output.
             work();
             measured(work);
             known = true;
@@ -40,7 +40,7 @@ fn main() {
             }
         }
     }
-    // What a cursor has left is fed again after each event.
+    // `rest()` is fed again after each event.
     for stream in all(LEN) {
         let bytes = &stream.bytes[..];
         for (label, size) in stream.chunks() {
@@ -65,7 +65,7 @@ fn main() {
             }
         }
     }
-    assert!(known || wanted.is_none(), "there is no such case");
+    assert!(known || wanted.is_none(), "unknown case");
 }
 
 #[inline(never)]

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# How many instructions decoding and encoding take, held against benches/instructions.txt: fails when a case takes 3 % more
-# than is recorded there. After a change that is meant to cost or save some: benches/instructions.sh record
-# Counts are the same to the last digit from run to run, whatever else the machine does. They are those of one compiler and one
-# C library: under others the table is printed and nothing is held against it.
+# Counts the instructions of decoding and encoding, and compares them with benches/instructions.txt: fails when a case takes
+# 3 % more than recorded. To record new counts after an intended change: benches/instructions.sh record
+# Counts are the same in every run, whatever else the machine does, but depend on compiler and C library. If those differ
+# from the recorded ones, the table is printed without a verdict.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -13,7 +13,7 @@ work=$(target_folder)/instructions
 mkdir -p "$work"
 cargo build --quiet --release -p sse-proto-benches --example instructions
 
-# The program's name and its environment lie in the memory that is measured, and shift what comes behind them.
+# The program's name and environment are at the top of its stack, and their length shifts addresses: keep both constant.
 cp "$(target_folder)/release/examples/instructions" "$work/program"
 cd "$work"
 
@@ -33,7 +33,7 @@ export -f count
 ./program >cases
 rm -f profile.*
 xargs -a cases -P "$(nproc)" -L 1 bash -c 'count "$@"' count >unsorted
-# In the order of the program's list.
+# Restore the order of the program's list.
 awk 'NR == FNR { count[$1] = $0; next } { print count[$1] }' unsorted cases >counted
 measured_with="# $(rustc -V), glibc $(getconf GNU_LIBC_VERSION | cut -d' ' -f2), $(uname -m)"
 
@@ -72,7 +72,7 @@ awk -v recorded_with="$(sed -n 2p "$recorded")" -v measured_with="$measured_with
             bad++
         }
         if (recorded_with != measured_with) {
-            print "Nothing is held against these counts: they were recorded with other tools. Then and now:"
+            print "Not compared: the counts were recorded with other tools. Recorded and current:"
             print recorded_with "\n" measured_with
             exit
         }

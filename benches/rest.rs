@@ -1,4 +1,4 @@
-//! What it costs to feed `rest()` again after each event, as a multiple of the time with one cursor for a chunk.
+//! Cost of feeding `rest()` again after each event, as a multiple of the time with one cursor per chunk.
 //!
 //! Both run in turns; each figure is the ratio of two medians of 101 passes. `cargo run --release -p sse-proto-benches --example rest`
 
@@ -11,7 +11,7 @@ const CHUNKS: [usize; 8] = [64, 256, 1400, 4096, 8192, 16_384, 65_536, LEN];
 
 fn main() {
     println!(
-        "| data, bytes an event | {} |",
+        "| data, bytes per event | {} |",
         CHUNKS.map(|size| size.to_string()).join(" | ")
     );
     println!("|---|{}", "---:|".repeat(CHUNKS.len()));

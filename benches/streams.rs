@@ -1,45 +1,45 @@
-//! The streams that the benchmarks decode, and the [`frames`] that they write, made by a generator:
-//! the same bytes on every machine.
+//! Generates the streams that the benchmarks decode and the [`frames`] that they encode: the same bytes
+//! on every machine.
 //!
-//! [`decode`] and [`reference()`] are what is measured on the streams, here and, beside other crates, in
-//! the package `peers`.
+//! [`decode`] and [`reference()`] are measured here, and in the package `peers` compared with other
+//! crates.
 
 use sse_proto::Decoder;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub mod frames;
 
-/// A stream with what its decoding must give, so that no wrong answer is ever timed.
+/// A stream and its expected answer, so that no wrong answer is timed.
 pub struct Stream {
     /// Name in tables and benchmark ids.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// Short description.
     pub about: &'static str,
     /// The bytes of the response body.
     pub bytes: Vec<u8>,
-    /// Length of one event, or of the average one: the chunk size at which one event comes a chunk.
+    /// (Average) length of an event: the chunk size for one event per chunk.
     pub event_len: usize,
-    /// What [`decode`] has to answer.
+    /// Expected answer of [`decode`].
     pub answer: Answer,
-    /// Of the data of all events.
+    /// Digest of the data of all events.
     pub digest: Digest,
 }
 
-/// What a decoder makes of a stream, in two numbers.
+/// What a decoder reads from a stream, as two numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Number of events.
     pub events: u64,
-    /// Bytes of data of all events.
+    /// Length of the data of all events, in bytes.
     pub data: u64,
 }
 
-/// A digest of the data of all events, each as it was and where it was.
+/// A digest of the data of all events, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Digest(DefaultHasher);
 
 impl Digest {
-    /// Takes in the next event.
+    /// Adds the data of the next event.
     pub fn add(&mut self, data: &str) {
         data.hash(&mut self.0);
     }
@@ -51,11 +51,11 @@ impl PartialEq for Digest {
     }
 }
 
-/// All streams, each about `len` bytes long, that of one line four times as long.
+/// All streams, each about `len` bytes long; the stream with one long line, four times that.
 pub fn all(len: usize) -> Vec<Stream> {
     let mut random = Random::new();
     vec![
-        // One JSON delta an event: 262 bytes.
+        // One JSON delta per event: 262 bytes.
         stream("llm", "LLM deltas, 262 B", len, &mut random, llm),
         stream("tiny", "tiny events, 9 B", len, &mut random, |event, _| {
             event.extend_from_slice(b"data: x\n\n");
@@ -70,7 +70,7 @@ pub fn all(len: usize) -> Vec<Stream> {
         ),
         stream(
             "line",
-            "one 4 MB line",
+            "one long line",
             len,
             &mut random,
             |event, random| line(event, 4 * len, random),
@@ -136,7 +136,7 @@ pub fn all(len: usize) -> Vec<Stream> {
                 llm(event, random)
             },
         ),
-        // Not one byte of the data belongs to a valid sequence, alone or together with others.
+        // No byte of the data is part of a valid sequence.
         stream(
             "invalid",
             "all-invalid UTF-8",
@@ -153,7 +153,7 @@ pub fn all(len: usize) -> Vec<Stream> {
                 String::from_utf8_lossy(&data).into_owned()
             },
         ),
-        // Words, and between them in turns a character, one that is cut short, and a lone byte.
+        // Words, separated in turn by a whole character, a truncated one, and a lone byte.
         stream(
             "mixed",
             "partly invalid UTF-8",
@@ -179,8 +179,8 @@ pub fn all(len: usize) -> Vec<Stream> {
     ]
 }
 
-/// A stream of events of about `event` bytes each, at least `len` bytes long: each event one line, or
-/// many of 100 bytes.
+/// A stream of at least `len` bytes, whose events have about `event` bytes each, on one line or on
+/// many lines of 100 bytes.
 pub fn growing(many_lines: bool, event: usize, len: usize) -> Stream {
     let mut random = Random::new();
     let write = if many_lines { lines } else { line };
@@ -195,7 +195,7 @@ pub fn growing(many_lines: bool, event: usize, len: usize) -> Stream {
 }
 
 impl Stream {
-    /// The chunk sizes that are measured, and their names in tables and benchmark ids.
+    /// The measured chunk sizes, with their names in tables and benchmark ids.
     pub fn chunks(&self) -> Vec<(&'static str, usize)> {
         let mut chunks = vec![
             ("1", 1),
@@ -227,7 +227,7 @@ pub fn decode(bytes: &[u8], size: usize) -> Answer {
     answer
 }
 
-/// The same with a cursor for each event: what a cursor has left is fed again.
+/// The same with a new cursor for each event, which is fed the `rest()` of the one before.
 pub fn decode_rest(bytes: &[u8], size: usize) -> Answer {
     let mut decoder = Decoder::new();
     let mut answer = Answer::default();
@@ -245,8 +245,8 @@ pub fn decode_rest(bytes: &[u8], size: usize) -> Answer {
     answer
 }
 
-/// The reference: finds the line ends with `memchr2` and validates each line with `from_utf8`. No
-/// state, no fields, no events.
+/// The reference: finds line terminators with `memchr2` and validates each line with `from_utf8`,
+/// without state, fields and events.
 pub fn reference(bytes: &[u8], size: usize) -> u64 {
     let mut valid = 0;
     for chunk in bytes.chunks(size) {
@@ -260,7 +260,7 @@ pub fn reference(bytes: &[u8], size: usize) -> u64 {
     valid
 }
 
-/// `event` writes the next one and returns its data.
+/// Builds a stream; `event` writes the next event and returns its data.
 fn stream(
     name: &'static str,
     about: &'static str,
@@ -297,14 +297,14 @@ fn llm(event: &mut Vec<u8>, random: &mut Random) -> String {
     data
 }
 
-/// An event of about `len` bytes in one line.
+/// Writes an event of about `len` bytes on one line.
 fn line(event: &mut Vec<u8>, len: usize, random: &mut Random) -> String {
     let data = random.words(len);
     message(event, &data);
     data
 }
 
-/// An event of about `len` bytes in lines of 100.
+/// Writes an event of about `len` bytes in lines of 100.
 fn lines(event: &mut Vec<u8>, len: usize, random: &mut Random) -> String {
     let lines: Vec<_> = (0..len / 100).map(|_| random.words(94)).collect();
     for line in &lines {
@@ -314,19 +314,24 @@ fn lines(event: &mut Vec<u8>, len: usize, random: &mut Random) -> String {
     lines.join("\n")
 }
 
-/// A line of data, and the end of the event.
+/// Writes an event of one line of data.
 fn message(event: &mut Vec<u8>, data: impl AsRef<[u8]>) {
     field(event, "data", data, "\n");
     event.push(b'\n');
 }
 
-fn field(event: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>, line_end: &str) {
-    for piece in [name.as_bytes(), b": ", value.as_ref(), line_end.as_bytes()] {
+fn field(event: &mut Vec<u8>, name: &str, value: impl AsRef<[u8]>, terminator: &str) {
+    for piece in [
+        name.as_bytes(),
+        b": ",
+        value.as_ref(),
+        terminator.as_bytes(),
+    ] {
         event.extend_from_slice(piece);
     }
 }
 
-/// Knuth's linear congruential generator: the same sequence for ever.
+/// Knuth's linear congruential generator, always with the same sequence.
 pub struct Random(u64);
 
 #[expect(clippy::new_without_default, reason = "there is only one seed")]

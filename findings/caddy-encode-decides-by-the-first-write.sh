@@ -3,17 +3,18 @@
 #
 # Software: Caddy 2.6.2 (package 2.6.2-5 of Debian 12).
 #
-# The proxy of Caddy knows event streams and passes on at once what it gets. One would guess that with compression an event stream
-# is either left alone or flushed event by event, and that it is so for the whole of the stream and whatever the server sends.
-# But `encode`, whose default types take in text/event-stream, looks at the first write only. If that has no more than the 512
-# bytes of the default `minimum_length`, the stream stays plain to its end, however large later events are. From 513 bytes on, all
-# of the stream is compressed and never flushed: events arrive when the compressor has enough of them, or when the response ends.
-# So a server works while its streams begin with a short comment or a small event, and its clients see nothing once a stream
-# begins with a large event, or with the replay after a reconnect in one write. `Cache-Control: no-transform` changes nothing.
-# Before the first write, the head of the response waits too. A comment of a few bytes, written at once and on its own, cures both.
+# Caddy's proxy recognizes event streams and forwards everything at once. One would expect that, with compression, an event stream
+# is either left alone or flushed event by event, in the same way for the whole stream, whatever the server sends. But `encode`,
+# whose default types include text/event-stream, looks only at the first write. If that has at most 512 bytes (the default
+# `minimum_length`), the stream is never compressed, however large later events are. From 513 bytes on, the whole stream is
+# compressed and never flushed: events arrive when the compressor has enough of them, or when the response ends.
+# So a server works while its streams begin with a short comment or a small event, but its clients see nothing when a stream
+# begins with a large event, or with a replay after a reconnect in one write. `Cache-Control: no-transform` changes nothing.
+# The head of the response also waits for the first write. A comment of a few bytes, written at once in a write of its own, solves
+# both problems.
 #
-# Seen, each write being one event (or of 20 bytes, a comment), with the number of events that the client had a second after the
-# last write, and after the end of the response:
+# Results: each write is one event (a write of 20 bytes is a comment). The counts are the events that the client had one second
+# after the last write, and after the end of the response:
 #
 #   writes                      Cache-Control accepts   before    after the end
 #   512,8000,8000,8000          no-store      gzip      plain 4   plain 4
@@ -25,7 +26,7 @@
 #   513,513                     no-store      identity  plain 2   plain 2
 #   none                        no-store      gzip      no head   plain 0
 #
-# Fails if any of that changes. Needs Debian 12 with its caddy, and Python 3.9 or later.
+# Fails if any of this changes. Needs Debian 12 with its caddy, and Python 3.9 or later.
 set -euo pipefail
 
 version=$(dpkg-query --show --showformat '${Version}' caddy)

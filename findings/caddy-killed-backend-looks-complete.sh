@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A backend that is killed in the middle of an event stream becomes, behind Caddy, a response that is complete.
+# When a backend is killed in the middle of an event stream, Caddy makes the response look complete.
 #
 # Software: Caddy 2.6.2 (package 2.6.2-5 of Debian 12); seen by curl.
 #
-# The body of an event stream has no length, so it comes in chunks, and the last chunk tells that the server has said all it had
-# to say. When the backend's process dies, no last chunk comes, and one would guess that a proxy that speaks HTTP/1.1 to both
-# sides cuts its own response too: over HTTP/1.1 by closing the connection, over HTTP/2 by a reset of the stream. Caddy knows that
-# the body is incomplete and logs it as an error, and then it writes the last chunk (HTTP/2: the end of the stream) itself. A
-# client that takes a regular end for the end of an answer has half an answer and no error, even after half an event. Only with a
-# Content-Length it is told. An end marker in the stream itself is what tells in all cases.
+# The body of an event stream has no length, so it is sent in chunks, and the last chunk marks the end. When the backend's process
+# dies, there is no last chunk, and one would expect a proxy that uses HTTP/1.1 on both sides to break off its own response too:
+# over HTTP/1.1 by closing the connection, over HTTP/2 by a reset of the stream. Caddy notices that the body is incomplete and logs
+# an error, but then writes the last chunk (HTTP/2: the end of the stream) itself. A client that treats a regular end as the end of
+# an answer has half an answer and no error, even after half an event. Only with a Content-Length does it get an error. An end
+# marker in the stream works in all cases.
 #
-# Seen, the backend having sent "data: 1" and a blank line before it is killed, where nothing else is said:
+# Results; unless stated otherwise, the backend sends "data: 1" and a blank line before it is killed:
 #
 #   backend alone, ended:              curl 0, HTTP/1.1 200, body 'data: 1\n\n'
 #   backend alone, killed:             curl 18, HTTP/1.1 200, body 'data: 1\n\n'
@@ -22,7 +22,7 @@
 #   Caddy, killed, with a length:      curl 18, HTTP/1.1 200, body 'data: 1\n\n'
 #   errors in the log of Caddy:        5
 #
-# Fails if any of that changes. Needs Debian 12 with its caddy, Python 3, and curl with HTTP/2.
+# Fails if any of this changes. Needs Debian 12 with its caddy, Python 3, and curl with HTTP/2.
 set -euo pipefail
 
 version=$(dpkg-query --show --showformat '${Version}' caddy)
@@ -38,7 +38,7 @@ from http.server import BaseHTTPRequestHandler
 
 
 class Backend(BaseHTTPRequestHandler):
-    """What the path is made of: what is sent, then whether the process is killed. Each connection is a process of its own."""
+    """The path selects the framing, what is sent, and whether the process is killed. Each connection has its own process."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# An event that a server hands to hyper right before its body fails never arrives, and neither does the head of the response.
+# An event that a body yields right before it fails never leaves hyper, and neither does the head of the response.
 #
 # Software: hyper 1.12.0 under axum 0.8.9 (crates.io), on a tokio runtime of one thread; seen by curl.
 #
-# A handler often has one more event to send when something goes wrong: `event: error`, and then it ends the body with the
-# error. One would guess that what was handed over before the error is written before the connection is closed. hyper gathers
-# what it writes, and where the error comes in the same poll as the data, it drops the connection with all of that: the
-# client sees no event, no header and no status. Over HTTP/2 the stream is reset, and again no event is seen. Over
-# HTTP/1.1 a body that is pending once before it fails is written: hyper flushes when a body has nothing to give.
+# When something goes wrong, a handler often sends one more event, `event: error`, and then ends the body with the error. One
+# would expect that hyper writes the data that it got before the error, and then closes the connection. But hyper buffers its
+# writes, and if the error comes in the same poll as the data, it drops the connection together with the buffer: the client sees
+# no event, no header and no status. Over HTTP/2 the stream is reset, and again no event arrives. Over HTTP/1.1, a body
+# that is pending once before it fails is written, because hyper flushes when a body is pending.
 #
-# Seen, with one event before the error:
+# Results, with one event before the error:
 #
 #   HTTP/1.1, error at once: curl 52, status 000, body ""
 #   HTTP/1.1, pending once:  curl 18, status 200, body "data: a"
 #   HTTP/2, error at once:   curl 92, status 000, body ""
 #
-# Fails if any of that changes. Needs a Rust toolchain, the package registry, and curl with HTTP/2.
+# Fails if any of this changes. Needs a Rust toolchain, the package registry, and curl with HTTP/2.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A client of @fastify/sse that resumes where nothing is left to replay gets no event stream, and an EventSource gives up for good.
+# A client of @fastify/sse that resumes when there is nothing to replay gets no event stream, and an EventSource gives up for good.
 #
 # Software: @fastify/sse 0.6.0 under fastify 5.12.8; seen by curl, and by eventsource 4.1.1, an EventSource for Node.js. (npm)
 #
-# A handler replays what comes after `Last-Event-ID`. One would guess that a client that has seen everything gets an event stream
-# without events. But the headers of the stream wait for the first event, as the documentation says, so that a handler can answer
-# with something else. A handler that returns without having sent anything has Fastify answer for it: status 200 with
-# `Content-Length: 0` and no `Content-Type`. By the standard that is not to be retried: the EventSource is closed.
-# So it is after `keepAlive()` too: the response is over before the handler has its next event, which it then cannot send.
-# With `sendHeaders()` before the replay, all is as one would guess.
+# A handler replays the events after `Last-Event-ID`. One would expect that a client that has seen all of them gets an event stream
+# without events. But the headers of the stream are sent with the first event, as the documentation says, so that a handler can
+# still answer with something else. If a handler returns without having sent anything, Fastify answers for it: status 200 with
+# `Content-Length: 0` and no `Content-Type`. By the standard, a client must not retry then: the EventSource is closed.
+# The same happens after `keepAlive()`: the response has ended before the handler has its next event, which it cannot send.
+# With `sendHeaders()` before the replay, everything works as expected.
 #
-# Seen, the server having the events 1 to 3 at once and, where the handler keeps the connection, 4 a little later:
+# Results; the server has the events 1 to 3 at once and, if the handler keeps the connection, 4 a little later:
 #
 #   replays, after 2:                    200, type text/event-stream, length none, events 3
 #   replays, after 3:                    200, type none, length 0, events none
@@ -23,7 +23,7 @@
 #   EventSource, keeps alive:            open 1 2 3 4 lost closed (200 Invalid content type, expected "text/event-stream")
 #   EventSource, headers first, replays: open 1 2 3 lost open lost
 #
-# Fails if any of that changes. Needs Node.js 20.20.2 or later with npm, the package registry, and curl.
+# Fails if any of this changes. Needs Node.js 20.20.2 or later with npm, the package registry, and curl.
 set -euo pipefail
 
 work=$(mktemp -d)

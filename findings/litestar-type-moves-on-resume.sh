@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# In Litestar, the event type of a response goes to the message that happens to come first: on resuming, to another one.
+# In Litestar, the event type of a response goes to its first message, which is another one when a client resumes.
 #
 # Software: litestar 2.25.0 under uvicorn 0.54.0 (PyPI); seen by curl.
 #
-# `ServerSentEvent` takes an event type, an ID and a reconnection time beside its content. One would guess that they are for each
-# message that has none of its own, and with content of plain texts they are. But they are also written once at the start of the
-# body, without a blank line behind, so that they are part of the first message's block. `ServerSentEventMessage`s get them nowhere
-# else. When the stream is resumed after 2, message 3, which was an untyped one before, has the type. If it has no ID, it also has
-# the one of the response, and the client, which was at 2, is moved there. When no message is left, the body ends inside a block.
+# `ServerSentEvent` takes an event type, an ID and a reconnection time besides its content. One would expect that they apply to each
+# message that has none of its own, and for plain text content they do. But they are also written once at the start of the body,
+# without a blank line after them, so that they become part of the first message's block. `ServerSentEventMessage`s get them
+# nowhere else. When the stream is resumed after 2, message 3, which had no type before, has the type. If it has no ID, it also gets
+# that of the response, and the client, which was at 2, is moved there. If no message is left, the body ends inside a block.
 #
-# Seen, for ServerSentEvent(content, event_type="news", event_id="start", retry_duration=900), the lines of the last block:
+# Results for ServerSentEvent(content, event_type="news", event_id="start", retry_duration=900), the lines of the last block:
 #
 #   first of one message:      "id: start" "event: news" "retry: 900" "id: 1" "data: one" ""
 #   message 3, from the start: "id: 3" "data: three" ""
@@ -19,7 +19,7 @@
 #   no ID, after 2:            "id: start" "event: news" "retry: 900" "data: three" ""
 #   text 3, from the start:    "id: start" "event: news" "data: three" "retry: 900" ""
 #
-# Fails if any of that changes. Needs Python 3.10 or later with venv, the package registry, and curl.
+# Fails if any of this changes. Needs Python 3.10 or later with venv, the package registry, and curl.
 set -euo pipefail
 
 work=$(mktemp -d)

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The last event ID that a client sets after a reconnect is lost with the first event, in two of three Rust crates.
+# In two of three Rust crates, the first event resets the last event ID that a client has set after a reconnect.
 #
-# Software: eventsource-stream 0.2.3, sseer 0.3.1; beside them sse-core 0.2.3, which does as the standard has it. (crates.io)
+# Software: eventsource-stream 0.2.3, sseer 0.3.1; for comparison sse-core 0.2.3, which follows the standard. (crates.io)
 #
-# A client that goes on after event 7 tells its parser so. The standard's parser then begins with that ID: events without
-# an `id` line inherit it, and the next reconnect asks for what comes after 7. eventsource-stream and sseer both have a method
-# `set_last_event_id`, but no event inherits what it sets, and the first event resets the position to none. A server that
-# sends IDs now and then only, as for checkpoints, is asked for everything again at the second reconnect.
-# The other way round, an ID alone in a block, by which a server moves its clients on, is not taken until the next event.
+# A client that resumes after event 7 sets this ID in its parser. By the standard, events without an `id` line then inherit it,
+# and the next reconnect asks for events after 7. eventsource-stream and sseer both have a method `set_last_event_id`, but no
+# event inherits the ID, and the first event resets the position to none. If a server sends IDs only now and then, such as for
+# checkpoints, the client asks it for everything again at the second reconnect.
+# Conversely, an ID alone in a block, by which a server advances its clients, is ignored until the next event.
 #
-# Seen, each line with the ID of the event and the position afterwards:
+# Results; each line has the ID of the event and the position afterwards:
 #
 #   eventsource-stream, seeded with 7:     event ""   position ""
 #   sseer, seeded with 7:                  event ""   position ""
@@ -18,7 +18,7 @@
 #   sseer, then id 2 alone:                event "1"  position "1"
 #   sse-core, then id 2 alone:             event "1"  position "2"
 #
-# Fails if any of that changes. Needs a Rust toolchain and the package registry.
+# Fails if any of this changes. Needs a Rust toolchain and the package registry.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -65,7 +65,7 @@ fn main() {
 
         let mut decoder = sse_core::SseDecoder::new();
         if !seed.is_empty() {
-            // It has no such method; its decoder goes on from one connection to the next.
+            // It has no such method, but its decoder keeps the ID across connections.
             let block = format!("id: {seed}\n\n");
             let mut block = block.as_bytes();
             while decoder.next(&mut block).is_some() {}

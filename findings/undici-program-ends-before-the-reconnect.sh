@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# A program that waits for events with undici's EventSource ends, as if all were well, when the server ends the response.
+# A program that waits for events with undici's EventSource exits with status 0 when the server ends the response.
 #
-# Software: undici 8.13.1 (npm), and the EventSource of Node.js 22.20.0 itself, which is that of undici 6.21.2; beside them
-# eventsource 4.1.1 (npm), which does as one would guess.
+# Software: undici 8.13.1 (npm), and the EventSource of Node.js 22.20.0 itself, which is that of undici 6.21.2; for comparison
+# eventsource 4.1.1 (npm), which behaves as expected.
 #
-# An open response keeps the process alive. Many servers end their responses now and then and expect the client again after the
-# reconnection time, and one would guess that an EventSource that is going to reconnect keeps the process alive as well. But the
-# timer by which undici waits for that does not: if nothing else is under way, the process ends there with status 0, `readyState`
-# being CONNECTING, and there is no second request. So it does when the connection is cut. A program that has a server or a timer
-# of its own never sees that; a worker that only listens is gone at the first reconnect, and nothing tells why.
-# Where something keeps the process alive, there is one more difference: by the standard a `retry` counts from its own line on,
-# but undici takes it at the blank line behind it. A server that says in the last line of a body when to come again is not obeyed.
+# An open response keeps the process alive. Many servers end their responses now and then and expect the client to return after
+# the reconnection time, and one would expect an EventSource that is going to reconnect to keep the process alive, too. But the
+# timer with which undici waits does not: if nothing else is pending, the process ends with status 0 while `readyState` is
+# CONNECTING, and there is no second request. The same happens when the connection is lost. A program that has a server or another
+# timer never notices; a worker that only listens is gone at the first reconnect, without any message.
+# If something else keeps the process alive, there is one more difference: by the standard, `retry` takes effect at the end of its
+# own line, but undici applies it at the blank line after it. So undici ignores a `retry` in the last line of a body.
 #
-# Seen, for responses of one event, with `retry: 200` before it or ("ends-with-retry") in the last line. The client closes at the
-# second event:
+# Results for responses of one event, with `retry: 200` before it or ("ends-with-retry") in the last line. The client closes at
+# the second event:
 #
 #   ends             undici                    events 1, exit 0 while connecting
 #   ends             node                      events 1, exit 0 while connecting
@@ -28,7 +28,7 @@
 #   ends-with-retry  node         kept alive   events 2, waited longer, exit 0 while closed
 #   ends-with-retry  eventsource  kept alive   events 2, waited as told, exit 0 while closed
 #
-# Fails if any of that changes. Needs Python 3.9 or later with venv, and the package registries of Python and npm.
+# Fails if any of this changes. Needs Python 3.9 or later with venv, and the package registries of Python and npm.
 set -euo pipefail
 
 work=$(mktemp -d)

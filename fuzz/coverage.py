@@ -1,5 +1,4 @@
-"""Which lines of src/ the fuzz targets reach together: reads lcov traces, one for each target, prints a table and the
-lines that no target reaches.
+"""Reads lcov traces, one for each fuzz target, and prints the lines of src/ that no target reaches, and a table.
 
     coverage.py SRC TRACE...
 """

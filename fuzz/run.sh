@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets. Installs what it needs: cargo-fuzz in a Python environment, LLVM's tools for the coverage.
+# Runs the fuzz targets. Installs what it needs: cargo-fuzz in a Python environment, and LLVM's tools for coverage.
 #
-#   fuzz/run.sh smoke                 each target for a few seconds, with its seeds; what CI does
-#   fuzz/run.sh SECONDS [TARGET...]   all targets, or these, each for so long; the corpus is kept in fuzz/corpus
-#   fuzz/run.sh coverage [TARGET...]  which lines of src/ the corpus, the seeds and the regressions reach, and which not;
-#                                     fuzz/coverage.md says why
+#   fuzz/run.sh smoke                 each target for a few seconds, starting with its seeds, as in .ci/run
+#   fuzz/run.sh SECONDS [TARGET...]   all targets, or these, each for this time; keeps the corpus in fuzz/corpus
+#   fuzz/run.sh coverage [TARGET...]  the lines of src/ that corpus, seeds and regressions do not reach;
+#                                     fuzz/coverage.md explains them
 #
-# FEATURES=memchr,simdutf8 in the environment: with these features of the crate.
+# FEATURES=memchr,simdutf8 in the environment enables these features of the crate.
 #
-# There is no `unsafe` in the crate, and so no address sanitizer here: more runs. `cargo +nightly fuzz run TARGET` has it.
+# The crate has no `unsafe`, so the targets run faster here without the address sanitizer. `cargo +nightly fuzz run TARGET` uses
+# it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -28,10 +29,10 @@ prepare() {
     cargo run --quiet --manifest-path fuzz/Cargo.toml --example seeds fuzz/seeds
 }
 
-# Where a target starts from.
+# inputs TARGET: the folders that it starts from.
 inputs() { echo "fuzz/seeds/$1" "fuzz/regressions/$1"; }
 
-# fuzz CORPUS SECONDS TARGET...: each target on a core; then what each has done.
+# fuzz CORPUS SECONDS TARGET...: runs each target on one core, then prints their statistics.
 fuzz() {
     local corpora=$1 seconds=$2 name failed=0
     shift 2
@@ -75,7 +76,7 @@ coverage() {
             tail "$target/logs/coverage-$name"
             return 1
         }
-        # Each by itself: merged, they would lose what is compiled anew for each program.
+        # Separately: merging would lose the generic code that each program instantiates for itself.
         "$llvm/llvm-cov" export -format=lcov "$target/coverage/$triple/release/$name" \
             -instr-profile="fuzz/coverage/$name/coverage.profdata" src >"fuzz/coverage/$name.lcov"
         traces+=("fuzz/coverage/$name.lcov")
@@ -86,7 +87,7 @@ coverage() {
 case ${1:-} in
 smoke)
     prepare
-    # Not with what longer runs have found, which takes longer to read.
+    # Without the corpus of longer runs, which takes longer to read.
     rm -rf "$target/smoke"
     fuzz "$target/smoke" 5 "${all[@]}"
     ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The server package beside axum's Sse with a broadcast channel, and Nchan: processor time a delivery, replay and memory.
-# Takes some minutes and a quiet machine. Prints a Markdown table. Arguments go to the program: --clients 500 --rounds 7
-# With REDIS=1 the hub on Redis is a candidate, too.
+# Compares the server package with axum's Sse on a broadcast channel, and with Nchan: processor time per delivery, replay and
+# memory. Takes some minutes and needs a quiet machine. Prints a Markdown table. Arguments are passed to the program, such as
+# --clients 500 --rounds 7. With REDIS=1, the hub on Redis is a candidate, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source tests/support/install.sh
@@ -14,13 +14,13 @@ cargo build --quiet --release -p sse-proto-server-benches "${features[@]}"
 program=$(target_folder)/release/sse-proto-server-benches
 
 work=$(mktemp -d)
-# A socket for each client on both sides, and more.
+# Each client needs a socket on both sides.
 ulimit -n "$(ulimit -Hn)"
 processes=()
 trap 'kill "${processes[@]}" 2>/dev/null || true; wait; rm -r "$work"' EXIT
 
 candidates=()
-# start NAME ARGUMENT...: one of the program's servers.
+# start NAME ARGUMENT...: starts one of the program's servers.
 start() {
     local name=$1
     shift

@@ -1,4 +1,4 @@
-//! Writes the conformance corpus as inputs of the fuzz targets: `seeds FOLDER` makes `FOLDER/TARGET/CASE`.
+//! Writes the conformance corpus as inputs of the fuzz targets: `seeds FOLDER` creates `FOLDER/TARGET/CASE`.
 
 use std::path::PathBuf;
 use std::{env, fs, io};

@@ -1,4 +1,4 @@
-//! Fuzz target: decoding under arbitrary cuts, whatever is asked for.
+//! Fuzz target: decoding in arbitrary chunks, with arbitrary calls.
 #![no_main]
 
 #[path = "../../tests/support/bodies/mod.rs"]

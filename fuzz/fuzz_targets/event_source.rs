@@ -1,4 +1,4 @@
-//! Fuzz target: the connection machine under any sequence of operations.
+//! Fuzz target: the connection state machine with arbitrary sequences of operations.
 #![no_main]
 
 #[path = "../../tests/support/bodies/mod.rs"]

@@ -1,4 +1,4 @@
-//! Fuzz target: frames through the encoder and back.
+//! Fuzz target: frames, encoded and decoded again.
 #![no_main]
 
 #[path = "../../tests/support/bodies/mod.rs"]

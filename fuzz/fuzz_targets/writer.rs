@@ -1,4 +1,4 @@
-//! Fuzz target: the streaming writer under any splits, with sinks that fail.
+//! Fuzz target: the streaming writer with arbitrary pieces and sinks that fail.
 #![no_main]
 
 #[path = "../../tests/support/bodies/mod.rs"]

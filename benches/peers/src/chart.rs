@@ -1,11 +1,11 @@
-//! Draws the main table as small multiples: a panel for each stream, a bar for each decoder.
+//! Draws the main table: a panel for each stream, a bar for each decoder.
 
 use crate::decoders::{OURS, REFERENCE};
-use crate::measure::Out;
+use crate::measure::Excluded;
 use crate::tables::Results;
 use std::fmt::{self, Write};
 
-/// The chunk size that is drawn: about what one network packet carries.
+/// The chunk size that is drawn: about one network packet.
 const CHUNK: &str = "1400";
 
 const COLUMNS: usize = 5;
@@ -17,7 +17,7 @@ const STEP: f64 = 16.0;
 const HEAD: f64 = 52.0;
 const TITLE: f64 = 26.0;
 
-/// Readable on its own ground, whatever lies behind it, in light and in dark surroundings.
+/// Has its own background and a dark variant, so that it is readable on any page.
 const STYLE: &str = "
   text { font: 11px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: #1f2328 }
   .ground { fill: #ffffff; stroke: #d0d7de }
@@ -38,7 +38,7 @@ const STYLE: &str = "
   }
 ";
 
-/// The SVG file.
+/// Returns the SVG file.
 pub fn draw(all: &[Results]) -> String {
     let mut svg = String::new();
     write(&mut svg, all).expect("a String takes everything");
@@ -76,7 +76,7 @@ fn write(svg: &mut String, all: &[Results]) -> fmt::Result {
         "Decoder throughput, GB/s: longer is better",
     )?;
     let method = format!(
-        "Chunks of {CHUNK} bytes. One scale for each stream. Dashed: a pass that only finds line ends and validates UTF-8, without any events."
+        "Chunks of {CHUNK} bytes. One scale for each stream. Dashed: a pass that only finds line terminators and validates UTF-8, without any events."
     );
     text(svg, "quiet", "start", MARGIN, 43.0, &method)?;
     for (number, results) in all.iter().enumerate() {
@@ -105,8 +105,8 @@ fn bars(svg: &mut String, results: &Results, x: f64, y: f64) -> fmt::Result {
         let y = y + STEP * row as f64;
         let (speed, label) = match &cells[column] {
             Ok(speed) => (*speed, format!("{speed:.2}")),
-            Err(Out::Slow(time)) => (0.0, format!("> {time:?}")),
-            Err(Out::Wrong(_)) => (0.0, "wrong answer".to_owned()),
+            Err(Excluded::Slow(time)) => (0.0, format!("> {time:?}")),
+            Err(Excluded::Wrong(_)) => (0.0, "wrong answer".to_owned()),
         };
         let class = match *name {
             name if name == OURS.name => "ours",

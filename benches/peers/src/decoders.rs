@@ -1,9 +1,9 @@
-//! Every decoder, behind one face: it takes chunks and hands the data of each event to a sink.
+//! All decoders behind one interface, which takes chunks and passes the data of each event to a sink.
 //!
-//! Chunks lie in memory for good. The peers that want `Bytes` get them without a copy, a reference
-//! count, or an allocation, and those that are `Stream`s are polled by hand: nothing is charged to a
-//! peer that is not its own work. Each is used the way its documentation shows first; limits are set
-//! high enough for all streams. Not one of them has to keep the event, type or id.
+//! Chunks are never freed. Peers that need `Bytes` get them without a copy, a reference count or an
+//! allocation, and peers that are `Stream`s are polled directly, so that each is charged only for its
+//! own work. Each is used in the way that its documentation shows first; limits are high enough for
+//! all streams. None of them has to keep the event, type or id.
 
 use bytes::Bytes;
 use eventsource_client::Client as _;
@@ -21,42 +21,42 @@ use std::time::Instant;
 use sse_proto_benches::{Answer, Digest};
 
 /// No stream has a longer event.
-pub(crate) const LIMIT: usize = 128 << 20;
+pub(crate) const MAX_EVENT_LEN: usize = 128 << 20;
 
 /// A decoder, or the reference pass.
 pub struct Candidate {
     /// Name and version.
     pub name: &'static str,
-    /// Decodes a stream in chunks of some size, and looks at nothing but the length of the data. This
-    /// is what is timed.
+    /// Decodes a stream in chunks of the given size and reads only the length of the data. This is what
+    /// is timed.
     pub run: fn(&'static Bytes, usize) -> Result<Answer, String>,
-    /// The same, but looks at all data, and the stream ends at the deadline.
-    pub digest: Option<Digesting>,
-    /// The same for a stream type, but keeps some events and drops everything else.
-    pub keep: Option<Keeping>,
-    /// It ends the stream at invalid UTF-8, for which the standard has U+FFFD.
+    /// The same, but reads all data, and ends the stream at the deadline.
+    pub digest: Option<DigestFn>,
+    /// The same for a stream type, but keeps some events and drops the rest.
+    pub keep: Option<KeepFn>,
+    /// Whether it ends the stream at invalid UTF-8, which the standard replaces with U+FFFD.
     pub strict: bool,
 }
 
-/// Gives an answer with its digest, or says what stopped it.
-pub type Digesting = fn(&'static Bytes, usize, Instant) -> Result<(Answer, Digest), String>;
+/// Returns an answer with its digest, or why it stopped.
+pub type DigestFn = fn(&'static Bytes, usize, Instant) -> Result<(Answer, Digest), String>;
 
-/// Gives the events that were kept, or says what stopped it.
-pub type Keeping = fn(&'static Bytes, usize) -> Result<Kept, String>;
+/// Returns the events that were kept, or why it stopped.
+pub type KeepFn = fn(&'static Bytes, usize) -> Result<Kept, String>;
 
-/// Events that are kept alive.
+/// Events that were kept.
 pub struct Kept {
-    /// How many.
+    /// Their number.
     pub events: usize,
-    /// A boxed slice of them.
+    /// A boxed slice of the events.
     pub memory: Box<dyn Any>,
 }
 
 /// The decoder of this crate.
 pub const OURS: Candidate = candidate::<Ours>("sse-proto", false);
 
-/// The pass that does the least that any decoder must: see [`sse_proto_benches::reference`]. It has
-/// no answer.
+/// A pass that does the minimum that any decoder must do: see [`sse_proto_benches::reference`]. It
+/// has no answer.
 pub const REFERENCE: Candidate = Candidate {
     name: "reference",
     run: |bytes, size| {
@@ -81,7 +81,7 @@ pub const PEERS: [Candidate; 9] = [
     candidate::<EventsourceStream>("eventsource-stream 0.2.3", true),
 ];
 
-/// Chunks that lie in memory for good.
+/// Chunks that are never freed.
 trait Chunks: Iterator<Item = &'static [u8]> + Clone + Send + Sync + 'static {}
 
 impl<T: Iterator<Item = &'static [u8]> + Clone + Send + Sync + 'static> Chunks for T {}
@@ -91,7 +91,7 @@ fn stream(chunks: impl Chunks) -> impl Stream<Item = Result<Bytes, Infallible>> 
 }
 
 trait Decode {
-    /// Hands the data of every event to `sink`, or says what stopped it.
+    /// Passes the data of every event to `sink`. Returns why it stopped, if it did.
     fn decode(chunks: impl Chunks, sink: impl FnMut(&str)) -> Result<(), String>;
 }
 
@@ -128,7 +128,7 @@ struct Ours;
 
 impl Decode for Ours {
     fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
-        let mut decoder = sse_proto::Decoder::with_max_event_len(LIMIT);
+        let mut decoder = sse_proto::Decoder::with_max_event_len(MAX_EVENT_LEN);
         for chunk in chunks {
             let mut events = decoder.feed(chunk);
             while let Some(event) = events.next_event().expect("no event is that large") {
@@ -143,7 +143,7 @@ struct SseCore;
 
 impl Decode for SseCore {
     fn decode(chunks: impl Chunks, mut sink: impl FnMut(&str)) -> Result<(), String> {
-        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
+        let limit = NonZeroUsize::new(MAX_EVENT_LEN).expect("it is not zero");
         let mut decoder = sse_core::SseDecoder::with_limit(limit);
         for mut chunk in chunks {
             while let Some(event) = decoder.next(&mut chunk) {
@@ -230,8 +230,8 @@ impl Decode for StreamRs {
     }
 }
 
-/// Its parser is private, but the transport below the client is not: this one answers with the
-/// chunks at once.
+/// Its parser is private, so it is used through the client, with a transport that returns the chunks
+/// at once.
 struct EventsourceClient;
 
 impl Decode for EventsourceClient {
@@ -242,13 +242,13 @@ impl Decode for EventsourceClient {
         let client = eventsource_client::ClientBuilder::for_url("http://localhost/")
             .map_err(text)?
             .reconnect(options)
-            .build_with_transport(Memory(chunks));
+            .build_with_transport(ReplayTransport(chunks));
         let events = each(client.stream(), |item| {
             if let eventsource_client::SSE::Event(event) = item {
                 sink(&event.data);
             }
         });
-        // The end of the body is an error to it.
+        // The client reports the end of the body as an error.
         match events {
             Err(end) if end == eventsource_client::Error::Eof.to_string() => Ok(()),
             other => other,
@@ -257,9 +257,9 @@ impl Decode for EventsourceClient {
 }
 
 #[derive(Clone)]
-struct Memory<C>(C);
+struct ReplayTransport<C>(C);
 
-impl<C: Chunks> transport::HttpTransport for Memory<C> {
+impl<C: Chunks> transport::HttpTransport for ReplayTransport<C> {
     fn request(&self, _: http::Request<Option<Bytes>>) -> transport::ResponseFuture {
         let chunks = self.0.clone().map(|chunk| Ok(Bytes::from_static(chunk)));
         let body: transport::ByteStream = Box::pin(futures_util::stream::iter(chunks));
@@ -288,8 +288,7 @@ fn each<T, E: Display>(
     Ok(())
 }
 
-/// The same; gives the items that are to be kept. Where that is none at compile time, it costs nothing: items are not
-/// moved.
+/// The same, but returns the items to keep. If the compiler sees that there are none, items are not moved.
 pub(crate) fn keep<T, E: Display>(
     stream: impl Stream<Item = Result<T, E>>,
     mut is_kept: impl FnMut(&T) -> bool,

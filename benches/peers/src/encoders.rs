@@ -1,5 +1,5 @@
-//! Throughput of the encoders: this crate, a plain copy without any check, and the other crates that
-//! user text cannot break out of.
+//! Throughput of the encoders: this crate, a plain copy without any check, and the other crates whose
+//! frames user text cannot break out of.
 
 use crate::measure::{Table, median};
 use bytes::BytesMut;
@@ -10,12 +10,12 @@ use sse_proto_benches::frames::{self, Frames, Text};
 use std::hint::black_box;
 use tokio_util::codec::Encoder as _;
 
-/// Prints a table for each kind of frames. Each writer has `rounds` rounds.
+/// Prints a table for each kind of frames, with `rounds` rounds for each writer.
 pub fn run(rounds: usize) {
     for frames in frames::all() {
         let mut writers = writers(&frames);
         let mut nanos = vec![Vec::new(); writers.len()];
-        // Enough for the clock.
+        // Enough passes for the resolution of the clock.
         let passes = 1_000_000 / frames.bytes + 1;
         for _ in 0..rounds {
             for ((_, write), nanos) in writers.iter_mut().zip(&mut nanos) {
@@ -56,7 +56,7 @@ pub fn run(rounds: usize) {
     }
 }
 
-/// Writes all frames and says how many bytes that were.
+/// Writes all frames and returns the number of bytes.
 type Writer<'a> = Box<dyn FnMut() -> usize + 'a>;
 
 fn writers(frames: &Frames) -> Vec<(&'static str, Writer<'_>)> {
@@ -71,7 +71,7 @@ fn writers(frames: &Frames) -> Vec<(&'static str, Writer<'_>)> {
             }),
         ));
     }
-    // It owns its text, and gets it as cheaply as it can take it.
+    // russe needs owned text, which it gets in the cheapest form that it takes.
     let messages: Vec<_> = frames.frames.iter().map(message).collect();
     let mut out = BytesMut::new();
     all.push((
@@ -92,8 +92,8 @@ fn writers(frames: &Frames) -> Vec<(&'static str, Writer<'_>)> {
     all
 }
 
-/// Checks that what the peers write is what they were given, and times nothing. Of ours and the plain
-/// copies `frames` has done so.
+/// Checks the output of the peers, without timing. `frames` has already checked ours and the plain
+/// copies.
 pub fn check_all() {
     for frames in frames::all() {
         let messages: Vec<_> = frames.frames.iter().map(message).collect();

@@ -1,11 +1,11 @@
-//! What a byte costs as events grow: it must cost the same.
+//! Cost per byte as events grow, which should stay constant.
 
-use crate::measure::{Input, Out, Table, measure};
+use crate::measure::{Excluded, Input, Table, measure};
 use crate::tables::candidates;
 use std::time::Duration;
 
-/// One that takes longer for a stream is not measured, nor on longer events.
-const CAP: Duration = Duration::from_secs(2);
+/// A candidate that takes longer for a stream is not measured on it, nor on longer events.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Measures events of 16 KB to `largest` bytes and prints a table for each shape and chunk size.
 pub fn run(largest: usize) {
@@ -29,8 +29,8 @@ pub fn run(largest: usize) {
             }
         }
         for ((chunk, _), nanos) in chunks.iter().zip(nanos) {
-            println!("Events of {shape}, chunk size {chunk}, ns a byte:\n");
-            let names: Vec<_> = sizes.iter().map(|size| name(*size)).collect();
+            println!("Events of {shape}, chunk size {chunk}, ns per byte:\n");
+            let names: Vec<_> = sizes.iter().map(|size| size_name(*size)).collect();
             let columns = ["event"]
                 .into_iter()
                 .chain(names.iter().map(String::as_str));
@@ -38,7 +38,7 @@ pub fn run(largest: usize) {
             for (row, candidate) in all.iter().enumerate() {
                 let cells = nanos.iter().map(|column| match &column[row] {
                     Ok(nanos) => format!("{nanos:.3}"),
-                    Err(out) => table.out(out),
+                    Err(why) => table.excluded(why),
                 });
                 let cells = cells.collect();
                 table.row(candidate.name, cells);
@@ -48,9 +48,9 @@ pub fn run(largest: usize) {
     }
 }
 
-type Costs = Vec<Result<f64, Out>>;
+type Costs = Vec<Result<f64, Excluded>>;
 
-/// Of all candidates but those that were out before.
+/// Measures all candidates except those that were too slow or wrong `before`.
 fn costs(
     all: &[&'static crate::decoders::Candidate],
     input: &Input,
@@ -58,21 +58,21 @@ fn costs(
     before: Option<&Costs>,
 ) -> Costs {
     let out = |row: usize| before.and_then(|costs| costs[row].as_ref().err());
-    let inside: Vec<_> = (0..all.len()).filter(|&row| out(row).is_none()).collect();
-    let candidates: Vec<_> = inside.iter().map(|&row| all[row]).collect();
+    let remaining: Vec<_> = (0..all.len()).filter(|&row| out(row).is_none()).collect();
+    let candidates: Vec<_> = remaining.iter().map(|&row| all[row]).collect();
     let chunk = chunk.min(input.bytes.len());
     let time = Duration::from_secs(1);
-    let nanos = measure(&candidates, input, chunk, 15, time, CAP);
+    let nanos = measure(&candidates, input, chunk, 15, time, TIME_LIMIT);
     let mut costs: Costs = (0..all.len())
-        .map(|row| Err(out(row).cloned().unwrap_or(Out::Slow(CAP))))
+        .map(|row| Err(out(row).cloned().unwrap_or(Excluded::Slow(TIME_LIMIT))))
         .collect();
-    for (row, nanos) in inside.into_iter().zip(nanos) {
+    for (row, nanos) in remaining.into_iter().zip(nanos) {
         costs[row] = nanos.map(|nanos| nanos / input.bytes.len() as f64);
     }
     costs
 }
 
-fn name(size: usize) -> String {
+fn size_name(size: usize) -> String {
     match size {
         size if size < 1 << 20 => format!("{} KB", size >> 10),
         size => format!("{} MB", size >> 20),

@@ -1,7 +1,6 @@
-//! This crate measured beside the other SSE crates, over the streams and frames of
-//! `sse_proto_benches`.
+//! Compares this crate with other SSE crates, on the streams and frames of `sse_proto_benches`.
 //!
-//! `run.sh` makes everything; `cargo run --release -- --help` tells how to make parts of it.
+//! `run.sh` measures everything; `cargo run --release -- --help` shows how to measure parts.
 
 pub mod chart;
 pub mod decoders;

@@ -1,4 +1,4 @@
-//! A server on this machine with prepared answers, for the clients in docs/migrating.md.
+//! A loopback server with prepared responses, for the clients in docs/migrating.md.
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -11,10 +11,10 @@ const EVENT_STREAM: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
 
-/// Answers one connection after another: each gets the next body as an event stream that ends after it. Those after the
-/// last body get status 204.
+/// Answers one connection after another with the next body, as an event stream that ends after it. After the last body,
+/// connections get status 204.
 pub struct Server {
-    /// Where it listens.
+    /// The URL that it listens on.
     pub url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
@@ -39,7 +39,7 @@ impl Server {
         Ok(Self { url, requests })
     }
 
-    /// The requests so far, each with its head in lower case and its body.
+    /// Returns the requests so far: head in lower case, and body.
     pub fn requests(&self) -> Vec<String> {
         self.requests
             .lock()

@@ -1,11 +1,11 @@
-//! Prints what `benches/RESULTS.md` is made of, as Markdown.
+//! Prints the parts of `benches/RESULTS.md`, as Markdown.
 
 use clap::{Parser, Subcommand};
 use peers::{chart, encoders, growth, stream_tables, streams, tables};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Measures sse-proto beside the other SSE crates.
+/// Compares sse-proto with other SSE crates.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -22,10 +22,10 @@ enum What {
         /// Only these chunk sizes.
         #[arg(long, value_delimiter = ',')]
         chunk: Vec<String>,
-        /// For each stream and chunk size, about.
+        /// Approximate time for each stream and chunk size.
         #[arg(long, default_value_t = 4.0)]
         seconds: f64,
-        /// Where to draw the chart.
+        /// Write the chart to this file.
         #[arg(long)]
         svg: Option<PathBuf>,
     },
@@ -37,37 +37,37 @@ enum What {
         /// Only these chunk sizes.
         #[arg(long, value_delimiter = ',')]
         chunk: Vec<String>,
-        /// For each stream and chunk size, about.
+        /// Approximate time for each stream and chunk size.
         #[arg(long, default_value_t = 2.0)]
         seconds: f64,
     },
-    /// Runs one stream type over one stream, once more after a warm-up.
+    /// Runs one stream type over one stream twice; the first run is a warm-up.
     ///
-    /// So that callgrind counts the instructions of the second run only:
+    /// To count only the instructions of the second run with callgrind:
     ///
     /// valgrind --tool=callgrind --toggle-collect='peers::streams::measured*' PEERS once
     /// sse-proto-stream llm event
     Once {
-        /// As in the tables of `streams`: "sse-core 0.2.3", say.
+        /// Name as in the tables of `streams`, for example "sse-core 0.2.3".
         name: String,
-        /// As in the tables: llm, say.
+        /// Name as in the tables, for example llm.
         stream: String,
-        /// As in the tables: event, 16, 1400, 16384.
+        /// Name as in the tables: event, 16, 1400, 16384.
         chunk: String,
     },
     /// Throughput of the encoders.
     Encode {
-        /// How often each writes each kind of frames.
+        /// Number of rounds for each writer and kind of frames.
         #[arg(long, default_value_t = 201)]
         rounds: usize,
     },
-    /// Cost of a byte as events grow.
+    /// Cost per byte as events grow.
     Growth {
         /// Length of the largest event, in MB.
         #[arg(long, default_value_t = 64)]
         largest: usize,
     },
-    /// Checks all answers and times nothing.
+    /// Checks all answers, without timing.
     Check,
 }
 
@@ -111,7 +111,7 @@ fn main() {
     }
 }
 
-/// Whether a list has this name; an empty one has all.
+/// Whether `list` contains `name`; an empty list contains every name.
 fn wanted(list: &[String], name: &str) -> bool {
     list.is_empty() || list.iter().any(|other| other == name)
 }

@@ -1,7 +1,6 @@
-//! Checks an answer, then measures: all candidates in turns in one process, medians.
+//! Checks the answers, then measures: all candidates take turns in one process; figures are medians.
 //!
-//! The time is that for which the thread had a processor: other programs do not count, except through
-//! the caches.
+//! The time is the processor time of the thread, so other programs matter only through the caches.
 
 use crate::decoders::Candidate;
 use bytes::Bytes;
@@ -15,7 +14,7 @@ use std::time::{Duration, Instant};
 /// A stream whose bytes are never freed: decoders borrow plain slices of them, stream types get
 /// reference-counted ones.
 pub struct Input {
-    /// What was generated, but for the bytes.
+    /// What was generated, without the bytes.
     pub stream: Stream,
     /// The bytes.
     pub bytes: &'static Bytes,
@@ -31,39 +30,45 @@ impl From<Stream> for Input {
 /// Bytes that are never freed.
 pub fn leak(bytes: Vec<u8>) -> &'static Bytes {
     let bytes = Box::leak(Box::new(Bytes::from(bytes)));
-    // The reference count is allocated by the first clone: here, so that no measurement includes it.
+    // The first clone allocates the reference count; do it here, so that no measurement includes it.
     drop(bytes.clone());
     bytes
 }
 
 /// Why a candidate is not measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Out {
+pub enum Excluded {
     /// It had not finished after this time.
     Slow(Duration),
     /// Its answer is wrong, in this way.
     Wrong(String),
 }
 
-/// Sees that `candidate` gives the right answer within the time.
-pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) -> Result<(), Out> {
+/// Checks that `candidate` gives the right answer within `time`.
+pub fn check(
+    candidate: &Candidate,
+    input: &Input,
+    size: usize,
+    time: Duration,
+) -> Result<(), Excluded> {
     let Some(decode) = candidate.digest else {
         return Ok(());
     };
     let start = ThreadTime::now();
     let deadline = Instant::now() + 3 * time;
-    // What a panic has to say goes into the tables.
+    // Panic messages go into the tables instead of standard error.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(AssertUnwindSafe(|| decode(input.bytes, size, deadline)));
     panic::set_hook(hook);
     if start.elapsed() > time || Instant::now() > deadline {
-        return Err(Out::Slow(time));
+        return Err(Excluded::Slow(time));
     }
     let wrong = match result {
         Err(payload) => format!("panics: {}", message(&*payload)),
         Ok(Err(_)) if candidate.strict && str::from_utf8(input.bytes).is_err() => {
-            "ends with an error at invalid UTF-8, where the standard has U+FFFD".to_owned()
+            "ends with an error at invalid UTF-8, which the standard replaces with U+FFFD"
+                .to_owned()
         }
         Ok(Err(error)) => format!("ends with an error: {error}"),
         Ok(Ok((answer, _))) if answer.events != input.stream.answer.events => {
@@ -72,13 +77,13 @@ pub fn check(candidate: &Candidate, input: &Input, size: usize, time: Duration) 
         Ok(Ok((_, digest))) if digest != input.stream.digest => "wrong data".to_owned(),
         Ok(Ok(_)) => return Ok(()),
     };
-    Err(Out::Wrong(
+    Err(Excluded::Wrong(
         wrong.split_whitespace().collect::<Vec<_>>().join(" "),
     ))
 }
 
-/// Nanoseconds of each candidate for one pass over `input`, checked first: the median of `rounds`
-/// passes, of fewer for one that is slower than its share of `time`.
+/// Checks all candidates, then returns the nanoseconds that each takes for one pass over `input`: the
+/// median of `rounds` passes, or of fewer if a candidate is slower than its share of `time`.
 pub fn measure(
     candidates: &[&Candidate],
     input: &Input,
@@ -86,7 +91,7 @@ pub fn measure(
     rounds: u32,
     time: Duration,
     cap: Duration,
-) -> Vec<Result<f64, Out>> {
+) -> Vec<Result<f64, Excluded>> {
     let out = candidates
         .iter()
         .map(|candidate| check(candidate, input, size, cap));
@@ -95,8 +100,8 @@ pub fn measure(
     for round in 0..rounds {
         for (candidate, nanos) in candidates.iter().zip(&mut runs) {
             let Ok(nanos) = nanos else { continue };
-            // Slow ones sit out rounds, from the first to the last: they too are measured all the
-            // time. Three passes they have.
+            // Slow candidates skip rounds, evenly from the first to the last, but make at least three
+            // passes.
             let so_far = f64::from(round) / f64::from(rounds);
             let first = nanos.first().copied().unwrap_or(0.0);
             if nanos.iter().sum::<f64>() > share.max(2.5 * first) * so_far {
@@ -113,7 +118,7 @@ pub fn measure(
     runs.into_iter().map(|nanos| nanos.map(median)).collect()
 }
 
-/// Of an odd number of values the one in the middle.
+/// Returns the median of an odd number of values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
@@ -135,7 +140,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these columns; all but the first hold numbers.
+    /// A table with these columns; all but the first contain numbers.
     pub fn new<'a>(columns: impl IntoIterator<Item = &'a str>) -> Self {
         let mut table = Self::default();
         let columns: Vec<_> = columns.into_iter().map(str::to_owned).collect();
@@ -151,11 +156,11 @@ impl Table {
         writeln!(self.rows, "| {name} | {} |", cells.join(" | ")).expect("a String takes all");
     }
 
-    /// The cell of a candidate that has no number.
-    pub fn out(&mut self, out: &Out) -> String {
-        match out {
-            Out::Slow(time) => format!("> {time:?}"),
-            Out::Wrong(reason) => {
+    /// Returns the cell of a candidate without a number, and adds its note.
+    pub fn excluded(&mut self, why: &Excluded) -> String {
+        match why {
+            Excluded::Slow(time) => format!("> {time:?}"),
+            Excluded::Wrong(reason) => {
                 let known = self.notes.iter().position(|note| note == reason);
                 let number = known.unwrap_or(self.notes.len());
                 if known.is_none() {

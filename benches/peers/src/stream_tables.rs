@@ -1,25 +1,25 @@
 //! The tables of the stream types: time per event of each type on every stream at every chunk size.
 
-use crate::measure::{Input, Out, Table, measure};
-use crate::streams::{LENT, OWNED, PEERS, STREAMS};
+use crate::measure::{Excluded, Input, Table, measure};
+use crate::streams::{BORROWED, OWNED, PEERS, STREAMS};
 use std::time::Duration;
 
 /// The chunk sizes that are measured.
 const CHUNKS: [&str; 4] = ["event", "16", "1400", "16384"];
 
-/// One that takes longer for a stream is not measured.
-const CAP: Duration = Duration::from_secs(1);
+/// A candidate that takes longer for a stream is not measured.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// What one stream gave.
+/// Results for one stream.
 struct Results {
     stream: &'static str,
     about: &'static str,
     events: f64,
-    /// Of each chunk size, its name and the nanoseconds of each of [`STREAMS`].
-    columns: Vec<(&'static str, Vec<Result<f64, Out>>)>,
+    /// For each chunk size: its name, and the nanoseconds of each of [`STREAMS`].
+    columns: Vec<(&'static str, Vec<Result<f64, Excluded>>)>,
 }
 
-/// Measures the streams and chunk sizes that are wanted, for about `time` each, and prints how the other crates compare,
+/// Measures the requested streams and chunk sizes, for about `time` each, and prints a comparison with the other crates,
 /// then a table for each stream.
 pub fn run(streams: impl Fn(&str) -> bool, chunks: impl Fn(&str) -> bool, time: Duration) {
     let candidates: Vec<_> = STREAMS.iter().collect();
@@ -33,7 +33,12 @@ pub fn run(streams: impl Fn(&str) -> bool, chunks: impl Fn(&str) -> bool, time: 
         let columns = sizes
             .into_iter()
             .filter(|(name, _)| CHUNKS.contains(name) && chunks(name))
-            .map(|(name, size)| (name, measure(&candidates, &input, size, 201, time, CAP)));
+            .map(|(name, size)| {
+                (
+                    name,
+                    measure(&candidates, &input, size, 201, time, TIME_LIMIT),
+                )
+            });
         all.push(Results {
             columns: columns.collect(),
             stream: input.stream.name,
@@ -54,12 +59,12 @@ fn print_summary(all: &[Results]) {
     });
     let names: Vec<_> = names.collect();
     let columns: Vec<_> = all.iter().flat_map(|results| &results.columns).collect();
-    let head = ["time / that of sse-proto-stream"].into_iter();
+    let head = ["time / time of sse-proto-stream"].into_iter();
     let mut table = Table::new(head.chain(names.iter().map(String::as_str)));
     for (row, candidate) in STREAMS.iter().enumerate().skip(PEERS) {
         let cells = columns.iter().map(|(_, times)| match &times[row] {
             Ok(time) => ratio(*time, &times[OWNED]),
-            Err(out) => table.out(out),
+            Err(why) => table.excluded(why),
         });
         let cells = cells.collect();
         table.row(candidate.name, cells);
@@ -69,14 +74,14 @@ fn print_summary(all: &[Results]) {
 }
 
 impl Results {
-    /// Nanoseconds an event, and how ours compare.
+    /// Prints nanoseconds per event, and the ratios to the fastest peer.
     fn print(&self) {
         let names = self.columns.iter().map(|(name, _)| *name);
-        let mut table = Table::new(["ns an event"].into_iter().chain(names));
+        let mut table = Table::new(["ns per event"].into_iter().chain(names));
         for (row, candidate) in STREAMS.iter().enumerate() {
             let cells = self.columns.iter().map(|(_, times)| match &times[row] {
                 Ok(time) => format!("{:.1}", time / self.events),
-                Err(out) => table.out(out),
+                Err(why) => table.excluded(why),
             });
             let cells = cells.collect();
             table.row(candidate.name, cells);
@@ -86,22 +91,22 @@ impl Results {
     }
 }
 
-/// Adds the rows that compare the fastest of the other crates with ours.
+/// Adds the rows with the ratio of the fastest peer to ours.
 fn add_ratios<'a>(
     table: &mut Table,
-    columns: impl IntoIterator<Item = &'a (&'static str, Vec<Result<f64, Out>>)>,
+    columns: impl IntoIterator<Item = &'a (&'static str, Vec<Result<f64, Excluded>>)>,
 ) {
     let cells = columns.into_iter().map(|(_, times)| {
         let peers = times[PEERS..].iter().filter_map(|time| time.as_ref().ok());
         let fastest = peers.copied().fold(f64::INFINITY, f64::min);
-        [OWNED, LENT].map(|row| format!("**{}**", ratio(fastest, &times[row])))
+        [OWNED, BORROWED].map(|row| format!("**{}**", ratio(fastest, &times[row])))
     });
-    let (owned, lent) = cells.map(|[owned, lent]| (owned, lent)).unzip();
+    let (owned, borrowed) = cells.map(|[owned, borrowed]| (owned, borrowed)).unzip();
     table.row("fastest peer / sse-proto-stream", owned);
-    table.row("fastest peer / lent", lent);
+    table.row("fastest peer / borrowed", borrowed);
 }
 
-fn ratio(time: f64, ours: &Result<f64, Out>) -> String {
+fn ratio(time: f64, ours: &Result<f64, Excluded>) -> String {
     match ours {
         Ok(ours) if time.is_finite() => format!("{:.2}", time / ours),
         _ => "-".to_owned(),

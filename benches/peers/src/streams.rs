@@ -1,7 +1,7 @@
-//! Stream types, compared as their users see them: reference-counted chunks come in, as a transport hands them out, and
-//! owned events come out.
+//! Stream types, compared as their users see them: reference-counted chunks in, as a transport returns them, and owned
+//! events out.
 
-use crate::decoders::{Candidate, Kept, LIMIT, keep};
+use crate::decoders::{Candidate, Kept, MAX_EVENT_LEN, keep};
 use crate::measure::Input;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -18,11 +18,11 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// The stream types: those of this crate, the loop that they have to keep up with, then those of other crates.
+/// The stream types: those of this crate, a loop around the decoder, then those of other crates.
 pub const STREAMS: [Candidate; 11] = [
     candidate::<Ours>("sse-proto-stream", false),
-    candidate::<Lent>("sse-proto-stream, lent", false),
-    candidate::<OursOfBody>("sse-proto-stream, body", false),
+    candidate::<Borrowed>("sse-proto-stream, borrowed", false),
+    candidate::<OursFromBody>("sse-proto-stream, body", false),
     candidate::<OursWithItems>("sse-proto-stream, items", false),
     candidate::<ByHand>("by hand", false),
     candidate::<EventsourceStream>("eventsource-stream 0.2.3", true),
@@ -33,19 +33,19 @@ pub const STREAMS: [Candidate; 11] = [
     candidate::<Eventsrc>("eventsrc 0.0.2", true),
 ];
 
-/// Where [`EventStream`] is in [`STREAMS`].
+/// Index of [`EventStream`] in [`STREAMS`].
 pub(crate) const OWNED: usize = 0;
 
-/// Where [`EventStream::for_each_event`] is.
-pub(crate) const LENT: usize = 1;
+/// Index of [`EventStream::for_each_event`].
+pub(crate) const BORROWED: usize = 1;
 
-/// Where the other crates begin.
+/// Index of the first of the other crates.
 pub(crate) const PEERS: usize = 5;
 
-/// Where events are kept, it is one of so many.
+/// Where events are kept, one of this many is.
 pub const KEEP_ONE_OF: u64 = 100;
 
-/// Runs one of [`STREAMS`] over one stream twice, the second time within [`measured`]: for a profiler that counts the
+/// Runs one of [`STREAMS`] over one stream twice, the second time inside [`measured`], for a profiler that counts the
 /// instructions of one function.
 pub fn once(name: &str, stream: &str, chunk: &str) {
     let candidate = STREAMS.iter().find(|candidate| candidate.name == name);
@@ -62,18 +62,18 @@ pub fn once(name: &str, stream: &str, chunk: &str) {
     println!("{} events", measured(&work).events);
 }
 
-/// What [`once`] runs.
+/// Runs the work of [`once`] that is counted.
 #[inline(never)]
 pub fn measured(work: &dyn Fn() -> Answer) -> Answer {
     work()
 }
 
-/// Chunks that are made when they are asked for.
+/// Chunks that are made on demand.
 trait Chunks: Iterator<Item = Bytes> + Unpin {}
 
 impl<T: Iterator<Item = Bytes> + Unpin> Chunks for T {}
 
-/// A transport that has all chunks: as a stream of them, and as a body.
+/// A transport that has all chunks, as a stream and as a body.
 struct Source<C>(C);
 
 impl<C: Chunks> Stream for Source<C> {
@@ -109,10 +109,10 @@ fn buffers(bytes: &'static Bytes, size: usize) -> impl Chunks {
 }
 
 trait Decode {
-    /// What a user keeps of an event.
+    /// The owned event that a user would keep.
     type Event: 'static;
 
-    /// Hands type and data of each event to `sink`, and gives the events for which it returns true; or says what stopped it.
+    /// Passes type and data of each event to `sink` and returns the events for which it returns true, or why it stopped.
     fn decode(
         source: Source<impl Chunks>,
         sink: impl FnMut(&str, &str) -> bool,
@@ -174,9 +174,9 @@ impl Decode for Ours {
     }
 }
 
-struct Lent;
+struct Borrowed;
 
-impl Decode for Lent {
+impl Decode for Borrowed {
     type Event = OwnedEvent;
 
     fn decode(
@@ -202,9 +202,9 @@ impl Decode for Lent {
     }
 }
 
-struct OursOfBody;
+struct OursFromBody;
 
-impl Decode for OursOfBody {
+impl Decode for OursFromBody {
     type Event = OwnedEvent;
 
     fn decode(
@@ -233,7 +233,7 @@ impl Decode for OursWithItems {
     }
 }
 
-/// What a stream type has to keep up with.
+/// The loop around the decoder that a stream type should not be slower than.
 struct ByHand;
 
 impl Decode for ByHand {
@@ -323,7 +323,7 @@ impl Decode for SseCore {
         source: Source<impl Chunks>,
         mut sink: impl FnMut(&str, &str) -> bool,
     ) -> Result<Vec<Self::Event>, String> {
-        let limit = NonZeroUsize::new(LIMIT).expect("it is not zero");
+        let limit = NonZeroUsize::new(MAX_EVENT_LEN).expect("it is not zero");
         let decoder = sse_core::SseDecoder::with_limit(limit);
         let mut stream = sse_core::SseStream::with_decoder(decoder);
         stream.attach(source);

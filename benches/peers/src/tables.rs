@@ -1,32 +1,32 @@
-//! The main tables: throughput of every decoder on every stream at every chunk size.
+//! The main tables: throughput of every decoder for every stream and chunk size.
 
 use crate::decoders::{Candidate, OURS, PEERS, REFERENCE};
-use crate::measure::{Input, Out, Table, check, measure};
+use crate::measure::{Excluded, Input, Table, check, measure};
 use crate::streams::STREAMS;
 use std::time::Duration;
 
-/// One that takes longer for a stream is not measured.
-const CAP: Duration = Duration::from_secs(1);
+/// A candidate that takes longer for a stream is not measured.
+const TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// What one stream gave.
+/// Results for one stream.
 pub struct Results {
     /// Name of the stream.
     pub stream: &'static str,
-    /// What the stream is.
+    /// Short description of the stream.
     pub about: &'static str,
     /// Names of the chunk sizes.
     pub chunks: Vec<&'static str>,
-    /// Of each candidate, GB/s at each chunk size.
-    pub rows: Vec<(&'static str, Vec<Result<f64, Out>>)>,
+    /// For each candidate: GB/s at each chunk size.
+    pub rows: Vec<(&'static str, Vec<Result<f64, Excluded>>)>,
 }
 
-/// All candidates, ours first and the reference next.
+/// All candidates: ours, the reference, then the peers.
 pub fn candidates() -> Vec<&'static Candidate> {
     [&OURS, &REFERENCE].into_iter().chain(&PEERS).collect()
 }
 
-/// Measures the streams and chunk sizes that are wanted, takes at most about `time` for each pair, and
-/// prints each table as soon as it is there.
+/// Measures the requested streams and chunk sizes, for at most about `time` each, and prints each table
+/// as soon as it is complete.
 pub fn run(
     streams: impl Fn(&str) -> bool,
     chunks: impl Fn(&str) -> bool,
@@ -56,7 +56,7 @@ pub fn run(
         let input = Input::from(stream);
         for (name, size) in sizes {
             results.chunks.push(name);
-            let nanos = measure(&candidates, &input, size, 201, time, CAP);
+            let nanos = measure(&candidates, &input, size, 201, time, TIME_LIMIT);
             for ((_, cells), nanos) in results.rows.iter_mut().zip(nanos) {
                 cells.push(nanos.map(|nanos| len / nanos));
             }
@@ -67,8 +67,8 @@ pub fn run(
     all
 }
 
-/// Checks all answers at all chunk sizes, on streams of about `len` bytes, and times nothing: only
-/// those that are strict may be wrong, and only where there is invalid UTF-8.
+/// Checks all answers at all chunk sizes, on streams of about `len` bytes, without timing: only
+/// strict candidates may be wrong, and only at invalid UTF-8.
 pub fn check_all(len: usize) {
     let mut answers = 0;
     for stream in sse_proto_benches::all(len) {
@@ -93,7 +93,7 @@ pub fn check_all(len: usize) {
 }
 
 impl Results {
-    /// GB/s, and how ours compares.
+    /// Prints GB/s, and the ratios of ours to the reference and the fastest peer.
     fn print(&self) {
         let mut table = Table::new(["GB/s"].into_iter().chain(self.chunks.iter().copied()));
         for (name, cells) in &self.rows {
@@ -101,7 +101,7 @@ impl Results {
                 .iter()
                 .map(|cell| match cell {
                     Ok(speed) => format!("{speed:.3}"),
-                    Err(out) => table.out(out),
+                    Err(why) => table.excluded(why),
                 })
                 .collect();
             table.row(name, cells);
@@ -109,7 +109,7 @@ impl Results {
         let [(_, ours), (_, reference), peers @ ..] = &self.rows[..] else {
             unreachable!("ours and the reference are always there")
         };
-        let ratio = |ours: &Result<f64, Out>, other: f64| match ours {
+        let ratio = |ours: &Result<f64, Excluded>, other: f64| match ours {
             Ok(ours) if other > 0.0 => format!("**{:.2}**", ours / other),
             _ => "-".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! A server under measurement: how to reach it, and what it has used.
+//! A server that is measured: its address and its use of resources.
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
@@ -14,18 +14,21 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Candidate {
     pub(crate) name: String,
     address: String,
-    /// The processes whose time counts.
+    /// The processes whose time is counted.
     processes: Vec<u32>,
 }
 
 impl Candidate {
-    /// From `NAME,ADDRESS,PROCESS[,PROCESS...]`; a semicolon in the name stands for a comma.
+    /// Parses `NAME,ADDRESS,PROCESS[,PROCESS...]`; a semicolon in the name becomes a comma.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = text.split(',');
         let (Some(name), Some(address)) = (parts.next(), parts.next()) else {
-            return Err("NAME,ADDRESS,PROCESS is due".to_owned());
+            return Err("expected NAME,ADDRESS,PROCESS".to_owned());
         };
-        let processes = parts.map(|part| part.parse().map_err(|_| format!("{part} is no process")));
+        let processes = parts.map(|part| {
+            part.parse()
+                .map_err(|_| format!("{part} is not a process id"))
+        });
         Ok(Self {
             name: name.replace(';', ","),
             address: address.to_owned(),
@@ -33,7 +36,7 @@ impl Candidate {
         })
     }
 
-    /// Nchan publishes one event a request, and begins with the oldest event without being asked.
+    /// Nchan publishes one event per request, and `/oldest` starts at the oldest event without an id.
     pub(crate) fn is_nchan(&self) -> bool {
         self.name == "nchan"
     }
@@ -46,7 +49,7 @@ impl Candidate {
         Ok(sender)
     }
 
-    /// A stream, on a connection of its own.
+    /// Opens a stream on its own connection.
     pub(crate) async fn events(&self, last_event_id: &str) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::get(if self.is_nchan() && !last_event_id.is_empty() {
             "/oldest"
@@ -66,7 +69,7 @@ impl Candidate {
         Ok(response)
     }
 
-    /// Where to publish, over one connection.
+    /// Connects a publisher, which uses one connection.
     pub(crate) async fn publisher(&self) -> Result<Publisher, Failure> {
         Ok(Publisher {
             is_nchan: self.is_nchan(),
@@ -75,7 +78,7 @@ impl Candidate {
         })
     }
 
-    /// The processor time so far.
+    /// Processor time so far.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
         let mut nanoseconds = 0;
         for process in &self.processes {
@@ -91,7 +94,7 @@ impl Candidate {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// The memory now, in bytes.
+    /// Current anonymous memory, in bytes.
     pub(crate) fn memory(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for process in &self.processes {
@@ -113,14 +116,14 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes so many events, and returns the id before the first of them.
+    /// Publishes `count` events and returns the id before the first of them.
     pub(crate) async fn publish(&mut self, count: u64) -> Result<String, Failure> {
         if !self.is_nchan {
             return self.send(&format!("/publish?{count}"), Bytes::new()).await;
         }
         let mut text = String::new();
         for _ in 0..count {
-            crate::serve::data(self.next, &mut text);
+            crate::serve::write_data(self.next, &mut text);
             self.next += 1;
             self.send("/publish", text.clone().into()).await?;
         }

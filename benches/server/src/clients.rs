@@ -1,4 +1,4 @@
-//! Clients that count what they get, and see that nothing is missing.
+//! Clients that count their events and check that none is missing.
 
 use std::{
     pin::pin,
@@ -17,8 +17,8 @@ use crate::candidate::Candidate;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Only a candidate that fails takes so long.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Only a failing candidate takes this long.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All clients of one candidate.
 pub(crate) struct Clients {
@@ -27,7 +27,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Connects so many clients, each with that id.
+    /// Connects `clients` clients with `last_event_id`.
     pub(crate) async fn connect(
         candidate: &Candidate,
         clients: usize,
@@ -40,21 +40,21 @@ impl Clients {
             let (received, name) = (received.clone(), candidate.name.clone());
             tasks.push(tokio::spawn(async move {
                 let Ok(events) = EventStream::from_response(response) else {
-                    panic!("{name}: no event stream");
+                    panic!("{name}: not an event stream");
                 };
                 let mut events = pin!(events);
-                let mut due = None;
+                let mut expected = None;
                 while let Some(event) = events.next().await {
                     let Ok(event) = event else { return };
-                    // Those that are published at once have no order, but the ids have.
+                    // Events published concurrently have no order, but their ids have.
                     let number = match event.last_event_id().split_once('-') {
                         Some((_, number)) => number,
                         None => &event.data()[..10],
                     };
                     let number: u64 = number.parse().expect("a number");
                     assert_eq!(event.data().len(), 250);
-                    assert_eq!(due.unwrap_or(number), number, "{name} leaves events out");
-                    due = Some(number + 1);
+                    assert_eq!(expected.unwrap_or(number), number, "{name} skipped events");
+                    expected = Some(number + 1);
                     received.fetch_add(1, Relaxed);
                 }
             }));
@@ -62,22 +62,24 @@ impl Clients {
         Ok(Self { received, tasks })
     }
 
-    /// Waits until they have received so many events, all together.
+    /// Waits until all clients together have received `events` events.
     pub(crate) async fn wait_for(&self, events: u64) -> Result<(), Failure> {
         let start = Instant::now();
         while self.received.load(Relaxed) < events {
             if let Some(ended) = self.tasks.iter().find(|task| task.is_finished()) {
                 return Err(format!("a client has ended: {ended:?}").into());
             }
-            if start.elapsed() > PATIENCE {
-                return Err(
-                    format!("{} of {events} events arrive", self.received.load(Relaxed)).into(),
-                );
+            if start.elapsed() > TIMEOUT {
+                return Err(format!(
+                    "only {} of {events} events arrived",
+                    self.received.load(Relaxed)
+                )
+                .into());
             }
             time::sleep(Duration::from_millis(2)).await;
         }
         if self.received.load(Relaxed) > events {
-            return Err("events arrive twice".into());
+            return Err("events arrived twice".into());
         }
         Ok(())
     }

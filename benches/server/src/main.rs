@@ -1,6 +1,5 @@
-//! The server package beside other ways to send one event to many clients. Run by
-//! `benches/server/run.sh`, which starts each candidate as a process of its own and lets this program,
-//! as one more process, be all of the clients.
+//! Compares the server package with other ways to send one event to many clients. Started by
+//! `benches/server/run.sh`: each candidate is its own process, and one more process is all clients.
 
 mod candidate;
 mod clients;
@@ -18,9 +17,9 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Is one of the servers; prints its address
+    /// Runs one of the servers and prints its address
     Serve(serve::Args),
-    /// Is the clients, and prints a table
+    /// Runs the clients and prints a table
     Measure(measure::Args),
 }
 

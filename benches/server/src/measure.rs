@@ -1,4 +1,4 @@
-//! The measurements: all candidates in turns, round after round, and medians of what they used.
+//! The measurements: all candidates take turns in each round; figures are medians.
 
 use std::{io::Write as _, time::Duration};
 
@@ -19,10 +19,10 @@ pub(crate) struct Args {
     clients: usize,
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// How many events a returning client has missed
+    /// Number of events that a returning client has missed
     #[arg(long, default_value_t = 10_000)]
     missed: u64,
-    /// Measure nothing else, for a profiler that looks at a server
+    /// Measure only this, for a profiler on a server
     #[arg(long)]
     only: Option<What>,
 }
@@ -40,16 +40,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Events in a burst.
 const BURST: u64 = 20;
 const LONG_BURST: u64 = 200;
-/// How many bursts, or single events, in a round; an eighth of it with long ones.
+/// Number of bursts, or of single events, in a round; for long bursts, an eighth of it.
 const TIMES: u64 = 40;
-/// How many clients return at a time.
+/// Number of clients that return at once.
 const RETURNING: usize = 10;
 
 pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
     let mut out = std::io::stdout();
     let mut running = Vec::new();
     for candidate in args.candidates {
-        // So that what is there once for all clients is there.
+        // Allocates what all clients share.
         let warm_up = Clients::connect(&candidate, 20, "").await?;
         drop(warm_up);
         time::sleep(Duration::from_millis(300)).await;
@@ -74,40 +74,40 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
         (What::LongBursts, LONG_BURST),
     ];
     for _ in 0..args.rounds {
-        for one in &mut running {
+        for server in &mut running {
             for ((what, count), times) in live.into_iter().zip(0..) {
                 if args.only.is_none_or(|only| only == what) {
-                    let time = one.live(count, args.clients).await?;
-                    one.times[times].push(time);
+                    let time = server.live(count, args.clients).await?;
+                    server.times[times].push(time);
                 }
             }
         }
     }
     if args.only.is_none_or(|only| only == What::Replay) {
-        // Up to what is to be missed, in all of them.
-        for one in &mut running {
-            while one.sent < args.missed {
-                one.publish(BURST, args.clients).await?;
+        // Publish as many events as a returning client has missed.
+        for server in &mut running {
+            while server.sent < args.missed {
+                server.publish(BURST, args.clients).await?;
             }
         }
         for _ in 0..args.rounds {
-            for one in &mut running {
-                let replay = one.replay().await?;
-                one.times[3].push(replay);
+            for server in &mut running {
+                let replay = server.replay().await?;
+                server.times[3].push(replay);
             }
         }
     }
     writeln!(
         out,
-        "| {} clients, 250-byte events | µs of CPU a delivery, bursts of {BURST} | one event at a time | bursts of {LONG_BURST} | replay of {} events, µs an event | memory of an idle client, bytes |",
+        "| {} clients, 250-byte events | µs of CPU per delivery, bursts of {BURST} | one event at a time | bursts of {LONG_BURST} | replay of {} events, µs per event | memory of an idle client, bytes |",
         args.clients, running[0].sent
     )?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
     let medians: Vec<_> = running
         .iter()
-        .map(|one| one.times.clone().map(median))
+        .map(|server| server.times.clone().map(median))
         .collect();
-    for (one, times) in running.iter().zip(&medians) {
+    for (server, times) in running.iter().zip(&medians) {
         let cells: Vec<_> = times
             .iter()
             .zip(&medians[0])
@@ -116,14 +116,14 @@ pub(crate) async fn measure(args: Args) -> Result<(), Failure> {
         writeln!(
             out,
             "| {} | {} | {} |",
-            one.candidate.name,
+            server.candidate.name,
             cells.join(" | "),
-            one.memory
+            server.memory
         )?;
     }
     writeln!(
         out,
-        "\nMedians of {} rounds, all candidates in turns; in parentheses the ratio to the first. CPU of the server's processes, kernel included.",
+        "\nMedians of {} rounds, all candidates in turns; in parentheses, the ratio to the first. CPU time of the server's processes, kernel included.",
         args.rounds
     )?;
     Ok(())
@@ -134,16 +134,16 @@ struct Running {
     clients: Clients,
     publisher: Publisher,
     memory: u64,
-    /// How many events were published.
+    /// Number of published events.
     sent: u64,
-    /// The id before all of them.
+    /// The id before the first of them.
     oldest: Option<String>,
-    /// Bursts, single events, long bursts, replay: microseconds a delivery.
+    /// Microseconds per delivery: bursts, single events, long bursts, replay.
     times: [Vec<f64>; 4],
 }
 
 impl Running {
-    /// Publishes so many events at a time, and waits until everybody has them.
+    /// Publishes `count` events at once and waits until every client has them.
     async fn publish(&mut self, count: u64, clients: usize) -> Result<(), Failure> {
         let before = self.publisher.publish(count).await?;
         self.oldest.get_or_insert(before);

@@ -1,7 +1,7 @@
-//! The servers: the hub, and what people write with axum and a broadcast channel.
+//! The servers: the hub, and the usual combination of axum and a broadcast channel.
 //!
-//! `POST /publish?COUNT` sends so many events, one right after the other, and answers with the id before
-//! the first of them. `GET /events` is the stream.
+//! `POST /publish?COUNT` publishes that many events, one right after the other, and answers with the id
+//! before the first of them. `GET /events` is the stream.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ use tokio_stream::wrappers::BroadcastStream;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     kind: Kind,
-    /// Where Redis is, for `redis`
+    /// URL of Redis, for `redis`
     #[arg(long)]
     redis: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 enum Kind {
     /// The hub in memory
     Hub,
-    /// axum's `Sse` and a `tokio::sync::broadcast` of data, with a list of it for those who return
+    /// axum's `Sse` and a `tokio::sync::broadcast` of data, with a list of past data for returning clients
     Axum,
     /// The same with a broadcast of events
     AxumShared,
@@ -53,14 +53,14 @@ enum Kind {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is kept for those who return: more than is measured.
+/// History for returning clients, in bytes: more than the measurement needs.
 const HISTORY: usize = 64 << 20;
 
 pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
     let app = match args.kind {
         Kind::Hub => hub(MemoryStore::with_history(HISTORY)).await?,
-        Kind::Axum => usual(),
-        Kind::AxumShared => shared(),
+        Kind::Axum => encoded_for_each_client(),
+        Kind::AxumShared => encoded_once(),
         Kind::Redis => {
             #[cfg(feature = "redis")]
             {
@@ -78,8 +78,8 @@ pub(crate) async fn serve(args: Args) -> Result<(), Failure> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// The data of an event: 250 bytes that begin with its number.
-pub(crate) fn data(number: u64, text: &mut String) {
+/// Writes the data of an event: 250 bytes that begin with its number.
+pub(crate) fn write_data(number: u64, text: &mut String) {
     text.clear();
     let _ = write!(text, "{number:010} ");
     text.extend(std::iter::repeat_n('x', 250 - text.len()));
@@ -95,7 +95,7 @@ struct Published<S: Store> {
 }
 
 async fn hub<S: Store>(store: S) -> Result<Router, Failure> {
-    // What a first event costs is not measured, nor is it to come after the second.
+    // The first event costs more, and may arrive after the second: do it before the measurement.
     store.topic("bench")?.bounds().await?;
     let warm_up = (Frame::message("x"), Publisher::new().token());
     store.topic("other")?.append(warm_up.0, &warm_up.1).await?;
@@ -124,10 +124,10 @@ async fn hub_publish<S: Store>(
     let first = state.next.fetch_add(count, Relaxed);
     let texts = (first..first + count).map(|number| {
         let mut text = String::new();
-        data(number, &mut text);
+        write_data(number, &mut text);
         text
     });
-    // All at once, as with a store across the network they would be.
+    // Concurrently, as with a store across the network.
     let publishing = texts.map(|text| {
         let hub = &state.hub;
         async move { hub.publish("bench", Frame::message(&text)).await }
@@ -145,13 +145,13 @@ async fn hub_publish<S: Store>(
     }
 }
 
-/// `T` is what goes through the channel.
+/// `T` is the type that the channel carries.
 struct Broadcast<T> {
     sender: broadcast::Sender<(usize, T)>,
     history: Mutex<Vec<T>>,
-    /// When an event is published.
+    /// Called when an event is published.
     make: fn(usize, &str) -> T,
-    /// For each client.
+    /// Called for each client.
     event: fn(usize, T) -> Event,
 }
 
@@ -159,16 +159,16 @@ fn event(number: usize, data: &str) -> Event {
     Event::default().id((number + 1).to_string()).data(data)
 }
 
-/// As one writes it: the data goes through the channel, and becomes an event for each client.
-fn usual() -> Router {
+/// The usual way: the channel carries data, which becomes an event for each client.
+fn encoded_for_each_client() -> Router {
     broadcast(
         |_, data| Arc::<str>::from(data),
         |number, data| event(number, &data),
     )
 }
 
-/// The event goes through the channel, and is cloned for each client.
-fn shared() -> Router {
+/// The channel carries events, which are cloned for each client.
+fn encoded_once() -> Router {
     broadcast(event, |_, event| event)
 }
 
@@ -224,10 +224,10 @@ async fn broadcast_publish<T: Clone>(
     for _ in 0..count(query) {
         let mut history = state.history.lock().unwrap();
         let number = history.len();
-        data(number as u64, &mut text);
+        write_data(number as u64, &mut text);
         let event = (state.make)(number, &text);
         history.push(event.clone());
-        // Without a client, nobody gets it.
+        // Fails if there are no clients.
         let _ = state.sender.send((number, event));
     }
     before.to_string()

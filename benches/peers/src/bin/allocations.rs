@@ -1,5 +1,5 @@
-//! Allocations of every decoder and stream type, counted. A program of its own, so that no other one is
-//! slowed down by the counting.
+//! Counts the allocations of every decoder and stream type. It is a separate program, so that the
+//! counting does not slow down the others.
 
 use bytes::Bytes;
 use peers::decoders::{Candidate, OURS, PEERS};
@@ -24,9 +24,9 @@ fn main() {
         }
     }
     println!(
-        "Bytes that stay allocated per event that is kept, its struct included, when one of {KEEP_ONE_OF} events is kept and everything"
+        "Bytes that stay allocated per kept event, its struct included, when one of {KEEP_ONE_OF} events is kept and the rest is"
     );
-    println!("else is dropped (llm, each chunk a buffer of 16384 bytes):\n");
+    println!("dropped (llm, each chunk a buffer of 16384 bytes):\n");
     print!("{}", kept());
 }
 
@@ -36,7 +36,7 @@ fn per_event(candidates: &[&Candidate], inputs: &[(Input, &'static Bytes)], size
     for candidate in candidates {
         let cells = inputs.iter().map(|(input, twice)| {
             match check(candidate, input, size, Duration::from_secs(1)) {
-                Err(out) => table.out(&out),
+                Err(why) => table.excluded(&why),
                 Ok(()) => {
                     let count = |bytes| {
                         allocation_counter::measure(|| {
