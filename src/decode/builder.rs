@@ -1,9 +1,9 @@
-//! The event under way: what its lines have set so far, the limit, and its dispatch.
+//! The unfinished event: what its lines have set so far, the limit, and dispatch.
 //!
-//! A value arrives in one of two ways: whole and borrowed from the chunk ([`EventBuilder::lend`]), or
-//! in decoded pieces that are stored ([`EventBuilder::append`], then [`EventBuilder::finish_value`]).
-//! Both count in `usage` in the same way, so the limit does not depend on how a value arrived. All
-//! accounting is in this file; nothing else reads or changes `usage`.
+//! A value arrives in one of two ways: whole and borrowed from the chunk ([`EventBuilder::borrow`]), or
+//! in decoded pieces that are stored ([`EventBuilder::append`], then [`EventBuilder::end_value`]). Both
+//! count in `usage`, so the limit does not depend on how a value arrives. All accounting is in this
+//! file: nothing else reads or changes `usage`.
 
 use super::field::{Field, RetryParser};
 use super::{Event, EventTooLarge};
@@ -11,7 +11,7 @@ use crate::counters;
 use crate::storage::{Region, Remaining, Storage, Usage};
 use core::time::Duration;
 
-/// What a finished line completes.
+/// What a line completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Nothing,
@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     Retry,
 }
 
-/// Values of the event under way that lie whole in the chunk and are not stored.
+/// Values of the unfinished event that are borrowed from the chunk.
 #[derive(Debug, Default)]
 pub(super) struct Borrowed<'i> {
     data: Option<&'i str>,
@@ -28,19 +28,19 @@ pub(super) struct Borrowed<'i> {
     comment: Option<&'i str>,
 }
 
-/// Collects the event under way.
+/// Collects the values of one event after another.
 #[derive(Debug, Clone)]
 pub(super) struct EventBuilder<S> {
     storage: S,
-    /// Lengths of what the event holds, stored or borrowed.
+    /// Lengths of the values, stored or borrowed.
     usage: Usage,
     /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so
     /// it is not empty after any `data` line.
     has_data: bool,
     has_id: bool,
-    /// The event was too large: its `data` and `event` lines are ignored up to its blank line.
+    /// The event is too large: its `data` and `event` lines are ignored up to its blank line.
     discarding: bool,
-    /// What was returned last; its memory is freed before the next line is read.
+    /// What was returned last; it is cleared before the next line is read.
     dispatched: Outcome,
     overflow: Option<EventTooLarge>,
     /// The last `retry` value that was a number.
@@ -77,15 +77,15 @@ impl<S> EventBuilder<S> {
             .map(Duration::from_millis)
     }
 
-    /// Whether an event has begun: it has data, a type or an id, or was too large. One that was
-    /// dispatched has ended.
+    /// Whether an event is unfinished: it has data, a type or an id, or is too large, and was not
+    /// dispatched.
     pub(super) fn is_in_event(&self) -> bool {
         let has_type = self.usage.event_type > 0;
         self.dispatched != Outcome::Event
             && (self.has_data || has_type || self.has_id || self.discarding)
     }
 
-    /// The limit was crossed since the last call.
+    /// Returns the error if the limit was exceeded since the last call.
     #[inline]
     pub(super) fn take_overflow(&mut self) -> Result<(), EventTooLarge> {
         self.overflow.take().map_or(Ok(()), Err)
@@ -94,10 +94,9 @@ impl<S> EventBuilder<S> {
 
 /// Whole values, borrowed from the chunk.
 impl<S: Storage> EventBuilder<S> {
-    /// Takes a whole value without storing it, if it has room. `None`: it has none, and nothing was
-    /// done.
+    /// Takes a whole value without storing it. `None`: it has no room, and nothing was done.
     #[inline(always)]
-    pub(super) fn lend<'i>(
+    pub(super) fn borrow<'i>(
         &mut self,
         borrowed: &mut Borrowed<'i>,
         field: Field,
@@ -108,7 +107,9 @@ impl<S: Storage> EventBuilder<S> {
         }
         match field {
             Field::Data if self.has_data => {
-                return self.add_line(borrowed, text).then_some(Outcome::Nothing);
+                return self
+                    .add_data_line(borrowed, text)
+                    .then_some(Outcome::Nothing);
             }
             Field::Data => {
                 self.has_data = true;
@@ -129,10 +130,10 @@ impl<S: Storage> EventBuilder<S> {
         Some(Outcome::Nothing)
     }
 
-    /// Takes a further line of data, which is stored together with the borrowed first one. `false`:
+    /// Takes the value of a second or later `data` line; stores it, and a borrowed first one. `false`:
     /// it has no room, and nothing was done.
     #[inline(always)]
-    pub(super) fn add_line(&mut self, borrowed: &mut Borrowed<'_>, text: &str) -> bool {
+    pub(super) fn add_data_line(&mut self, borrowed: &mut Borrowed<'_>, text: &str) -> bool {
         let fits = text.len() < self.remaining(Field::Data).bytes;
         if fits {
             if let Some(first) = borrowed.data.take() {
@@ -144,7 +145,7 @@ impl<S: Storage> EventBuilder<S> {
         fits
     }
 
-    /// Stores what is borrowed from the chunk, which may be gone before the event is complete.
+    /// Stores what is borrowed, because the chunk may be gone before the event is complete.
     #[inline]
     pub(super) fn commit(&mut self, borrowed: &mut Borrowed<'_>) {
         if borrowed.data.is_some() || borrowed.event_type.is_some() {
@@ -161,7 +162,7 @@ impl<S: Storage> EventBuilder<S> {
         }
     }
 
-    /// Stores a whole event type or id, for which there is room.
+    /// Stores a whole event type or id, which has room.
     #[inline]
     pub(super) fn store(&mut self, field: Field, text: &str) {
         let region = field.region();
@@ -179,8 +180,8 @@ impl<S: Storage> EventBuilder<S> {
         self.storage.set(region, text);
     }
 
-    /// A whole `retry` line.
-    pub(super) fn retry(&mut self, value: RetryParser, items: bool) -> Outcome {
+    /// Takes the value of a `retry` line.
+    pub(super) fn set_reconnection_time(&mut self, value: RetryParser, items: bool) -> Outcome {
         if value.milliseconds().is_none() {
             return Outcome::Nothing;
         }
@@ -195,28 +196,27 @@ impl<S: Storage> EventBuilder<S> {
 
 /// Values in pieces, which are stored.
 impl<S: Storage> EventBuilder<S> {
-    /// How much the value under way may grow.
+    /// How much the value of the pending line may grow.
     #[inline]
     pub(super) fn remaining(&self, field: Field) -> Remaining {
         self.storage.remaining(self.usage, field.region())
     }
 
-    /// A line of data begins, and may have data lines before it. `false`: the LF between them is too
-    /// much.
-    pub(super) fn start_data(&mut self) -> bool {
+    /// Starts a `data` line, with an LF if it is not the first. `false`: the LF has no room.
+    pub(super) fn start_data_line(&mut self) -> bool {
         let fits = !self.has_data || self.append(Field::Data, "\n");
         self.has_data = fits;
         fits
     }
 
-    /// A line of data begins whose LF, if it needs one, is counted when it is decoded.
+    /// Starts a `data` line that needs no LF before it, or has it in the line buffer.
     #[inline]
-    pub(super) fn start_buffered_data(&mut self) {
+    pub(super) fn set_has_data(&mut self) {
         self.has_data = true;
     }
 
-    /// Appends to the value under way. `false`: it has no room; the value is dropped, and the event,
-    /// too, if the value is part of one.
+    /// Appends to the value of the pending line. `false`: it has no room, and the value is dropped; with
+    /// it the event, unless the value is a comment.
     #[inline]
     pub(super) fn append(&mut self, field: Field, text: &str) -> bool {
         let fits = text.len() <= self.remaining(field).bytes || self.on_overflow(field, text.len());
@@ -228,7 +228,7 @@ impl<S: Storage> EventBuilder<S> {
         fits
     }
 
-    /// Appends to the value under way what [`remaining`](Self::remaining) has room for.
+    /// Appends to the value of the pending line, which has room.
     #[inline(always)]
     pub(super) fn push(&mut self, field: Field, text: &str) {
         self.storage.push(text);
@@ -238,8 +238,7 @@ impl<S: Storage> EventBuilder<S> {
         }
     }
 
-    /// The byte that crosses the limit. `true`: the value fits after all, now that the event is
-    /// dropped.
+    /// The limit is exceeded. `true`: the value fits after all, now that the event is dropped.
     fn on_overflow(&mut self, field: Field, len: usize) -> bool {
         // One error for each event and for each comment.
         if field == Field::Comment || !self.discarding {
@@ -253,7 +252,7 @@ impl<S: Storage> EventBuilder<S> {
                 self.discarding = true;
             }
             Field::Id => {
-                // The id counts nevertheless: a reconnect must not ask for this event again.
+                // The id still counts, so that a reconnect does not ask for this event again.
                 self.storage.drop_front(self.usage.data);
                 self.storage.set(Region::EventType, "");
                 self.usage.data = 0;
@@ -266,9 +265,9 @@ impl<S: Storage> EventBuilder<S> {
         false
     }
 
-    /// The line of a value that was appended has ended.
+    /// Ends the value of the pending line.
     #[inline]
-    pub(super) fn finish_value(&mut self, field: Field) -> Outcome {
+    pub(super) fn end_value(&mut self, field: Field) -> Outcome {
         match field {
             Field::Data | Field::Retry => {}
             Field::EventType => {
@@ -298,16 +297,16 @@ impl<S: Storage> EventBuilder<S> {
         Outcome::Nothing
     }
 
-    /// Drops the value under way, unless it is data. It is stored after the data.
+    /// Drops the value of the pending line, which is stored after the data; not if it is data.
     pub(super) fn drop_value(&mut self) {
         self.storage.truncate(self.usage.data);
         self.usage.value = 0;
     }
 }
 
-/// Dispatch.
+/// Dispatch, and what is returned.
 impl<S: Storage> EventBuilder<S> {
-    /// "If the line is empty (a blank line): dispatch the event." `true` if there is an event.
+    /// "If the line is empty (a blank line): dispatch the event." Returns whether there is one.
     #[inline]
     pub(super) fn dispatch(&mut self) -> bool {
         // "Set the last event ID string of the event source to the value of the last event ID
@@ -326,7 +325,7 @@ impl<S: Storage> EventBuilder<S> {
         self.has_data
     }
 
-    /// Frees what was returned last. `true`: it was an event, and nothing is left of it.
+    /// Clears what was returned last. Returns whether that was an event.
     #[inline]
     pub(super) fn clear_dispatched(&mut self) -> bool {
         let dispatched = self.dispatched;
@@ -356,7 +355,7 @@ impl<S: Storage> EventBuilder<S> {
         }
     }
 
-    /// The event of one data line that nothing came before, if it is within the limit.
+    /// Whether an event that has this data and nothing else is within the limit.
     #[inline]
     pub(super) fn fits_alone(&self, data: &str) -> bool {
         data.len() <= self.storage.remaining(Usage::NONE, Region::Data).bytes
@@ -385,7 +384,7 @@ impl<S: Storage> EventBuilder<S> {
         self.storage.text(Region::LastEventId)
     }
 
-    /// Replaces the last event ID; or else says how long it may be.
+    /// Replaces the last event ID, or returns how long it may be.
     pub(super) fn set_last_event_id(&mut self, id: &str) -> Result<(), usize> {
         let limit = self.storage.max_id_len();
         if id.len() > limit {
@@ -395,7 +394,7 @@ impl<S: Storage> EventBuilder<S> {
         Ok(())
     }
 
-    /// Back to the start of a stream: only the last event ID and the reconnection time are kept.
+    /// Drops everything but the last event ID and the reconnection time.
     pub(super) fn reset(&mut self) {
         let buffer = self.storage.take_buffer();
         self.storage.restore_buffer(buffer);
@@ -419,10 +418,9 @@ impl<S: Storage> EventBuilder<S> {
     }
 }
 
-/// The line buffer: data that is stored undecoded.
+/// The line buffer: data that is not decoded yet.
 impl<S: Storage> EventBuilder<S> {
-    /// Buffers a piece of data, after an LF if `join` says so. `false`: it has no room, and nothing
-    /// was done.
+    /// Buffers a piece of data, after an LF if `join`. `false`: it is too long, and nothing was done.
     #[inline]
     pub(super) fn buffer(&mut self, join: bool, piece: &[u8]) -> bool {
         const MAX_PIECE: usize = 256;

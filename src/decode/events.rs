@@ -1,9 +1,9 @@
-//! The cursor over one chunk: it reads whole lines and borrows their values from the chunk.
+//! The cursor over one chunk: reads whole lines and borrows their values from the chunk.
 //!
-//! A line that the end of the chunk cuts goes through the pending line (`line`), and so does one that
-//! is not valid UTF-8 or has no room; these are stored. Invariant: whenever the cursor returns in the
-//! middle of an event, nothing is borrowed and all is stored (`commit`), so it may be dropped at any
-//! time.
+//! This is the first of two ways through the decoder. A line that a chunk boundary cuts takes the
+//! other one, the pending line (`line`), and so does a line that is not valid UTF-8 or has no room; the
+//! values of those are stored. Invariant: when the cursor returns in the middle of an event, nothing
+//! is borrowed and everything is stored, so it can be dropped at any time.
 
 use super::builder::{Borrowed, Outcome};
 use super::field::{Field, RetryParser, parse_line};
@@ -11,20 +11,20 @@ use super::line::LineState;
 use super::utf8::Validity;
 use super::window::ValidatedWindow;
 use super::{Decoder, Event, EventTooLarge, Item};
-use crate::scanner::{OPTIMIZE_FOR_SIZE, find_line_end};
+use crate::scanner::find_line_end;
 use crate::storage::Storage;
 
 /// A cursor over one chunk, made by [`Decoder::feed`](crate::Decoder::feed).
 ///
-/// It lends: what it hands out lives until it is asked again, and may borrow from the chunk and
-/// from the decoder. So it is no `Iterator`; `Events::owned` (feature `alloc`) makes one of it. The
-/// loop is `while let Some(event) = events.next_event().transpose() { … }`.
+/// An event borrows from the chunk and from the decoder, and is valid until the next call. The cursor
+/// is therefore not an `Iterator`; `Events::owned` (feature `alloc`) turns it into one. The loop is
+/// `while let Some(event) = events.next_event().transpose() { … }`.
 ///
-/// **A cursor that is dropped before it said `Ok(None)` loses what [`rest`](Events::rest) still
-/// holds**, be it by `break`, `return` or `?`: feed that first, then the next chunk. To do so after
-/// each event is fine; it costs no more than twice the time of one cursor for the whole chunk.
+/// **Dropping the cursor before it has returned `Ok(None)` loses the bytes in
+/// [`rest`](Events::rest)**, also by `break`, `return` or `?`: feed those first, then the next chunk.
+/// Doing so after each event takes at most twice the time of one cursor for the whole chunk.
 #[derive(Debug)]
-#[must_use = "a chunk is read only as far as its cursor is asked"]
+#[must_use = "a chunk is decoded only as far as its cursor is read"]
 pub struct Events<'d, 'i, S> {
     pub(super) decoder: &'d mut Decoder<S>,
     pub(super) chunk: &'i [u8],
@@ -45,15 +45,15 @@ impl<'d, 'i, S> Events<'d, 'i, S> {
 }
 
 impl<'i, S: Storage> Events<'_, 'i, S> {
-    /// The next event that the chunk completes, at its blank line.
+    /// Returns the next event that the chunk completes.
     ///
-    /// `Ok(None)` means that the whole chunk was read and no further event is complete: feed the
-    /// next one.
+    /// `Ok(None)` means that the whole chunk has been read and completes no further event: feed the
+    /// next chunk.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] once for each event that goes beyond the limit. Nothing ends: ask again,
-    /// and the events behind it come.
+    /// [`EventTooLarge`], once for each event that exceeds the limit. Decoding continues: the next
+    /// call returns the event after it.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -63,7 +63,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// assert_eq!((event.event_type, event.data, event.last_event_id), ("price", "YHOO\n+2", "9"));
     /// # }
     /// ```
-    // Always: with chunks of a byte, and with events of a few, a call more is a tenth of all work.
+    // With chunks of one byte, and with events of a few bytes, one more call is a tenth of the work.
     #[inline(always)]
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
         if self.is_at_end() || self.append_chunk() {
@@ -75,16 +75,16 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.read_event()
     }
 
-    /// The next item that the chunk completes: an event, a comment, or a `retry` line.
+    /// Returns the next item that the chunk completes: an event, a comment, or a `retry` line.
     ///
-    /// This is [`next_event`](Events::next_event) and more, for those who forward streams or watch
-    /// heartbeats. Both may be called on the same stream. A comment is kept only while `next_item`
-    /// reads it: if `next_event` read a part of it, it is not handed out.
+    /// This is [`next_event`](Events::next_event) for programs that forward streams or watch for
+    /// keep-alive comments. Both may be called on the same stream. A comment is returned only if
+    /// `next_item` reads all of it: one that `next_event` has read a part of is skipped.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] as in `next_event`, and for a comment that has no room beside the event
-    /// under way; the event itself goes on.
+    /// [`EventTooLarge`] as in `next_event`, and for a comment that does not fit beside the unfinished
+    /// event; the event itself is kept.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -92,8 +92,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// use std::time::Duration;
     ///
     /// let mut decoder = sse_proto::Decoder::new();
-    /// let mut events = decoder.feed(b": heartbeat\nretry: 1500\n");
-    /// assert_eq!(events.next_item(), Ok(Some(Item::Comment(" heartbeat"))));
+    /// let mut events = decoder.feed(b": keep-alive\nretry: 1500\n");
+    /// assert_eq!(events.next_item(), Ok(Some(Item::Comment(" keep-alive"))));
     /// assert_eq!(events.next_item(), Ok(Some(Item::Retry(Duration::from_millis(1500)))));
     /// assert_eq!(events.next_item(), Ok(None));
     /// # }
@@ -106,7 +106,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.read_item()
     }
 
-    /// The part of the chunk that was not read yet; after an event, it begins with the next one.
+    /// Returns the part of the chunk that has not been read; after an event, it starts at the next one.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -125,17 +125,17 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.position == self.chunk.len()
     }
 
-    /// Whether the chunk is read; then whatever was found out ahead was of use.
+    /// Like [`is_read`](Self::is_read), and tells the checker.
     #[inline(always)]
     fn is_at_end(&mut self) -> bool {
         let is_read = self.is_read();
         if is_read {
-            self.decoder.utf8.checker.is_unread = false;
+            self.decoder.utf8.checker.chunk_is_read();
         }
         is_read
     }
 
-    /// Where the line that begins at `start`, or the rest of one, ends in this chunk.
+    /// Where the line that contains `start` ends in this chunk.
     #[inline]
     pub(super) fn line_end(&self, start: usize) -> Option<usize> {
         Some(start + find_line_end(self.chunk.get(start..)?)?)
@@ -147,11 +147,11 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 return Ok(Some(self.decoder.builder.data_event(data)));
             }
         }
-        let (outcome, borrowed) = self.step(false)?;
+        let (outcome, borrowed) = self.advance(false)?;
         Ok(match outcome {
             Outcome::Event => Some(self.decoder.builder.event(&borrowed)),
             Outcome::Comment | Outcome::Retry | Outcome::Nothing => {
-                self.decoder.utf8.checker.is_unread = false;
+                self.decoder.utf8.checker.chunk_is_read();
                 None
             }
         })
@@ -162,29 +162,30 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         if let Some(data) = self.single_line_event() {
             return Ok(Some(Item::Event(self.decoder.builder.data_event(data))));
         }
-        let (outcome, borrowed) = self.step(true)?;
+        let (outcome, borrowed) = self.advance(true)?;
         let builder = &self.decoder.builder;
         Ok(match outcome {
             Outcome::Event => Some(Item::Event(builder.event(&borrowed))),
             Outcome::Comment => Some(Item::Comment(builder.comment(&borrowed))),
             Outcome::Retry => builder.reconnection_time().map(Item::Retry),
             Outcome::Nothing => {
-                self.decoder.utf8.checker.is_unread = false;
+                self.decoder.utf8.checker.chunk_is_read();
                 None
             }
         })
     }
 
-    /// Reads up to the next thing to return, or to the end of the chunk (`Nothing`).
+    /// Reads until there is something to return, or the chunk ends (`Nothing`). `items` tells whether
+    /// comments and `retry` lines are to be returned, too.
     // It returns no reference into the decoder, so it may loop.
     #[inline]
-    fn step(&mut self, items: bool) -> Result<(Outcome, Borrowed<'i>), EventTooLarge> {
+    fn advance(&mut self, items: bool) -> Result<(Outcome, Borrowed<'i>), EventTooLarge> {
         let mut borrowed = Borrowed::default();
         loop {
             if self.decoder.line.state != LineState::Start {
                 match self.resume_line(items)? {
                     Outcome::Nothing if self.decoder.line.state == LineState::Start => {
-                        if self.start_next_line(items) {
+                        if self.buffer_rest(items) {
                             return Ok((Outcome::Nothing, borrowed));
                         }
                     }
@@ -202,12 +203,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                         return Ok((Outcome::Event, borrowed));
                     }
                     borrowed = Borrowed::default();
-                    if !OPTIMIZE_FOR_SIZE && !items && self.chunk.get(self.position) == Some(&b':')
-                    {
-                        self.skip_comments();
-                        if self.is_read() {
-                            return Ok((Outcome::Nothing, borrowed));
-                        }
+                    if !items && self.skip_comments() {
+                        return Ok((Outcome::Nothing, borrowed));
                     }
                     continue;
                 }
@@ -220,30 +217,20 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             self.decoder.line.between_events = false;
             let Some(end) = self.line_end(start) else {
                 self.decoder.builder.commit(&mut borrowed);
-                self.position = self.chunk.len();
-                let piece = self.chunk.get(start..).unwrap_or_default();
-                let is_short = self.is_short();
-                if !is_short || !self.decoder.buffer_line_start(piece, items) {
-                    let validity = self.window.tail(self.chunk, start);
-                    self.decoder.push_piece(piece, validity, items)?;
-                }
+                self.start_line(start, items)?;
                 return Ok((Outcome::Nothing, borrowed));
             };
-            let outcome = match self.lend_line(&mut borrowed, start, end, items) {
+            let outcome = match self.borrow_line(&mut borrowed, start, end, items) {
                 Some(outcome) => {
                     self.consume_line_end(end);
                     if outcome == Outcome::Nothing {
-                        self.lend_data_lines(&mut borrowed);
+                        self.borrow_data_lines(&mut borrowed);
                     }
                     outcome
                 }
                 None => {
-                    self.position = end;
-                    let piece = self.chunk.get(start..end).unwrap_or_default();
-                    let validity = self.window.line(start, end);
                     self.decoder.builder.commit(&mut borrowed);
-                    self.decoder.push_piece(piece, validity, items)?;
-                    self.finish_line(end, items)?
+                    self.store_line(start, end, items)?
                 }
             };
             if outcome != Outcome::Nothing {
@@ -253,86 +240,145 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         }
     }
 
-    /// Continues where the last chunk ended, or where an error occurred. If a line is still pending
-    /// afterwards, the chunk is read.
+    /// Reads the whole line at `start..end` without storing its value. `None`: the value has to be
+    /// stored, and nothing was done.
+    #[inline]
+    fn borrow_line(
+        &mut self,
+        borrowed: &mut Borrowed<'i>,
+        start: usize,
+        end: usize,
+        items: bool,
+    ) -> Option<Outcome> {
+        let (field, value) = parse_line(self.chunk.get(start..end)?);
+        let field = match field {
+            None => return Some(Outcome::Nothing),
+            Some(Field::Comment) if !items => return Some(Outcome::Nothing),
+            Some(Field::Retry) => {
+                let mut retry = RetryParser::NEW;
+                retry.push(value);
+                return Some(self.decoder.builder.set_reconnection_time(retry, items));
+            }
+            Some(field) => field,
+        };
+        self.decoder.flush();
+        let Decoder { utf8, builder, .. } = &mut *self.decoder;
+        if builder.is_discarding() {
+            return None;
+        }
+        let text = self
+            .window
+            .get(self.chunk, end - value.len(), end, &mut utf8.checker)?;
+        builder.borrow(borrowed, field, text)
+    }
+
+    /// Stores the value of the whole line at `start..end`.
+    fn store_line(
+        &mut self,
+        start: usize,
+        end: usize,
+        items: bool,
+    ) -> Result<Outcome, EventTooLarge> {
+        self.position = end;
+        let line = self.chunk.get(start..end).unwrap_or_default();
+        let validity = self.window.validity(start, end);
+        self.decoder.push_piece(line, validity, items)?;
+        self.end_line(end, items)
+    }
+
+    /// Stores the start of a line, which is the rest of the chunk.
+    fn start_line(&mut self, start: usize, items: bool) -> Result<(), EventTooLarge> {
+        self.position = self.chunk.len();
+        let piece = self.chunk.get(start..).unwrap_or_default();
+        if self.is_short() && self.decoder.buffer_line_start(piece, items) {
+            return Ok(());
+        }
+        let validity = self.window.validity_of_rest(self.chunk, start);
+        self.decoder.push_piece(piece, validity, items)
+    }
+
+    /// Continues the pending line. If it is still pending afterwards, the chunk is read.
     #[inline(never)]
     fn resume_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
-        if self.is_read() {
-            return Ok(Outcome::Nothing);
-        }
-        if let LineState::StreamStart(mut seen) = self.decoder.line.state {
-            for &expected in BOM.get(usize::from(seen)..).unwrap_or_default() {
-                match self.rest().first() {
-                    Some(&byte) if byte == expected => seen += 1,
-                    // A part of the mark starts a name that no field has.
-                    Some(_) => {
-                        self.decoder.line.state = if seen == 0 {
-                            LineState::Start
-                        } else {
-                            LineState::Ignored
-                        };
-                        break;
-                    }
-                    None => {
-                        self.decoder.line.state = LineState::StreamStart(seen);
-                        return Ok(Outcome::Nothing);
-                    }
-                }
-                self.position += 1;
-            }
-            if seen == 3 {
-                self.decoder.line.state = LineState::Start;
-            }
-        }
-        if self.decoder.line.state == LineState::AfterCr {
-            match self.rest().first() {
-                Some(b'\n') => self.position += 1,
-                Some(_) => {}
-                None => return Ok(Outcome::Nothing),
-            }
-            self.decoder.line.state = LineState::Start;
-        }
-        if self.decoder.line.state == LineState::Start {
+        if self.is_read() || self.is_at_line_start() {
             return Ok(Outcome::Nothing);
         }
         let start = self.position;
-        let end = self.line_end(start);
-        self.position = end.unwrap_or(self.chunk.len());
-        let piece = self.chunk.get(start..self.position).unwrap_or_default();
-        let is_short = self.is_short();
-        if let Some(end) = end {
-            if is_short && self.decoder.buffer_line_end(piece) {
+        let Some(end) = self.line_end(start) else {
+            self.position = self.chunk.len();
+            let piece = self.chunk.get(start..).unwrap_or_default();
+            self.decoder.push_piece(piece, Validity::Unknown, items)?;
+            return Ok(Outcome::Nothing);
+        };
+        self.position = end;
+        let piece = self.chunk.get(start..end).unwrap_or_default();
+        let validity = if self.is_short() {
+            if self.decoder.buffer_line_end(piece) {
                 self.consume_line_end(end);
                 return Ok(Outcome::Nothing);
             }
-        }
-        let validity = match end {
-            Some(end) if !is_short && self.decoder.utf8.is_complete() => {
-                let checker = &mut self.decoder.utf8.checker;
-                match self.window.get(self.chunk, start, end, checker) {
-                    Some(text) if self.decoder.end_data(text) => {
-                        self.consume_line_end(end);
-                        return Ok(Outcome::Nothing);
-                    }
-                    Some(text) => Validity::Valid(text),
-                    None => Validity::Invalid,
+            Validity::Unknown
+        } else if !self.decoder.utf8.is_complete() {
+            Validity::Unknown
+        } else {
+            let checker = &mut self.decoder.utf8.checker;
+            match self.window.get(self.chunk, start, end, checker) {
+                Some(text) if self.decoder.end_data_line(text) => {
+                    self.consume_line_end(end);
+                    return Ok(Outcome::Nothing);
                 }
+                Some(text) => Validity::Valid(text),
+                None => Validity::Invalid,
             }
-            _ => Validity::Unknown,
         };
         self.decoder.push_piece(piece, validity, items)?;
-        end.map_or(Ok(Outcome::Nothing), |end| self.finish_line(end, items))
+        self.end_line(end, items)
+    }
+
+    /// Whether a line starts here, in a chunk that is not read. First skips a byte order mark, and an LF
+    /// after the CR that ended the last chunk.
+    #[inline]
+    fn is_at_line_start(&mut self) -> bool {
+        if let LineState::StreamStart(seen) = self.decoder.line.state {
+            self.decoder.line.state = self.skip_bom(seen);
+        }
+        if self.decoder.line.state == LineState::AfterCr {
+            if self.rest().starts_with(b"\n") {
+                self.position += 1;
+            }
+            self.decoder.line.state = LineState::Start;
+        }
+        matches!(
+            self.decoder.line.state,
+            LineState::Start | LineState::StreamStart(_)
+        )
+    }
+
+    /// Skips a byte order mark, of which `seen` bytes were in earlier chunks.
+    #[cold]
+    fn skip_bom(&mut self, mut seen: u8) -> LineState {
+        const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
+        for &expected in BOM.get(usize::from(seen)..).unwrap_or_default() {
+            match self.rest().first() {
+                Some(&byte) if byte == expected => seen += 1,
+                Some(_) if seen == 0 => return LineState::Start,
+                // Part of the mark starts a name that no field has.
+                Some(_) => return LineState::Ignored,
+                None => return LineState::StreamStart(seen),
+            }
+            self.position += 1;
+        }
+        LineState::Start
     }
 
     /// Ends the pending line at `end`.
-    fn finish_line(&mut self, end: usize, items: bool) -> Result<Outcome, EventTooLarge> {
+    fn end_line(&mut self, end: usize, items: bool) -> Result<Outcome, EventTooLarge> {
         let outcome = self.decoder.end_line(items);
         self.consume_line_end(end);
         outcome
     }
 
-    /// Moves past the line end at `end`: a CR, an LF, or both.
+    /// Moves past the line terminator at `end`: a CR, an LF, or both.
     #[inline]
     fn consume_line_end(&mut self, end: usize) {
         self.position = end + 1;
@@ -345,40 +391,5 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 None => self.decoder.line.state = LineState::AfterCr,
             }
         }
-    }
-
-    /// Reads the whole line at `start..end` without storing it. `None`: the pending line must read
-    /// it, and nothing was done.
-    #[inline]
-    fn lend_line(
-        &mut self,
-        borrowed: &mut Borrowed<'i>,
-        start: usize,
-        end: usize,
-        items: bool,
-    ) -> Option<Outcome> {
-        let bytes = self.chunk.get(start..end)?;
-        let (field, value) = parse_line(bytes);
-        let Some(field) = field else {
-            return Some(Outcome::Nothing);
-        };
-        match field {
-            Field::Comment if !items => return Some(Outcome::Nothing),
-            Field::Retry => {
-                let mut retry = RetryParser::NEW;
-                retry.push(value);
-                return Some(self.decoder.builder.retry(retry, items));
-            }
-            _ => {}
-        }
-        self.decoder.flush();
-        let Decoder { utf8, builder, .. } = &mut *self.decoder;
-        if builder.is_discarding() {
-            return None;
-        }
-        let text = self
-            .window
-            .get(self.chunk, end - value.len(), end, &mut utf8.checker)?;
-        builder.lend(borrowed, field, text)
     }
 }

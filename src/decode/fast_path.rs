@@ -1,7 +1,8 @@
-//! Fast paths of the cursor, for what most streams consist of.
+//! Fast paths of the cursor, for what most streams consist of: events of a single line, data of many
+//! lines, comments between events, and short chunks.
 //!
-//! Each may decline, and then has done nothing; the general path (`events`, `line`) gives the same
-//! result. None is compiled where size counts for more than speed.
+//! Each may decline, and has then done nothing; the general path (`events`) gives the same result.
+//! Where the code has to be small, none is compiled.
 
 use super::Decoder;
 use super::builder::Borrowed;
@@ -15,49 +16,54 @@ use crate::storage::Storage;
 const DATA: &[u8] = b"data: ";
 
 impl<'i, S: Storage> Events<'_, 'i, S> {
-    /// Takes the whole chunk, if it is a plain piece from the middle of a line. `false`: it is not,
-    /// and nothing was done.
+    /// Takes the whole chunk, if it is part of a line and storing it is cheap.
     #[inline]
     pub(super) fn append_chunk(&mut self) -> bool {
-        let whole =
+        let taken =
             !OPTIMIZE_FOR_SIZE && self.position == 0 && self.decoder.append_mid_line(self.chunk);
-        if whole {
+        if taken {
             self.position = self.chunk.len();
         }
-        whole
+        taken
     }
 
-    /// Whether pieces of the chunk go straight to the line buffer, and nothing is found out about the
-    /// chunk as a whole.
+    /// Whether the chunk is so short that its pieces of lines are better buffered than validated.
     #[inline]
     pub(super) fn is_short(&self) -> bool {
-        const LONGEST: usize = 64;
-        !OPTIMIZE_FOR_SIZE && self.chunk.len() <= LONGEST
+        const MAX_LEN: usize = 64;
+        !OPTIMIZE_FOR_SIZE && self.chunk.len() <= MAX_LEN
     }
 
-    /// After the end of a line that an earlier chunk began, takes the rest of the chunk if that is
-    /// the start of another one. `false`: it is not, and nothing was done.
+    /// After a line that an earlier chunk started: takes the rest of a short chunk, if it is the start
+    /// of one more line.
     #[inline]
-    pub(super) fn start_next_line(&mut self, items: bool) -> bool {
+    pub(super) fn buffer_rest(&mut self, items: bool) -> bool {
         let rest = self.rest();
-        let starts = self.is_short()
+        let taken = self.is_short()
             && starts_field(rest)
             && has_no_line_end(rest)
             && self.decoder.buffer_line_start(rest, items);
-        if starts {
+        if taken {
             self.position = self.chunk.len();
         }
-        starts
+        taken
     }
 
-    /// Between events, at the start of a line: skips comments, which nobody asked for, and blank
-    /// lines.
+    /// Between events, at the start of a line: skips comments and blank lines. Returns whether the
+    /// chunk is read.
+    #[inline]
+    pub(super) fn skip_comments(&mut self) -> bool {
+        !OPTIMIZE_FOR_SIZE
+            && self.chunk.get(self.position) == Some(&b':')
+            && self.skip_comment_lines()
+    }
+
     #[inline(never)]
-    pub(super) fn skip_comments(&mut self) {
+    fn skip_comment_lines(&mut self) -> bool {
         while let Some(b':') = self.chunk.get(self.position) {
             match self.line_end(self.position) {
                 Some(end) if self.chunk.get(end) == Some(&b'\n') => self.position = end + 1,
-                Some(_) => return,
+                Some(_) => break,
                 None => {
                     self.decoder.line.state = LineState::Ignored;
                     self.decoder.line.between_events = false;
@@ -68,26 +74,28 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 self.position += 1;
             }
         }
+        self.is_read()
     }
 
-    /// After a `data` line: takes further ones that are whole in the chunk and end with LF.
+    /// After a `data` line: reads the `data` lines that follow it, are whole in the chunk and end with
+    /// LF.
     #[inline]
-    pub(super) fn lend_data_lines(&mut self, borrowed: &mut Borrowed<'i>) {
+    pub(super) fn borrow_data_lines(&mut self, borrowed: &mut Borrowed<'i>) {
+        // In longer lines, `find_line_end` is faster.
+        const MAX_LEN: usize = 4096;
         let rest = self.rest();
         if OPTIMIZE_FOR_SIZE || !self.decoder.builder.has_data() || !rest.starts_with(DATA) {
             return;
         }
-        // Of lines this long the end is found faster in another way.
-        const FAR: usize = 4096;
-        let before = self.position;
         self.decoder.flush();
+        let before = self.position;
         let Decoder { utf8, builder, .. } = &mut *self.decoder;
-        each_line_end(rest.get(..FAR).unwrap_or(rest), |end| {
+        each_line_end(rest.get(..MAX_LEN).unwrap_or(rest), |end| {
             let (start, end) = (self.position + DATA.len(), before + end);
-            let checker = &mut utf8.checker;
-            match self.window.get(self.chunk, start, end, checker) {
+            match self.window.get(self.chunk, start, end, &mut utf8.checker) {
                 Some(text)
-                    if self.chunk.get(end) == Some(&b'\n') && builder.add_line(borrowed, text) =>
+                    if self.chunk.get(end) == Some(&b'\n')
+                        && builder.add_data_line(borrowed, text) =>
                 {
                     self.position = end + 1;
                     let rest = self.chunk.get(self.position..).unwrap_or_default();
@@ -98,11 +106,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         });
     }
 
-    /// Reads an event that is one `data` line and nothing else, whole in the chunk, with LF line
-    /// terminators: almost every event of most streams. Returns its data.
+    /// Reads an event that consists of one `data` line, whole in the chunk and with LF as line
+    /// terminator, and returns its data. Most streams have hardly any other events.
     ///
-    /// `None`: there is none here. Then nothing was done, unless the chunk ends in such a line; that
-    /// is stored, and the chunk is read.
+    /// `None`: there is no such event here. If the chunk ends in such a line, the start of it is stored.
     #[inline(always)]
     pub(super) fn single_line_event(&mut self) -> Option<&'i str> {
         let Decoder {
@@ -117,8 +124,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let rest = self.chunk.get(start..)?;
         let value = rest.strip_prefix(DATA)?;
         let end = match value.strip_suffix(b"\n\n") {
-            // In practice one chunk is one event, and then it is seen without a search.
-            Some(value) if start == 0 && !utf8.checker.is_unread && is_single_line(value) => {
+            // In practice most chunks are one event; no search is needed to see that.
+            Some(value) if start == 0 && !utf8.checker.is_ahead() && is_single_line(value) => {
                 DATA.len() + value.len()
             }
             _ => match find_line_end(rest) {
@@ -142,25 +149,26 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         Some(data)
     }
 
-    /// Between events: stores the start of a line of data, which is the rest of the chunk.
+    /// Between events: stores the start of a `data` line, which is the rest of the chunk.
     #[inline(never)]
     fn store_line_start(&mut self, line: &'i [u8]) {
-        let stored = if self.is_short() {
+        let taken = if self.is_short() {
             self.decoder.buffer_line_start(line, true)
         } else {
             let value = line.get(DATA.len()..).unwrap_or_default();
-            let validity = self.window.tail(self.chunk, self.chunk.len() - value.len());
-            self.decoder.start_data(value, validity)
+            let start = self.chunk.len() - value.len();
+            let validity = self.window.validity_of_rest(self.chunk, start);
+            self.decoder.start_data_line(value, validity)
         };
-        if stored {
+        if taken {
             self.position = self.chunk.len();
         }
     }
 }
 
-/// Whether there is certainly no line end in `value`, as far as it is worth a guess.
+/// Whether `value` certainly has no line terminator, if it is short enough to look.
 #[inline]
 fn is_single_line(value: &[u8]) -> bool {
-    const LONGEST: usize = 4096;
-    value.len() <= LONGEST && has_no_line_end(value)
+    const MAX_LEN: usize = 4096;
+    value.len() <= MAX_LEN && has_no_line_end(value)
 }

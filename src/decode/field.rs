@@ -1,5 +1,4 @@
-//! Field names and values, as the bytes of a line: the standard's rules for one line, without any
-//! state but what a line needs that comes in pieces.
+//! Field names and values: the standard's rules for the bytes of one line.
 
 use crate::counters;
 use crate::scanner::OPTIMIZE_FOR_SIZE;
@@ -15,8 +14,8 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// The field of this name, which is not empty: what that makes a comment is its colon. "Field names
-    /// must be compared literally, with no case folding performed."
+    /// The field with this name, which is not empty (a line that starts with a colon is a comment).
+    /// "Field names must be compared literally, with no case folding performed."
     #[inline]
     pub(super) fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -28,7 +27,7 @@ impl Field {
         }
     }
 
-    /// The region that the value ends up in, if it is text.
+    /// The region in which the value ends up.
     #[inline]
     pub(super) fn region(self) -> Region {
         match self {
@@ -39,18 +38,17 @@ impl Field {
     }
 }
 
-/// No field has a longer name.
+/// The length of the longest field name.
 pub(super) const MAX_NAME_LEN: usize = 5;
 
-/// Whether a line that starts with these bytes may be one of a field, as far as the first of them
-/// says. Comments are none.
+/// Whether the first byte of a line is that of a field name.
 #[inline]
 pub(super) fn starts_field(line: &[u8]) -> bool {
     matches!(line, [b'd' | b'e' | b'i' | b'r', ..])
 }
 
-/// What there is of the value of a line of data, once its first byte is known: a space may have to
-/// go.
+/// The value of a `data` line, if it is one and the byte after the colon is known, which may be a space
+/// to remove.
 #[inline]
 pub(super) fn data_value(line: &[u8]) -> Option<&[u8]> {
     match line {
@@ -60,8 +58,8 @@ pub(super) fn data_value(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The field of a whole line, `None` if it is unknown, and its value: "If value starts with a
-/// U+0020 SPACE character, remove it".
+/// The field of a whole line, or `None` if it has no effect, and its value. "If value starts with a
+/// U+0020 SPACE character, remove it from value."
 #[inline]
 pub(super) fn parse_line(line: &[u8]) -> (Option<Field>, &[u8]) {
     let (field, rest) = match line {
@@ -79,9 +77,9 @@ pub(super) fn parse_line(line: &[u8]) -> (Option<Field>, &[u8]) {
     }
 }
 
-/// The value of a `retry` line. "If the field value consists of only ASCII digits": as a number,
-/// which saturates.
-// Packed: the decoder is smaller by a word.
+/// Parses the value of a `retry` line, "if the field value consists of only ASCII digits". The number
+/// saturates.
+// `packed` makes the decoder two words smaller.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, packed)]
 pub(super) struct RetryParser {
@@ -112,19 +110,19 @@ impl RetryParser {
     }
 }
 
-/// The first bytes of a line that may be one of a field. Most lines that chunks cut are so short that
-/// they are here as a whole once they end.
+/// The first bytes of a line that may have a field name. Most lines that are cut by a chunk boundary are
+/// short enough to be collected here as a whole.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LinePrefix {
     bytes: [u8; Self::MAX_LEN],
     pub(super) len: u8,
-    /// How many of them may be collected, so that the line is read as a whole; beyond that, only those
-    /// of the name are.
+    /// How many bytes may be collected if the line is to be read as a whole; 0 if only the name is
+    /// collected.
     pub(super) max_len: u8,
 }
 
 impl LinePrefix {
-    /// At least a name and its colon.
+    /// At least the length of a name and its colon.
     pub(super) const MAX_LEN: usize = if OPTIMIZE_FOR_SIZE {
         MAX_NAME_LEN + 1
     } else {
@@ -142,12 +140,12 @@ impl LinePrefix {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// Where its first colon is.
+    /// The position of the first colon.
     pub(super) fn colon(&self) -> Option<usize> {
         self.bytes().iter().position(|&byte| byte == b':')
     }
 
-    /// Appends `piece`, if there is room for it.
+    /// Appends `piece`, if it has room.
     #[inline(always)]
     pub(super) fn push(&mut self, piece: &[u8]) {
         let start = usize::from(self.len);

@@ -1,8 +1,8 @@
 //! The pending line: the standard's field rules for a line that arrives in pieces.
 //!
-//! A line is pushed in any number of pieces ([`Decoder::push_piece`]) and ends once
-//! ([`Decoder::end_line`]). Its value is decoded and handed to the [`EventBuilder`]. This is the
-//! slow path that takes every line; short pieces are buffered first (`line_buffer`).
+//! This is the second of two ways through the decoder, and takes any line: its pieces one after another
+//! ([`Decoder::push_piece`]), then its end ([`Decoder::end_line`]). The value is decoded piece by piece
+//! and stored in the [`EventBuilder`].
 
 use super::builder::{EventBuilder, Outcome};
 use super::field::{Field, LinePrefix, MAX_NAME_LEN, RetryParser, starts_field};
@@ -11,7 +11,7 @@ use super::{Decoder, EventTooLarge};
 use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::Storage;
 
-/// Where in the stream the next byte belongs.
+/// Where in a line the next byte is.
 // `repr(u8)`: the state is compared for every piece, and a tag of its own is cheaper than one that is
 // packed into `Field`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +25,17 @@ pub(super) enum LineState {
     Start,
     /// In a line whose bytes so far are all in the [`LinePrefix`].
     Prefix,
-    /// In a value. `true`: at its start, where one space is removed.
+    /// In a value. `true`: at its start, where a space is removed.
     Value(Field, bool),
     /// In a line that has no effect, whatever follows.
     Ignored,
 }
 
-/// The state of the line that the next byte belongs to.
+/// The line that the next byte belongs to.
 #[derive(Debug, Clone)]
 pub(super) struct PendingLine {
     pub(super) state: LineState,
-    /// The state is `Start`, and the builder has no event under way. May be false where it could be
-    /// true.
+    /// The state is `Start` and no event is unfinished. May be false although this is so.
     pub(super) between_events: bool,
     pub(super) prefix: LinePrefix,
     retry: RetryParser,
@@ -58,7 +57,7 @@ impl PendingLine {
         self.between_events = false;
     }
 
-    /// Appends to the value, if it has room; without room the line is ignored from here on.
+    /// Appends to the value. If it has no room, the rest of the line is ignored.
     fn append<S: Storage>(&mut self, field: Field, text: &str, builder: &mut EventBuilder<S>) {
         if self.state != LineState::Ignored && !text.is_empty() && !builder.append(field, text) {
             self.state = LineState::Ignored;
@@ -67,9 +66,9 @@ impl PendingLine {
 }
 
 impl<S: Storage> Decoder<S> {
-    /// Takes the next piece of the line: any part of it, without its terminator.
+    /// Takes the next piece of the line, without its terminator.
     ///
-    /// After an error the line goes on.
+    /// After an error, the line is still pending.
     pub(super) fn push_piece(
         &mut self,
         mut piece: &[u8],
@@ -84,23 +83,23 @@ impl<S: Storage> Decoder<S> {
         self.builder.take_overflow()
     }
 
-    /// Ends the line. The outcome is to be looked at before the next call.
+    /// Ends the line.
     pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
         if self.line.state == LineState::Prefix {
-            self.finish_prefix(items);
+            self.end_prefix(items);
         }
         self.ignore_unwanted(items);
         let mut outcome = Outcome::Nothing;
         if let LineState::Value(field, _) = self.line.state {
-            // Buffered data is decoded later, and its end with it.
+            // Buffered data is decoded later, together with its end.
             if !self.builder.has_buffered() {
                 self.end_text(field);
             }
-            // A value without room is not one any more.
+            // Ending the text can exceed the limit.
             if self.line.state != LineState::Ignored {
                 outcome = match field {
-                    Field::Retry => self.builder.retry(self.line.retry, items),
-                    _ => self.builder.finish_value(field),
+                    Field::Retry => self.builder.set_reconnection_time(self.line.retry, items),
+                    _ => self.builder.end_value(field),
                 };
             }
         }
@@ -108,7 +107,7 @@ impl<S: Storage> Decoder<S> {
         self.builder.take_overflow().map(|()| outcome)
     }
 
-    /// Reads the start of a line, or more of it; returns what is left for the value.
+    /// Reads the field name, as far as `piece` contains it; returns what follows it.
     fn start_line<'b>(&mut self, piece: &'b [u8], items: bool) -> &'b [u8] {
         if self.line.state == LineState::Start {
             match piece {
@@ -133,7 +132,7 @@ impl<S: Storage> Decoder<S> {
         if self.extend_prefix(piece) {
             return &[];
         }
-        // The name alone, which has room.
+        // The prefix has room for the name at least.
         let missing = (MAX_NAME_LEN + 1).saturating_sub(self.line.prefix.bytes().len());
         let (name, rest) = piece.split_at_checked(missing).unwrap_or((piece, &[]));
         self.line.prefix.push(name);
@@ -146,21 +145,21 @@ impl<S: Storage> Decoder<S> {
         rest
     }
 
-    /// Starts the value of a line that begins with `prefix`, whose name ends at `colon`.
+    /// Starts the value of a line that starts with `prefix`, which has its first colon at `colon`.
     pub(super) fn start_named_value(&mut self, prefix: &[u8], colon: usize, items: bool) {
         let (name, value) = prefix.split_at_checked(colon).unwrap_or_default();
         self.start_value(Field::named(name), items);
         self.push_value(value.get(1..).unwrap_or_default(), Validity::Unknown);
     }
 
-    /// The name is complete.
+    /// Starts the value of a field, or ignores the line.
     fn start_value(&mut self, field: Option<Field>, items: bool) {
         self.line.state = match field {
             Some(Field::Data | Field::EventType) if self.builder.is_discarding() => {
                 LineState::Ignored
             }
             Some(Field::Comment) if !items => LineState::Ignored,
-            // The text of a comment is all that follows the colon, a space included.
+            // The text of a comment is everything after the colon, a space included.
             Some(field) => LineState::Value(field, field != Field::Comment),
             None => LineState::Ignored,
         };
@@ -170,12 +169,10 @@ impl<S: Storage> Decoder<S> {
         }
         if let LineState::Value(Field::Data, _) = self.line.state {
             if self.builder.has_buffered() && self.builder.buffer(true, &[]) {
-                self.builder.start_buffered_data();
+                self.builder.set_has_data();
             } else {
-                if self.builder.has_data() {
-                    self.flush();
-                }
-                if !self.builder.start_data() {
+                self.flush();
+                if !self.builder.start_data_line() {
                     self.ignore();
                 }
             }
@@ -183,7 +180,7 @@ impl<S: Storage> Decoder<S> {
     }
 
     /// Takes a piece of the value, if the line has one.
-    fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>) {
+    pub(super) fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>) {
         let LineState::Value(field, at_start) = self.line.state else {
             return;
         };
@@ -211,7 +208,7 @@ impl<S: Storage> Decoder<S> {
             utf8,
             builder,
         } = self;
-        // A byte becomes three at most, and so does what is carried over.
+        // A byte becomes three at most, and so does an incomplete sequence before it.
         let longest = bytes
             .len()
             .saturating_add(1)
@@ -221,7 +218,7 @@ impl<S: Storage> Decoder<S> {
             return;
         }
         utf8.decode(bytes, validity, |text| line.append(field, text, builder));
-        // Nothing of a value that is ignored may be left over for the next one.
+        // The incomplete sequence of an ignored value must not reach the next value.
         if line.state == LineState::Ignored {
             utf8.clear();
         }
@@ -238,14 +235,14 @@ impl<S: Storage> Decoder<S> {
         utf8.end(|text| line.append(field, text, builder));
     }
 
-    /// Ignores a comment whose start was wanted and whose end is not.
+    /// Ignores a comment of which `next_item` has read the start and `next_event` reads the rest.
     fn ignore_unwanted(&mut self, items: bool) {
         if !items && matches!(self.line.state, LineState::Value(Field::Comment, _)) {
             self.ignore();
         }
     }
 
-    /// The line has no effect any more.
+    /// Ignores the rest of the line, and drops its value.
     fn ignore(&mut self) {
         self.builder.drop_value();
         self.utf8.clear();

@@ -1,9 +1,11 @@
-//! Fast path for short pieces of lines: they are buffered undecoded, and decoded many at a time.
+//! Fast path for short pieces of lines: they are buffered undecoded, and decoded in batches.
 //!
-//! Data is buffered in the storage, line after line, until the event ends or another field needs its
-//! place; the other lines are collected whole in the [`LinePrefix`]. Only what is certain to be within the
-//! limit is buffered: a byte becomes three at most when it is decoded, and three times as much has
-//! room. Everything here may decline; the slow path then gives the same result.
+//! Data lines are buffered one after another in the storage, until the event ends or a value of another
+//! field has to be stored. Other lines are collected whole in the [`LinePrefix`]. Nothing is buffered that
+//! could exceed the limit: decoding turns a byte into three at most, and three times as much has room.
+//!
+//! Each method returns `false` if it declines, and has then done nothing; the general path (`line`)
+//! gives the same result.
 
 use super::Decoder;
 use super::field::{Field, LinePrefix, data_value, parse_line, starts_field};
@@ -14,9 +16,8 @@ use crate::scanner::{OPTIMIZE_FOR_SIZE, has_no_line_end};
 use crate::storage::Storage;
 
 impl<S: Storage> Decoder<S> {
-    /// Takes the next piece of the stream, if that is cheap: it continues a line or starts one, and
-    /// ends none (unless it is a single LF). `false`: it is not, and nothing was done that would not
-    /// be done anyway.
+    /// Takes a piece of the stream that has no line terminator, or is a single LF.
+    // What was returned last may have been freed even if this declines; it would be freed anyway.
     #[inline]
     pub(super) fn append_mid_line(&mut self, piece: &[u8]) -> bool {
         match piece {
@@ -29,8 +30,8 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    /// Decides as `buffer_line_end` and [`append_to_line`](Self::append_to_line) do, but for a single
-    /// byte: with chunks of one byte, calling those is a twentieth of all work.
+    /// What [`append_piece`](Self::append_piece) does, for one byte: with chunks of one byte, the calls
+    /// would be a twentieth of the work.
     #[inline(never)]
     fn append_byte(&mut self, byte: u8) -> bool {
         counters::scanned(1);
@@ -51,7 +52,7 @@ impl<S: Storage> Decoder<S> {
 
     #[inline(never)]
     fn append_piece(&mut self, piece: &[u8]) -> bool {
-        !self.utf8.checker.is_unread
+        !self.utf8.checker.is_ahead()
             && has_no_line_end(piece)
             && if self.line.state == LineState::Value(Field::Data, false) {
                 self.builder.buffer(false, piece) || self.append_data(piece)
@@ -88,8 +89,7 @@ impl<S: Storage> Decoder<S> {
         fits
     }
 
-    /// Takes a short piece that starts a line, if that is cheap. `false`: it is not, and nothing was
-    /// done.
+    /// Takes a short piece that starts a line.
     #[inline]
     pub(super) fn buffer_line_start(&mut self, piece: &[u8], items: bool) -> bool {
         self.line.between_events = false;
@@ -108,11 +108,11 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    /// Takes the last piece of a line, if that is cheap. `false`: it is not, and nothing was done.
+    /// Takes the last piece of a line.
     #[inline]
     pub(super) fn buffer_line_end(&mut self, piece: &[u8]) -> bool {
         let taken = match self.line.state {
-            // With nothing buffered, the text ends here, which takes more than this.
+            // With nothing buffered, the text of the value would have to be ended here.
             LineState::Value(Field::Data, false) => {
                 self.builder.buffer(false, piece) && self.builder.has_buffered()
             }
@@ -124,8 +124,7 @@ impl<S: Storage> Decoder<S> {
         taken
     }
 
-    /// Buffers the value of a line of data that starts with `line`. `false`: it is none, or there is
-    /// no room, and nothing was done.
+    /// Takes the start of a line, if it is a `data` line.
     #[inline(always)]
     fn buffer_data_start(&mut self, line: &[u8]) -> bool {
         let Some(value) = data_value(line) else {
@@ -134,7 +133,7 @@ impl<S: Storage> Decoder<S> {
         let buffered =
             !self.builder.is_discarding() && self.builder.buffer(self.builder.has_data(), value);
         if buffered {
-            self.builder.start_buffered_data();
+            self.builder.set_has_data();
             self.line.state = LineState::Value(Field::Data, false);
         }
         buffered
@@ -146,15 +145,14 @@ impl<S: Storage> Decoder<S> {
         self.buffer_data_start(prefix.bytes());
     }
 
-    /// Asks once for the whole line whether it has room.
+    /// Starts a line, and finds out whether the prefix may hold all of it.
     pub(super) fn start_prefix(&mut self) {
         let whole = !OPTIMIZE_FOR_SIZE && self.has_room_for(LinePrefix::MAX_LEN);
         self.line.prefix.max_len = if whole { LinePrefix::MAX_LEN as u8 } else { 0 };
         self.line.prefix.len = 0;
     }
 
-    /// Takes a piece of a line that is to be read as a whole. `false`: it is too long for that, and
-    /// nothing was done.
+    /// Takes a piece of a line that the prefix may hold as a whole.
     #[inline(always)]
     pub(super) fn extend_prefix(&mut self, piece: &[u8]) -> bool {
         let fits = !OPTIMIZE_FOR_SIZE
@@ -170,8 +168,8 @@ impl<S: Storage> Decoder<S> {
         fits
     }
 
-    /// The line has ended that the prefix holds as a whole: reads it, or starts its value.
-    pub(super) fn finish_prefix(&mut self, items: bool) {
+    /// Ends a line that the prefix holds as a whole: reads it, or starts its value.
+    pub(super) fn end_prefix(&mut self, items: bool) {
         let prefix = self.line.prefix;
         if !OPTIMIZE_FOR_SIZE && !self.builder.is_discarding() {
             let (field, value) = parse_line(prefix.bytes());
@@ -188,28 +186,23 @@ impl<S: Storage> Decoder<S> {
         self.start_named_value(prefix.bytes(), colon, items);
     }
 
-    /// Between events: starts a line of data with the value `piece`. `false`: it is not certain to
-    /// fit, and nothing was done.
+    /// Between events: starts a `data` line, with a long start of its value.
     #[inline]
-    pub(super) fn start_data(&mut self, piece: &[u8], validity: Validity<'_>) -> bool {
+    pub(super) fn start_data_line(&mut self, piece: &[u8], validity: Validity<'_>) -> bool {
         let room = self.builder.remaining(Field::Data).bytes;
         let fits = piece.len() < room / REPLACEMENT.len();
         if fits {
             self.line.state = LineState::Value(Field::Data, false);
             self.line.between_events = false;
-            self.builder.start_buffered_data();
-            let is_unknown = matches!(validity, Validity::Unknown);
-            if !is_unknown || !self.builder.buffer(false, piece) {
-                self.decode(Field::Data, piece, validity);
-            }
+            self.builder.set_has_data();
+            self.push_value(piece, validity);
         }
         fits
     }
 
-    /// Ends a line of data with `text`. `false`: the line is not one, or has no room, and nothing was
-    /// done.
+    /// Ends a `data` line with a long piece of its value.
     #[inline(never)]
-    pub(super) fn end_data(&mut self, text: &str) -> bool {
+    pub(super) fn end_data_line(&mut self, text: &str) -> bool {
         let ends = self.line.state == LineState::Value(Field::Data, false)
             && !self.builder.has_buffered()
             && text.len() <= self.builder.remaining(Field::Data).bytes;
@@ -220,7 +213,7 @@ impl<S: Storage> Decoder<S> {
         ends
     }
 
-    /// Decodes what is buffered, up to the middle of a line.
+    /// Decodes what is buffered and ends in the middle of a line.
     pub(super) fn flush_partial(&mut self) {
         if self.builder.has_buffered() {
             let buffered = self.builder.take_buffered();
@@ -229,7 +222,7 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    /// Decodes what is buffered, up to the end of a line.
+    /// Decodes what is buffered and ends with a line.
     #[inline]
     pub(super) fn flush(&mut self) {
         if self.builder.has_buffered() {
@@ -250,11 +243,10 @@ impl<S: Storage> Decoder<S> {
         self.builder.restore_buffer(buffered);
     }
 
-    /// Whether `len` bytes of a line, besides what is buffered, are certain to fit as text.
-    // Decoded, a byte becomes three at most.
+    /// Whether `len` bytes, besides what is buffered, will have room when they are decoded.
     #[inline]
     fn has_room_for(&self, len: usize) -> bool {
         let room = self.builder.remaining(Field::EventType).bytes;
-        self.builder.buffered_len() + len < room / 3
+        self.builder.buffered_len() + len < room / REPLACEMENT.len()
     }
 }

@@ -1,39 +1,39 @@
-//! Validation of a chunk ahead of what is read: much text at once is several times cheaper than value
-//! by value.
+//! Validation of UTF-8 ahead of the cursor: validating a large part of the chunk at once is several
+//! times faster than value by value.
 //!
-//! [`ValidatedWindow`] answers for the bytes of one chunk; [`Utf8Checker`] remembers across chunks
-//! whether looking ahead is worth it.
+//! [`ValidatedWindow`] belongs to one chunk; [`Utf8Checker`] remembers across chunks whether validating
+//! ahead is worth it.
 
 use super::utf8::{Validity, split_incomplete};
 use crate::counters;
 use crate::scanner::OPTIMIZE_FOR_SIZE;
 use core::str;
 
-/// How far ahead validation goes.
+/// How many bytes are validated ahead.
 const WINDOW: usize = 16 * 1024;
 
-/// A value this long gains nothing from a window.
+/// Values of this length are validated by themselves: a window would gain nothing.
 const LONG: usize = 2 * 1024;
 
-/// Where no more than this is left of a chunk, neither does the last value.
+/// So are the values in the last bytes of a chunk.
 const SHORT: usize = 32;
 
-/// What was found out about the chunk.
+/// What is known about the UTF-8 of a chunk.
 #[derive(Debug, Default)]
 pub(super) struct ValidatedWindow<'i> {
-    /// A part that is valid, and where it starts.
+    /// A part of the chunk that is valid, and where it starts.
     window: &'i str,
     start: usize,
-    /// Behind the first byte of the last fault that was found; 0: there was none.
+    /// One past the first byte of the last invalid sequence that was found; 0 if none was.
     after_invalid: usize,
-    /// Up to here the chunk was looked at and a fault was found: what is behind the window goes
-    /// value by value, so that no input makes each value scan the same bytes ahead again.
+    /// No window is opened before this position: the chunk was validated up to here and is invalid
+    /// somewhere after the window. Otherwise each value could validate the same bytes ahead again.
     no_window_until: usize,
 }
 
 impl<'i> ValidatedWindow<'i> {
-    /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No sequence may
-    /// cross either end.
+    /// The value at `start..end` of `chunk`, or `None` if it is not valid UTF-8. No multi-byte sequence
+    /// may cross either end.
     #[inline]
     pub(super) fn get(
         &mut self,
@@ -49,12 +49,13 @@ impl<'i> ValidatedWindow<'i> {
         let known = start.wrapping_sub(self.start)..end.wrapping_sub(self.start);
         match self.window.get(known) {
             Some(text) => Some(text),
-            None => self.validate(chunk, start, end, checker),
+            None if chunk.len() - start <= SHORT => self.validate(chunk, start, end, checker),
+            None => self.open_window(chunk, start, end, checker),
         }
     }
 
-    /// What is known of the line at `start..end`.
-    pub(super) fn line(&self, start: usize, end: usize) -> Validity<'static> {
+    /// What is known about the line at `start..end`.
+    pub(super) fn validity(&self, start: usize, end: usize) -> Validity<'static> {
         if self.is_invalid(start, end) {
             Validity::Invalid
         } else {
@@ -67,16 +68,18 @@ impl<'i> ValidatedWindow<'i> {
         start < self.after_invalid && self.after_invalid <= end
     }
 
-    /// What is known of the chunk from `start` on, but for a sequence that breaks off at its end.
-    pub(super) fn tail(&self, chunk: &'i [u8], start: usize) -> Validity<'i> {
+    /// What is known about the rest of the chunk from `start` on, apart from an incomplete sequence at
+    /// its end.
+    pub(super) fn validity_of_rest(&self, chunk: &'i [u8], start: usize) -> Validity<'i> {
         let (bytes, _) = split_incomplete(chunk.get(start..).unwrap_or_default());
         let known = start.wrapping_sub(self.start);
         match self.window.get(known..) {
-            Some(tail) if tail.len() == bytes.len() => Validity::Valid(tail),
+            Some(text) if text.len() == bytes.len() => Validity::Valid(text),
             _ => Validity::Unknown,
         }
     }
 
+    /// Validates the value at `start..end` by itself.
     #[inline(never)]
     fn validate(
         &mut self,
@@ -88,44 +91,44 @@ impl<'i> ValidatedWindow<'i> {
         if self.is_invalid(start, end) {
             return None;
         }
-        if chunk.len() - start > SHORT
-            && end - start < LONG
-            && start >= self.no_window_until
-            && !checker.invalid_is_likely
-        {
-            return self.validate_ahead(chunk, start, end, checker);
-        }
         match checker.check(chunk.get(start..end)?) {
             Ok(text) => Some(text),
             Err(len) => {
-                checker.is_unread = true;
+                checker.is_ahead = true;
                 self.after_invalid = start + len + 1;
                 None
             }
         }
     }
 
-    /// Moves the window, so that it starts with the value at `start..end`.
+    /// Validates the value at `start..end` together with what follows it, if that is worth it.
     #[inline(never)]
-    fn validate_ahead(
+    fn open_window(
         &mut self,
         chunk: &'i [u8],
         start: usize,
         end: usize,
         checker: &mut Utf8Checker,
     ) -> Option<&'i str> {
+        let is_worth_it = end - start < LONG
+            && start >= self.no_window_until
+            && !checker.invalid_is_likely
+            && !self.is_invalid(start, end);
+        if !is_worth_it {
+            return self.validate(chunk, start, end, checker);
+        }
         let mut window_end = chunk.len().min(start.saturating_add(WINDOW));
-        // Further than the blank line that ends this event.
+        // More than this event, which a blank line may end.
         if window_end > end + 2 {
-            if checker.is_unread {
+            if checker.is_ahead {
                 let len = checker.likely_len(chunk).max(start);
                 window_end = window_end.min(start + len).max(end);
             }
-            checker.is_unread = true;
+            checker.is_ahead = true;
             checker.chunk_len = u32::try_from(chunk.len()).unwrap_or(0);
         }
         self.start = aligned(chunk, start);
-        // A character that the end of the window cuts is not invalid.
+        // A character is not invalid because the end of the window splits it.
         let (bytes, _) = split_incomplete(chunk.get(self.start..window_end)?);
         match checker.check(bytes) {
             Ok(text) => self.window = text,
@@ -142,17 +145,15 @@ impl<'i> ValidatedWindow<'i> {
     }
 }
 
-/// Validates text, and remembers across chunks whether it is worth doing so ahead of what is read.
+/// Validates text, and remembers across chunks whether to validate ahead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Utf8Checker {
-    /// The last text had a fault. Where there is one there are more: nothing is validated ahead, and
-    /// what is fast on valid text only is not tried.
+    /// The last text was invalid. Invalid text rarely comes alone: nothing is validated ahead.
     invalid_is_likely: bool,
-    /// A cursor looked further ahead than it has read. If it is dropped there and what it left is fed
-    /// again, whatever the next cursor finds out may be in vain too: it looks no further ahead than it
-    /// has come, or than the last cursor read.
-    pub(super) is_unread: bool,
-    /// The length of that cursor's chunk; 0 if that is no `u32`.
+    /// A cursor validated ahead and was not read to its end. If what it left is fed again, the next
+    /// cursor may do so in vain, too; so it validates only as far as the last one was read.
+    is_ahead: bool,
+    /// The length of that cursor's chunk; 0 if it does not fit.
     chunk_len: u32,
 }
 
@@ -160,20 +161,31 @@ impl Utf8Checker {
     pub(super) const fn new() -> Self {
         Self {
             invalid_is_likely: false,
-            is_unread: false,
+            is_ahead: false,
             chunk_len: 0,
         }
     }
 
-    /// How much of `chunk` may be read by its cursor: as much as the last one read, if `chunk` is what
-    /// it left.
+    #[inline]
+    pub(super) fn is_ahead(&self) -> bool {
+        self.is_ahead
+    }
+
+    /// The cursor was read to its end.
+    #[inline]
+    pub(super) fn chunk_is_read(&mut self) {
+        self.is_ahead = false;
+    }
+
+    /// How much of `chunk` its cursor is likely to read: as much as the last one did, if `chunk` is
+    /// what that one left.
     #[inline]
     fn likely_len(self, chunk: &[u8]) -> usize {
         let before = usize::try_from(self.chunk_len).unwrap_or(0);
         before.saturating_sub(chunk.len())
     }
 
-    /// `bytes` as text, or how many of them are valid.
+    /// `bytes` as text, or the length of their valid part.
     #[inline]
     pub(super) fn check<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b str, usize> {
         counters::scanned(bytes.len());
@@ -189,9 +201,9 @@ impl Utf8Checker {
     }
 }
 
-/// Where to start validation so that `start` is included: up to seven bytes before it, where memory
-/// is aligned, if they are ASCII. A name and a colon are; and `from_utf8` is slow before it comes to
-/// an aligned word.
+/// Where to start a window that includes `start`: up to seven bytes earlier, at an aligned address, if
+/// these bytes are ASCII (a field name and a colon are). `from_utf8` is slow until it reaches an aligned
+/// word.
 #[inline]
 fn aligned(chunk: &[u8], start: usize) -> usize {
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
