@@ -203,7 +203,8 @@ impl<S: Storage> Decoder<S> {
     /// Ends a `data` line with a long piece of its value.
     #[inline(never)]
     pub(super) fn end_data_line(&mut self, text: &str) -> bool {
-        let ends = self.line.state == LineState::Value(Field::Data, false)
+        let ends = !OPTIMIZE_FOR_SIZE
+            && self.line.state == LineState::Value(Field::Data, false)
             && !self.builder.has_buffered()
             && text.len() <= self.builder.remaining(Field::Data).bytes;
         if ends {
