@@ -1,6 +1,6 @@
-//! What the decoder does to the bytes, counted for the tests: how many it scans, how many it moves.
+//! Counters of the bytes that the decoder scans and moves, for tests of its worst case.
 //!
-//! Outside of this crate's own tests both functions are empty.
+//! Outside of this crate's own tests, both functions are empty.
 
 #[cfg(not(test))]
 #[inline(always)]
@@ -44,7 +44,7 @@ mod tests {
     use crate::{Decoder, Fixed};
     use std::{string::String, vec, vec::Vec};
 
-    /// Input that invites a decoder to look at bytes again, or to move them again.
+    /// Streams that could make a decoder scan or move the same bytes again and again.
     fn hostile(len: usize) -> Vec<(&'static str, Vec<u8>)> {
         let fill = |start: &[u8], unit: &[u8], end: &[u8]| {
             let mut stream = start.to_vec();
@@ -146,7 +146,7 @@ mod tests {
         ]
     }
 
-    /// The most bytes scanned, and the most moved, for a byte of input.
+    /// The largest numbers of bytes scanned and moved per byte of input.
     fn most(decode: impl Fn(&[u8], usize)) -> (f64, f64) {
         let mut most = (0.0, 0.0, String::new(), String::new());
         for (name, stream) in hostile(100_000) {
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// The same with a cursor for every `count` items: what each leaves is fed again.
+    /// Like [`read`], with a new cursor after every `count` events, which gets what the last one left.
     #[cfg(feature = "alloc")]
     fn read_again(mut decoder: Decoder, stream: &[u8], size: usize, count: usize) {
         for mut chunk in stream.chunks(size) {

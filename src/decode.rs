@@ -1,10 +1,23 @@
-//! The decoder: bytes in, in any pieces; events out, lent from the chunk where they can be.
+//! The decoder: bytes in, in any pieces; events out, borrowed from the chunk where possible.
 //!
-//! Here is what users see; the work is done by the cursor over one chunk (`cursor`), with its
-//! validation (`utf8`), and by the line machine (`line`) for what outlives a chunk. What a line says
-//! they both ask of `field`.
+//! ```text
+//!  chunk ---> Events (events), the cursor
+//!               |
+//!               |-- whole line ---> ValidatedWindow (window) ---------- borrow ----+
+//!               |                                                                 |
+//!               `-- piece of a line ---> PendingLine (line)                       v
+//!                                          |                              EventBuilder (builder):
+//!                                          `--> Utf8Decoder (utf8) -- append --> limit, dispatch
+//!                                                                                 |
+//!  Event <-------- borrowed from the chunk, or from the Storage <-----------------+
+//! ```
+//!
+//! Both ways ask `field` what a line means. `fast_path` and `line_buffer` only make them faster: without
+//! these two files, the decoder would return the same.
 
 mod builder;
+mod error;
+mod event;
 mod events;
 mod fast_path;
 mod field;
@@ -15,25 +28,26 @@ mod window;
 
 use crate::storage::{Heap, Storage};
 use builder::{Borrowed, EventBuilder, Outcome};
-use core::fmt;
 use core::time::Duration;
 use line::{LineState, PendingLine};
 use utf8::Utf8Decoder;
 
+pub use error::{EventTooLarge, IdTooLong};
+pub use event::{Event, Item, Unfinished};
 pub use events::Events;
 
 /// An incremental decoder of one event stream after another.
 ///
-/// It is given the bytes of a response body in whatever pieces they arrive, and hands out each
-/// event in the call that is given its last byte. Events, errors and the final state are a function
-/// of the concatenated bytes, never of how they were cut.
+/// It takes the bytes of a response body in whatever pieces they arrive, and returns each event as soon
+/// as its last byte is there. Events, errors and the final state are a function of the concatenated
+/// bytes, never of how they were split into chunks.
 ///
-/// Every byte sequence is a valid stream (WHATWG HTML, section 9.2.6): there is no parse error,
-/// unknown fields are ignored, invalid UTF-8 becomes U+FFFD. The one error there is,
-/// [`EventTooLarge`], concerns the memory and not the stream.
+/// Every byte sequence is a valid stream (WHATWG HTML, section 9.2.6): there are no parse errors,
+/// unknown fields are ignored, invalid UTF-8 becomes U+FFFD. The only error, [`EventTooLarge`], is about
+/// memory.
 ///
 /// `S` is the memory for what a chunk leaves unfinished: [`Heap`], which grows up to a limit, or
-/// [`Fixed`](crate::Fixed), which is the caller's.
+/// [`Fixed`](crate::Fixed), which the caller provides.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -59,9 +73,9 @@ pub struct Decoder<S = Heap> {
 
 #[cfg(feature = "alloc")]
 impl Decoder<Heap> {
-    /// A decoder whose memory grows as needed, for events of up to 16 MiB.
+    /// Creates a decoder whose memory grows as needed, for events of up to 16 MiB.
     ///
-    /// It allocates nothing before an event straddles two chunks, has several data lines, or an id.
+    /// It allocates nothing until an event spans two chunks, has several data lines, or has an id.
     ///
     /// ```
     /// let mut decoder = sse_proto::Decoder::new();
@@ -72,10 +86,8 @@ impl Decoder<Heap> {
         Self::with_max_event_len(Heap::DEFAULT_LIMIT)
     }
 
-    /// A decoder whose memory grows as needed, for events of up to `bytes` bytes of decoded text;
-    /// [`Heap`] says what counts.
-    ///
-    /// `usize::MAX` switches the limit off.
+    /// Creates a decoder whose memory grows as needed, for events of up to `bytes` bytes of decoded text
+    /// ([`Heap`] lists what counts). `usize::MAX` disables the limit.
     ///
     /// ```
     /// let mut decoder = sse_proto::Decoder::with_max_event_len(3);
@@ -96,7 +108,7 @@ impl Default for Decoder<Heap> {
 }
 
 impl<S: Storage> Decoder<S> {
-    /// A decoder over memory of the caller: see [`Fixed`](crate::Fixed).
+    /// Creates a decoder over the given memory: see [`Fixed`](crate::Fixed).
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
@@ -114,10 +126,10 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    /// Begins to read a chunk: the next bytes of the stream, any number of them.
+    /// Returns a cursor over a chunk: the next bytes of the stream, any number of them.
     ///
-    /// Nothing is read before the cursor is asked. Ask it until it says `Ok(None)`, then feed the
-    /// next chunk; or leave it early and take care of [`rest`](Events::rest).
+    /// Nothing is read until the cursor is asked. Call it until it returns `Ok(None)`, then feed the next
+    /// chunk; or stop earlier and feed [`rest`](Events::rest) again.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -132,10 +144,10 @@ impl<S: Storage> Decoder<S> {
         Events::new(self, chunk)
     }
 
-    /// The standard's last event ID *string*: the last `id` that a blank line has committed, or the
-    /// seed.
+    /// Returns the standard's last event ID *string*: the `id` of the last block that ended with a blank
+    /// line and had one, or what [`set_last_event_id`](Decoder::set_last_event_id) was given.
     ///
-    /// This is what a reconnect sends as `Last-Event-ID`, unless it is empty.
+    /// A reconnect sends it as `Last-Event-ID`, unless it is empty.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -150,15 +162,15 @@ impl<S: Storage> Decoder<S> {
         self.builder.last_event_id()
     }
 
-    /// Seeds the last event ID string, before a stream that goes on where another one ended.
+    /// Sets the last event ID string, before a stream that continues where another one ended.
     ///
-    /// Events carry it until an `id` line replaces it. The text is taken as it is; only a stream's
-    /// own ids are known to be free of NUL, CR and LF.
+    /// Events have this ID until an `id` line replaces it. The text is not checked: unlike IDs from a
+    /// stream, it may contain NUL, CR or LF.
     ///
     /// # Errors
     ///
-    /// [`IdTooLong`] if the memory is [`Fixed`](crate::Fixed) and its region for an id is shorter; the
-    /// old one stays. On the heap there is no error: the limit is for what streams send.
+    /// [`IdTooLong`] if the memory is [`Fixed`](crate::Fixed) and its region for an ID is too short; the
+    /// old ID stays. On the heap there is no error: the limit is for what streams send.
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
@@ -174,10 +186,11 @@ impl<S: Storage> Decoder<S> {
         set.map_err(|limit| IdTooLong { limit })
     }
 
-    /// The reconnection time that the server last asked for with `retry`, in any stream; `None` if
-    /// it never did.
+    /// Returns the reconnection time of the last valid `retry` line, in any stream; `None` if there was
+    /// none.
     ///
-    /// It counts from the end of the `retry` line on, and saturates at `u64::MAX` milliseconds.
+    /// It is set at the end of the `retry` line, without waiting for a blank line, and saturates at
+    /// `u64::MAX` milliseconds.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -190,10 +203,10 @@ impl<S: Storage> Decoder<S> {
         self.builder.reconnection_time()
     }
 
-    /// What the bytes so far have left unfinished: what an end here would cut off.
+    /// Returns what would be lost if the stream ended here; `None` if nothing.
     ///
-    /// It is about the chunks as far as they were read; ask when the cursor has said `Ok(None)`. A
-    /// line without effect does not make an event, so that a stream may end with a comment.
+    /// Call it when the cursor has returned `Ok(None)`: it looks at what was read of the chunks. A stream
+    /// may end with comments and other lines without effect.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -222,10 +235,10 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
-    /// The stream has ended and another one begins: drops what is incomplete, as the standard wants
-    /// it, and expects a byte order mark again.
+    /// Prepares for the next stream: drops what is incomplete, as the standard requires, and expects a
+    /// byte order mark again.
     ///
-    /// The last event ID string, the reconnection time and the memory are kept.
+    /// The last event ID string, the reconnection time and the allocated memory are kept.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -243,18 +256,17 @@ impl<S: Storage> Decoder<S> {
         self.builder.reset();
     }
 
-    /// The stream has ended: hands over the event that the end cut short, as if the missing line
-    /// end and blank line had come.
+    /// Ends the stream and returns the event that its end cut off, as if the missing line terminators
+    /// had been sent. Otherwise does what [`reset`](Decoder::reset) does.
     ///
     /// The standard drops such an event ("Once the end of the file is reached, any pending data
-    /// must be discarded"), and with it its id, because a reconnect brings it again. Call this
-    /// instead of [`reset`](Decoder::reset) for servers that forget the last blank line. It does
-    /// all that `reset` does, too.
+    /// must be discarded"), and its ID with it, because a reconnect asks for it again. Call this instead
+    /// of `reset` for servers that omit the last blank line.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] if the end of the last line made the event too large: by U+FFFD for a
-    /// sequence that breaks off, or by the LF that an empty `data` line adds.
+    /// [`EventTooLarge`] if ending the last line makes the event too large: by the U+FFFD for an
+    /// incomplete sequence, or by the LF that an empty `data` line adds.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -279,8 +291,7 @@ impl<S: Storage> Decoder<S> {
         Ok(has_event.then(|| self.builder.event(&Borrowed::default())))
     }
 
-    /// Frees the event or comment that was returned last. `true`: it was an event, and the next
-    /// one may start.
+    /// Clears what was returned last. Returns whether that leaves the decoder between events.
     #[inline]
     fn clear_dispatched(&mut self) -> bool {
         let cleared = self.builder.clear_dispatched() && self.line.state == LineState::Start;
@@ -290,7 +301,7 @@ impl<S: Storage> Decoder<S> {
         cleared
     }
 
-    /// Reads a blank line. `true` if it dispatches an event.
+    /// Reads a blank line. Returns whether it dispatches an event.
     #[inline]
     fn dispatch(&mut self) -> bool {
         self.flush();
@@ -300,137 +311,4 @@ impl<S: Storage> Decoder<S> {
         }
         has_event
     }
-}
-
-/// A dispatched event.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// let mut decoder = sse_proto::Decoder::new();
-/// let mut events = decoder.feed(b"data: x\n\n");
-/// let event = events.next_event().unwrap().unwrap();
-/// assert_eq!((event.event_type, event.data, event.last_event_id), ("message", "x", ""));
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Event<'e> {
-    /// The event type; `message` if the stream names none. Never empty.
-    ///
-    /// A server may name an event `open` or `error`: it is an event like any other.
-    pub event_type: &'e str,
-    /// The data, its lines joined by LF.
-    pub data: &'e str,
-    /// The last event ID string when the event was dispatched: the `id` of this event, or of an
-    /// earlier one.
-    pub last_event_id: &'e str,
-}
-
-/// What [`Events::next_item`] hands out.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::Item;
-///
-/// let mut decoder = sse_proto::Decoder::new();
-/// let mut events = decoder.feed(b":ping\ndata: x\n\n");
-/// assert!(matches!(events.next_item(), Ok(Some(Item::Comment("ping")))));
-/// assert!(matches!(events.next_item(), Ok(Some(Item::Event(event))) if event.data == "x"));
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Item<'e> {
-    /// A dispatched event.
-    Event(Event<'e>),
-    /// The text of a comment line: all that follows its colon, a leading space included.
-    Comment(&'e str),
-    /// A `retry` line has set the reconnection time, in milliseconds.
-    Retry(Duration),
-}
-
-/// An event, or a comment, was larger than its storage may hold; it was dropped and decoding goes
-/// on behind it.
-///
-/// An `id` of such an event counts nevertheless, so that a reconnect does not ask for the same
-/// event for ever.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// let mut decoder = sse_proto::Decoder::with_max_event_len(3);
-/// let error = decoder.feed(b"data: abcd").next_event().unwrap_err();
-/// assert_eq!(error.limit(), 3);
-/// assert_eq!(error.to_string(), "event exceeds the limit of 3 bytes");
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventTooLarge {
-    limit: usize,
-}
-
-impl EventTooLarge {
-    /// The limit that was crossed, in bytes of decoded text: that of the [`Heap`], or the length of
-    /// a region of [`Fixed`](crate::Fixed) memory.
-    pub const fn limit(&self) -> usize {
-        self.limit
-    }
-}
-
-impl fmt::Display for EventTooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event exceeds the limit of {} bytes", self.limit)
-    }
-}
-
-impl core::error::Error for EventTooLarge {}
-
-/// An id is longer than the region that [`Fixed`](crate::Fixed) memory has for it.
-///
-/// ```
-/// use sse_proto::{Decoder, Fixed};
-///
-/// let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 32], 4));
-/// let error = decoder.set_last_event_id("12345").unwrap_err();
-/// assert_eq!(error.to_string(), "last event id exceeds the limit of 4 bytes");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdTooLong {
-    limit: usize,
-}
-
-impl IdTooLong {
-    /// The longest id there is room for, in bytes.
-    pub const fn limit(&self) -> usize {
-        self.limit
-    }
-}
-
-impl fmt::Display for IdTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "last event id exceeds the limit of {} bytes", self.limit)
-    }
-}
-
-impl core::error::Error for IdTooLong {}
-
-/// What a stream is in the middle of: [`Decoder::unfinished`].
-///
-/// Exhaustive: a stream has lines, and lines make events.
-///
-/// ```
-/// # #[cfg(feature = "alloc")] {
-/// use sse_proto::{Decoder, Unfinished};
-///
-/// let mut decoder = Decoder::new();
-/// assert_eq!(decoder.feed(b"data: x\n").next_event(), Ok(None));
-/// assert_eq!(decoder.unfinished(), Some(Unfinished::Event));
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unfinished {
-    /// A line whose end has not come; whether there is an event before it is not said.
-    Line,
-    /// An event whose blank line has not come: it has data, a type or an id, or was too large.
-    Event,
 }

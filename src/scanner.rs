@@ -1,24 +1,24 @@
-//! Line ends: whether there is one in a text, and where.
+//! Search for line terminators, which decoder and encoder share.
 //!
-//! CR, LF and NUL are all below 0x0E, so one comparison finds that there is none; what has a tab or
-//! the like gets a closer look. Plain code over fixed sizes, for the compiler to vectorise. Lengths
-//! that are no multiple are covered by two windows that overlap, instead of a tail byte by byte.
+//! CR, LF and NUL are *low* bytes: below 0x0E. Few texts contain other low bytes, so one comparison
+//! usually shows that there is no terminator; a tab and the like need a second look. The code works on
+//! blocks of fixed sizes, which the compiler vectorises. Where a length is not a multiple of the block,
+//! two blocks overlap; there is no loop over single bytes at the end.
 
 use crate::counters;
 
-/// Whether there are vector instructions. Without them, windows are no more than a lot of code.
+/// Whether there are vector instructions. Without them, overlapping blocks only cost code size.
 const VECTORS: bool = cfg!(any(
     target_feature = "sse2",
     target_feature = "neon",
     target_feature = "simd128",
 ));
 
-/// Whether the size of the code counts for more than its speed: on chips without an operating
-/// system.
+/// Whether small code is more important than fast code: on 32-bit chips without an operating system.
 pub(crate) const OPTIMIZE_FOR_SIZE: bool =
     cfg!(all(target_os = "none", not(target_pointer_width = "64")));
 
-/// Whether no byte of `text` is below 0x0E, so that it has no line end for certain.
+/// Whether `text` has no low byte, and so certainly no line terminator.
 #[inline]
 pub(crate) fn has_no_line_end(text: &[u8]) -> bool {
     counters::scanned(text.len() % 256);
@@ -26,16 +26,16 @@ pub(crate) fn has_no_line_end(text: &[u8]) -> bool {
         _ if OPTIMIZE_FOR_SIZE => text.iter().all(|&byte| byte >= 0x0E),
         _ if !VECTORS => has_no_line_end_const(text),
         0..16 => has_no_line_end_const(text),
-        16..=32 => has_high_ends::<16>(text),
-        33..=64 => has_high_ends::<32>(text),
-        65..=128 => has_high_ends::<64>(text),
-        129..=256 => has_high_ends::<128>(text),
+        16..=32 => ends_have_no_low_byte::<16>(text),
+        33..=64 => ends_have_no_low_byte::<32>(text),
+        65..=128 => ends_have_no_low_byte::<64>(text),
+        129..=256 => ends_have_no_low_byte::<128>(text),
         _ => {
             let strides = text.chunks_exact(256);
             let rest = strides.remainder().len().max(16);
             let is_clean = |stride: &[u8]| {
                 counters::scanned(stride.len());
-                has_high_ends::<128>(stride)
+                ends_have_no_low_byte::<128>(stride)
             };
             strides.into_iter().all(is_clean)
                 && text.get(text.len() - rest..).is_some_and(has_no_line_end)
@@ -43,19 +43,19 @@ pub(crate) fn has_no_line_end(text: &[u8]) -> bool {
     }
 }
 
-/// Whether the first `N` bytes of `text` and the last `N`, which may overlap, are 0x0E or higher.
+/// Whether the first `N` bytes of `text` and the last `N`, which may overlap, have no low byte.
 #[inline(always)]
-fn has_high_ends<const N: usize>(text: &[u8]) -> bool {
+fn ends_have_no_low_byte<const N: usize>(text: &[u8]) -> bool {
     let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else {
         return false;
     };
-    let lowest = lower(lower([u8::MAX; 16], first), last);
+    let lowest = min_lanes(min_lanes([u8::MAX; 16], first), last);
     u128::from_ne_bytes(lowest.map(|byte| 0x0E_u8.saturating_sub(byte))) == 0
 }
 
-/// The lowest byte of each lane of sixteen.
+/// The minimum of each of the sixteen lanes.
 #[inline(always)]
-fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
+fn min_lanes<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
     for part in window.chunks_exact(16) {
         for (lowest, byte) in lowest.iter_mut().zip(part) {
             *lowest = (*lowest).min(*byte);
@@ -64,7 +64,7 @@ fn lower<const N: usize>(mut lowest: [u8; 16], window: &[u8; N]) -> [u8; 16] {
     lowest
 }
 
-/// The same question for short texts and in constants, in words of eight bytes.
+/// Like [`has_no_line_end`], for short texts and for constants: in words of eight bytes.
 #[inline(always)]
 pub(crate) const fn has_no_line_end_const(text: &[u8]) -> bool {
     let (Some(last), false) = (text.last_chunk(), OPTIMIZE_FOR_SIZE) else {
@@ -72,13 +72,13 @@ pub(crate) const fn has_no_line_end_const(text: &[u8]) -> bool {
     };
     if let (16..=32, Some(first), Some(last)) = (text.len(), text.first_chunk(), text.last_chunk())
     {
-        return low_in(first) | low_in(last) == 0;
+        return low_bytes_in(first) | low_bytes_in(last) == 0;
     }
     let mut low = low_bytes(u64::from_le_bytes(*last));
     let mut rest = text;
-    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
         low |= low_bytes(u64::from_le_bytes(*word));
-        rest = behind;
+        rest = after;
     }
     low == 0
 }
@@ -92,51 +92,48 @@ const fn short_has_no_line_end(text: &[u8]) -> bool {
         return low_bytes(first as u64 | (last as u64) << 32) == 0;
     }
     let mut rest = text;
-    while let [byte, behind @ ..] = rest {
+    while let [byte, after @ ..] = rest {
         if *byte < 0x0E {
             return false;
         }
-        rest = behind;
+        rest = after;
     }
     true
 }
 
-/// One in each byte.
-const EACH: u64 = u64::from_ne_bytes([1; 8]);
+/// A 1 in each byte.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
 
-/// Not zero exactly if a byte of `word` is below 0x0E; the lowest bit that is set is in the first
-/// such byte.
+/// Nonzero if and only if `word` has a low byte; the lowest set bit is in the first one.
 #[inline(always)]
 const fn low_bytes(word: u64) -> u64 {
-    word.wrapping_sub(EACH * 0x0E) & !word & (EACH << 7)
+    word.wrapping_sub(ONES * 0x0E) & !word & (ONES << 7)
 }
 
-/// Not zero exactly if a byte of `block` is below 0x0E.
+/// Nonzero if and only if `block` has a low byte.
 #[inline(always)]
-const fn low_in(block: &[u8; 16]) -> u64 {
+const fn low_bytes_in(block: &[u8; 16]) -> u64 {
     let words = u128::from_le_bytes(*block);
     low_bytes(words as u64) | low_bytes((words >> 64) as u64)
 }
 
-/// Where the first CR or LF of `text` stands, or, if `nul` says so, the first NUL; and which it is.
+/// The position and value of the first CR or LF in `text`, or, if `nul` is set, of the first NUL.
 #[cold]
 pub(crate) const fn find_forbidden(text: &[u8], nul: bool) -> Option<(usize, u8)> {
     let mut position = 0;
     let mut rest = text;
-    while let [byte, behind @ ..] = rest {
+    while let [byte, after @ ..] = rest {
         if is_line_end(*byte) || nul && *byte == 0 {
             return Some((position, *byte));
         }
         position += 1;
-        rest = behind;
+        rest = after;
     }
     None
 }
 
-/// Where the first CR or LF of `text` stands.
-///
-/// A byte below 0x0E nearly always is one, and most lines are short: the first sixteen bytes alone
-/// are looked at in the caller.
+/// The position of the first CR or LF in `text`.
+// Most lines are short: only the search of the first sixteen bytes is inlined.
 #[inline(always)]
 pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
     let start = match text.first_chunk::<16>() {
@@ -150,8 +147,7 @@ pub(crate) fn find_line_end(text: &[u8]) -> Option<usize> {
     find_line_end_from(text, start)
 }
 
-/// The same where the first `start` bytes are known to have none: 0 for lines so long that nothing
-/// is gained by a look in the caller.
+/// Like [`find_line_end`], but the first `start` bytes are known to have no terminator. Not inlined.
 #[inline]
 pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
     if OPTIMIZE_FOR_SIZE {
@@ -164,20 +160,20 @@ pub(crate) fn find_line_end_from(text: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The first one at `start` or behind it; or else, how far there is none, which is the whole text
-/// or so much that the line is taken for a long one.
+/// The position of the first terminator at or after `start`; or, as an error, how many bytes have none:
+/// all of the text, or so many that the line is treated as a long one.
 #[inline(never)]
 fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
     const MANY: usize = 16;
     let mut rest = text.get(start..).unwrap_or_default();
     loop {
         let mut left = if VECTORS { MANY } else { 0 };
-        while let (1.., Some((block, behind))) = (left, rest.split_first_chunk::<32>()) {
+        while let (1.., Some((block, after))) = (left, rest.split_first_chunk::<32>()) {
             counters::scanned(block.len());
-            if !has_high_ends::<16>(block) {
+            if !ends_have_no_low_byte::<16>(block) {
                 break;
             }
-            rest = behind;
+            rest = after;
             left -= 1;
             if left == 0 {
                 return Err(text.len() - rest.len());
@@ -185,21 +181,20 @@ fn find_near(text: &[u8], start: usize) -> Result<usize, usize> {
         }
         for _ in 0..2 {
             let before = text.len() - rest.len();
-            let Some((block, behind)) = rest.split_first_chunk::<16>() else {
+            let Some((block, after)) = rest.split_first_chunk::<16>() else {
                 let end = first_line_end(rest).ok_or(text.len())?;
                 return Ok(before + end);
             };
             if let Some(end) = first_line_end(block) {
                 return Ok(before + end);
             }
-            rest = behind;
+            rest = after;
         }
     }
 }
 
-/// Hands the place of each CR and LF of `text` to `found`, in order, as long as it says `true`.
-///
-/// Blocks follow one another wherever lines end: no search waits for the end of another one.
+/// Calls `found` with the position of each CR and LF in `text`, in order, until it returns `false`.
+// It goes block by block, wherever lines end: no search has to wait for the result of the one before.
 #[inline(always)]
 pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
     let mut rest = text;
@@ -207,9 +202,9 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
         let start = text.len() - rest.len();
         counters::scanned(rest.len().min(32));
         let mut low = match rest.split_first_chunk() {
-            Some((block, behind)) => {
-                rest = behind;
-                if VECTORS && has_high_ends::<16>(block) {
+            Some((block, after)) => {
+                rest = after;
+                if VECTORS && ends_have_no_low_byte::<16>(block) {
                     continue;
                 }
                 low_bits(block)
@@ -233,26 +228,26 @@ pub(crate) fn each_line_end(text: &[u8], mut found: impl FnMut(usize) -> bool) {
     }
 }
 
-/// A bit for each byte below 0x0E, and maybe for others behind the first one.
+/// A bit for each low byte. Bits after the first one may be wrong: the caller checks the byte.
 #[inline(always)]
 fn low_bits(block: &[u8; 32]) -> u32 {
-    /// Brings the highest bit of each byte of a word into its last byte, that of the first one lowest.
+    /// Multiplying by this gathers the highest bits of all bytes in the last byte.
     const GATHER: u64 = 0x0002_0408_1020_4081;
     let mut bits = 0;
     let mut rest = &block[..];
-    while let Some((behind, word)) = rest.split_last_chunk() {
+    while let Some((before, word)) = rest.split_last_chunk() {
         let low = low_bytes(u64::from_le_bytes(*word));
         bits = bits << 8 | (low.wrapping_mul(GATHER) >> 56) as u32;
-        rest = behind;
+        rest = before;
     }
     bits
 }
 
-/// The first one behind `searched`, in a long line.
+/// The position of the first terminator after `searched`, in a long line.
 #[inline(never)]
 fn find_far(text: &[u8], mut searched: usize) -> Option<usize> {
     loop {
-        searched += no_line_end(text.get(searched..)?);
+        searched += len_without_line_end(text.get(searched..)?);
         match find_near(text, searched) {
             Ok(end) => return Some(end),
             Err(all) if all == text.len() => return None,
@@ -261,15 +256,15 @@ fn find_far(text: &[u8], mut searched: usize) -> Option<usize> {
     }
 }
 
-/// So many bytes at the start of `text` have no line end for certain.
-fn no_line_end(text: &[u8]) -> usize {
+/// How many bytes at the start of `text` certainly have no terminator.
+fn len_without_line_end(text: &[u8]) -> usize {
     #[cfg(feature = "memchr")]
     let len = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
     #[cfg(not(feature = "memchr"))]
     let len = {
         const STRIDE: usize = 256;
         let strides = text.chunks_exact(STRIDE);
-        let quiet = strides.take_while(|stride| has_high_ends::<128>(stride));
+        let quiet = strides.take_while(|stride| ends_have_no_low_byte::<128>(stride));
         STRIDE * quiet.count()
     };
     counters::scanned(len);
@@ -286,18 +281,18 @@ fn first_line_end_short(bytes: &[u8]) -> Option<usize> {
     first_line_end(bytes)
 }
 
-/// The first one in up to sixteen bytes.
+/// The position of the first terminator in up to sixteen bytes.
 #[inline(always)]
 fn first_line_end(bytes: &[u8]) -> Option<usize> {
-    let low = first_low(bytes)?;
+    let low = find_low_byte(bytes)?;
     let rest = bytes.get(low..)?;
     let end = rest.iter().position(|&byte| is_line_end(byte))?;
     Some(low + end)
 }
 
-/// Where the first byte below 0x0E is among up to sixteen.
+/// The position of the first low byte in up to sixteen bytes.
 #[inline(always)]
-fn first_low(bytes: &[u8]) -> Option<usize> {
+fn find_low_byte(bytes: &[u8]) -> Option<usize> {
     counters::scanned(bytes.len());
     let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else {
         return bytes.iter().position(|&byte| byte < 0x0E);
@@ -314,10 +309,10 @@ fn first_low(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// How many LFs there are in `text`; `None` if it has a CR, too.
+/// The number of LFs in `text`; `None` if it also has a CR.
 pub(crate) fn count_lf(text: &[u8]) -> Option<usize> {
     let mut count = 0;
-    // So many at a time that the sum is a byte, too; and whole vectors.
+    // The count of a block fits into a byte, and a block into whole vectors.
     for block in text.chunks(192) {
         let (mut lf, mut cr) = (0, 0);
         for byte in block {

@@ -1,7 +1,7 @@
-//! Decoding of UTF-8 that arrives in pieces. Invalid bytes become U+FFFD.
+//! Decoding of UTF-8 that arrives in pieces; invalid bytes become U+FFFD.
 //!
-//! CR, LF and colon are not part of any multi-byte sequence, so decoding value by value gives what
-//! the standard's decoding of the whole stream gives.
+//! No multi-byte sequence contains CR, LF or a colon. Decoding value by value therefore gives the same as
+//! decoding the whole stream first, as the standard does.
 
 use super::window::Utf8Checker;
 use crate::counters;
@@ -18,10 +18,10 @@ const REPLACEMENTS: &str = concat!(
     "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}",
 );
 
-/// What is known of some bytes before they are decoded.
+/// What is known about some bytes before they are decoded.
 pub(super) enum Validity<'i> {
     Unknown,
-    /// They end with this text, unless an incomplete sequence follows it.
+    /// They end with this text, apart from an incomplete sequence after it.
     Valid(&'i str),
     Invalid,
 }
@@ -29,7 +29,7 @@ pub(super) enum Validity<'i> {
 /// Decodes one text after another, each in any number of pieces.
 #[derive(Debug, Clone)]
 pub(super) struct Utf8Decoder {
-    /// The start of a sequence, which the last piece ended in.
+    /// The incomplete sequence at the end of the last piece.
     carry: [u8; 3],
     carry_len: u8,
     pub(super) checker: Utf8Checker,
@@ -55,7 +55,7 @@ impl Utf8Decoder {
         self.carry_len = 0;
     }
 
-    /// Decodes the next piece of the text, and hands it to `put` in parts.
+    /// Decodes the next piece of the text, and passes it to `put` in one or more parts.
     #[inline]
     pub(super) fn decode(
         &mut self,
@@ -89,7 +89,7 @@ impl Utf8Decoder {
         }
     }
 
-    /// Ends the text: an incomplete sequence is one U+FFFD.
+    /// Ends the text: an incomplete sequence becomes one U+FFFD.
     #[inline]
     pub(super) fn end(&mut self, mut put: impl FnMut(&str)) {
         if !self.is_complete() {
@@ -98,7 +98,7 @@ impl Utf8Decoder {
         }
     }
 
-    /// Adds a byte to the incomplete sequence. `false`: it does not belong to it, and starts afresh.
+    /// Adds a byte to the incomplete sequence. `false`: the byte does not continue it, and was not used.
     fn complete(&mut self, byte: u8, put: &mut impl FnMut(&str)) -> bool {
         let len = usize::from(self.carry_len);
         let [first, second, third] = self.carry;
@@ -117,7 +117,7 @@ impl Utf8Decoder {
                     self.carry_len += 1;
                 }
             }
-            // What was carried is a maximal subpart of a sequence.
+            // The incomplete sequence is a "maximal subpart": one U+FFFD.
             Err(_) => {
                 self.clear();
                 put(REPLACEMENT);
@@ -128,7 +128,7 @@ impl Utf8Decoder {
     }
 }
 
-/// Splits `bytes` before a sequence that they end in the middle of.
+/// Splits off the incomplete sequence at the end of `bytes`.
 #[inline]
 pub(super) fn split_incomplete(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.last() {
@@ -149,7 +149,7 @@ fn split_incomplete_end(bytes: &[u8]) -> (&[u8], &[u8]) {
     (bytes, &[])
 }
 
-/// Whether `bytes`, which start with the first byte of a sequence, are not all of it.
+/// Whether `bytes`, which do not start with a continuation byte, are an incomplete sequence.
 #[inline]
 fn is_incomplete(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
@@ -181,7 +181,7 @@ fn decode_invalid(bytes: &[u8], mut put: impl FnMut(&str)) {
     }
 }
 
-/// Whether the first of two bytes is a U+FFFD by itself.
+/// Whether the first of two bytes becomes a U+FFFD of its own.
 #[inline]
 fn is_lone_invalid(pair: &[u8]) -> bool {
     match pair {

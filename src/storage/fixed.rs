@@ -1,29 +1,35 @@
-//! Memory of the caller.
+//! Memory that the caller provides.
 
 use super::{Region, Remaining, Storage, Usage, sealed::Memory};
 use crate::counters;
 
-/// Memory of the caller, of a size that never changes: for programs without an allocator, and for
-/// those that want one bound for everything.
+/// Memory of a fixed size, provided by the caller: for programs without an allocator, and for those
+/// that need a single bound for everything.
 ///
-/// `B` is an array, a `&mut [u8]`, or anything else that lends bytes; it must lend the same ones
-/// each time. It is split into four regions: three of equal size for the event type and two ids
-/// (the last one, and one that its blank line has not committed yet), and the rest for the data and
-/// the value of the line under way. An event fits if
+/// `B` is an array, a `&mut [u8]`, or anything else that gives access to bytes, the same ones each time.
+/// They are split into four regions:
 ///
-/// - its data, with the LFs that join its lines, and at any time the data so far together with the
-///   value of an `event` or `id` line, or of a comment that [`next_item`](crate::Events::next_item)
-///   is to hand out, are within [`data_capacity`](Fixed::data_capacity) bytes;
-/// - its event type and each id are within [`field_capacity`](Fixed::field_capacity) bytes.
+/// ```text
+/// | event type | ID         | ID         | data, then the value of a pending line |
+/// |<- field -->|<- field -->|<- field -->|<---------------- data --------------->|
+/// ```
 ///
-/// A byte that is not valid UTF-8 counts as the three of U+FFFD. Field names, `retry` lines,
-/// unknown fields and unwanted comments take no memory.
+/// One ID is the last event ID, the other one that of the unfinished event; a blank line swaps them. An
+/// event fits if
 ///
-/// Without `unsafe`, bytes must be checked each time they are lent as `&str`: the last event ID
-/// once for each event. A large `field_capacity` is therefore not free for streams that set a long id
-/// and then send many small events.
+/// - its data, with the LFs that join its lines, fits into [`data_capacity`](Fixed::data_capacity) bytes,
+///   at any time together with the value of a pending `event` or `id` line, or of a comment that
+///   [`next_item`](crate::Events::next_item) is to return;
+/// - its event type and each ID fit into [`field_capacity`](Fixed::field_capacity) bytes.
 ///
-/// The whole decoder can stand in a `static`:
+/// A byte that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, `retry` lines, unknown
+/// fields and comments that are skipped take no memory.
+///
+/// Without `unsafe`, bytes have to be validated whenever they are returned as `&str`: the last event ID
+/// once for each event. A large `field_capacity` therefore costs time for streams that set a long ID and
+/// then send many small events.
+///
+/// The whole decoder can be a `static`:
 ///
 /// ```
 /// use sse_proto::{Decoder, Fixed};
@@ -40,17 +46,17 @@ use crate::counters;
 #[derive(Debug, Clone)]
 pub struct Fixed<B> {
     memory: B,
-    /// `None`: what `new` promises, once the length of the memory can be asked for.
+    /// `None`: as [`new`](Fixed::new) documents, once the length of the memory is known.
     field_capacity: Option<usize>,
     data: usize,
     event_type: usize,
     ids: [usize; 2],
-    /// Which of the two id regions holds the last event ID; the other one is for the pending id.
+    /// Which of the two ID regions holds the last event ID; the other one holds the pending one.
     last_id: bool,
 }
 
 impl<B> Fixed<B> {
-    /// Splits `memory` so that the event type and each id have an eighth of it, but at most 256
+    /// Splits `memory` so that the event type and each ID have an eighth of it, but at most 256
     /// bytes.
     ///
     /// ```
@@ -61,8 +67,8 @@ impl<B> Fixed<B> {
         Self::split(memory, None)
     }
 
-    /// Splits `memory` so that the event type and each id have `field_capacity` bytes (at most a third
-    /// of the memory).
+    /// Splits `memory` so that the event type and each ID have `field_capacity` bytes, but at most a
+    /// third of the memory.
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
@@ -95,7 +101,7 @@ impl<B> Fixed<B> {
 }
 
 impl<B: AsRef<[u8]>> Fixed<B> {
-    /// Bytes for the data of an event.
+    /// Returns the length of the region for data, in bytes.
     ///
     /// ```
     /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 10);
@@ -105,7 +111,7 @@ impl<B: AsRef<[u8]>> Fixed<B> {
         self.memory.as_ref().len() - 3 * self.field_capacity()
     }
 
-    /// Bytes for the event type, and for each of the two ids.
+    /// Returns the length of the regions for the event type and for each ID, in bytes.
     ///
     /// ```
     /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 50);
@@ -146,7 +152,7 @@ impl<B: AsRef<[u8]>> Fixed<B> {
         let (region, used) = self.span(region);
         let bytes = self.memory.as_ref().get(region + start..region + used);
         counters::scanned(used.saturating_sub(start));
-        // Whole `&str`s were stored, so this fails only if `B` lends other bytes than before.
+        // Only whole `&str`s were stored, so this fails only if `B` returns other bytes than before.
         bytes
             .and_then(|bytes| core::str::from_utf8(bytes).ok())
             .unwrap_or_default()
@@ -165,13 +171,12 @@ impl<B: AsMut<[u8]>> Fixed<B> {
         })
     }
 
-    /// Moves bytes towards the front: within the data, or from there to a field, which lies before it.
+    /// Moves bytes towards the front: within the data, or from there to a field, which is before it.
     fn shift(&mut self, from: usize, to: usize, len: usize) {
         counters::moved(len);
         let distance = from.saturating_sub(to);
         match self.memory.as_mut().get_mut(to..from + len) {
-            // Always so; said again, because then the compiler knows that `copy_within` does not
-            // panic.
+            // Always true; repeated so that the compiler knows that `copy_within` does not panic.
             Some(bytes) if distance <= bytes.len() => bytes.copy_within(distance.., 0),
             _ => {}
         }

@@ -8,26 +8,24 @@ use alloc::{string::String, vec::Vec};
 /// Memory that grows as needed, up to a limit: 16 MiB unless
 /// [`Decoder::with_max_event_len`](crate::Decoder::with_max_event_len) says otherwise.
 ///
-/// What counts against the limit, in bytes of decoded text, is what must be held of the event under
-/// way:
+/// The limit applies to the unfinished event, in bytes of decoded text. These count:
 ///
 /// - its data, with the LFs that join its lines (an empty `data` line after the first counts one
 ///   byte),
 /// - its event type,
-/// - an id that was set in its block (an id inherited from an earlier event counts nothing),
-/// - the value of the line under way, if it is a `data`, `event` or `id` line, or a comment that
-///   [`next_item`](crate::Events::next_item) is to hand out.
+/// - an ID that was set in its block (an ID of an earlier event does not count),
+/// - the value of the pending line, if it is a `data`, `event` or `id` line, or a comment that
+///   [`next_item`](crate::Events::next_item) is to return.
 ///
-/// An event whose data, type and own id are together as long as the limit is therefore delivered,
-/// and one a byte longer is not. While an `event` or `id` line that replaces an earlier one of the
-/// same block is under way, both count. A byte that is not valid UTF-8 counts as the three of
-/// U+FFFD. Field names, `retry` lines, unknown fields and unwanted comments take no memory and
-/// count nothing.
+/// So an event is returned if its data, its type and its own ID together are not longer than the limit.
+/// While an `event` or `id` line that replaces an earlier one of its block is pending, both count. A byte
+/// that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, `retry` lines, unknown fields and
+/// comments that are skipped take no memory and do not count.
 ///
-/// Beside that, data that comes in small pieces is collected before it is decoded: up to a kilobyte
-/// that counts already, and never so much that it could cross the limit.
+/// Data that arrives in small pieces is buffered before it is decoded: at most one kilobyte, which counts
+/// too, and never so much that it could exceed the limit.
 ///
-/// Without the feature `alloc` this type has no values; it is only the name of the default.
+/// Without the feature `alloc` this type has no values; it only names the default.
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -91,7 +89,7 @@ impl Memory for Heap {
 
     #[inline]
     fn truncate(&mut self, len: usize) {
-        // Always so; `truncate` asserts it.
+        // Always true; `truncate` would panic otherwise.
         if self.data.is_char_boundary(len) {
             self.data.truncate(len);
         }
@@ -139,7 +137,7 @@ impl Memory for Heap {
     }
 
     fn max_id_len(&self) -> usize {
-        // The limit is for what a stream sends; this text the caller has in memory already.
+        // The limit is for what a stream sends; this text is in the caller's memory already.
         usize::MAX
     }
 
