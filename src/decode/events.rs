@@ -183,6 +183,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let mut borrowed = Borrowed::default();
         loop {
             if self.decoder.line.state != LineState::Start {
+                if self.is_read() {
+                    self.decoder.builder.commit(&mut borrowed);
+                    return Ok((Outcome::Nothing, borrowed));
+                }
                 match self.resume_line(items)? {
                     Outcome::Nothing if self.decoder.line.state == LineState::Start => {
                         if self.buffer_rest(items) {
@@ -297,10 +301,11 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.decoder.push_piece(piece, validity, items)
     }
 
-    /// Continues the pending line. If it is still pending afterwards, the chunk is read.
+    /// Continues the pending line, in a chunk that is not read. If the line is still pending afterwards,
+    /// the chunk is.
     #[inline(never)]
     fn resume_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        if self.is_read() || self.is_at_line_start() {
+        if self.is_at_line_start() {
             return Ok(Outcome::Nothing);
         }
         let start = self.position;
