@@ -92,7 +92,7 @@ impl<S> EventBuilder<S> {
     }
 }
 
-/// Whole values, borrowed from the chunk.
+// Whole values, borrowed from the chunk.
 impl<S: Storage> EventBuilder<S> {
     /// Takes a whole value without storing it. `None`: it has no room, and nothing was done.
     #[inline(always)]
@@ -194,7 +194,7 @@ impl<S: Storage> EventBuilder<S> {
     }
 }
 
-/// Values in pieces, which are stored.
+// Values in pieces, which are stored.
 impl<S: Storage> EventBuilder<S> {
     /// How much the value of the pending line may grow.
     #[inline]
@@ -304,7 +304,7 @@ impl<S: Storage> EventBuilder<S> {
     }
 }
 
-/// Dispatch, and what is returned.
+// Dispatch, and what is returned.
 impl<S: Storage> EventBuilder<S> {
     /// "If the line is empty (a blank line): dispatch the event." Returns whether there is one.
     #[inline]
@@ -418,7 +418,7 @@ impl<S: Storage> EventBuilder<S> {
     }
 }
 
-/// The line buffer: data that is not decoded yet.
+// The line buffer: data that is not decoded yet.
 impl<S: Storage> EventBuilder<S> {
     /// Buffers a piece of data, after an LF if `join`. `false`: it is too long, and nothing was done.
     #[inline]

@@ -119,7 +119,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     pub fn rest(&self) -> &'i [u8] {
         self.chunk.get(self.position..).unwrap_or_default()
     }
+}
 
+// The loop over the chunk.
+impl<'i, S: Storage> Events<'_, 'i, S> {
     #[inline]
     pub(super) fn is_read(&self) -> bool {
         self.position == self.chunk.len()
@@ -243,7 +246,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             }
         }
     }
+}
 
+// Whole lines, and the start of the last one.
+impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Reads the whole line at `start..end` without storing its value. `None`: the value has to be
     /// stored, and nothing was done.
     #[inline]
@@ -300,7 +306,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let validity = self.window.validity_of_rest(self.chunk, start);
         self.decoder.push_piece(piece, validity, items)
     }
+}
 
+// The pending line.
+impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Continues the pending line, in a chunk that is not read. If the line is still pending afterwards,
     /// the chunk is.
     #[inline(never)]
