@@ -129,7 +129,7 @@ impl<S: Storage> Driver<S> {
                         Some(Response::Failure { failure }) => {
                             self.source.handle_disconnect(match failure {
                                 Failure::Network => Disconnect::Network,
-                                Failure::Abort => Disconnect::Futile,
+                                Failure::Abort => Disconnect::Permanent,
                                 Failure::Timeout => Disconnect::Timeout,
                             })
                         }
@@ -159,7 +159,7 @@ impl<S: Storage> Driver<S> {
                         None
                     }
                     (None, _) if body_lasts && reading.stable_after.is_some() => {
-                        self.source.handle_stable();
+                        self.source.handle_stable_elapsed();
                         None
                     }
                     (None, End::Eof) => self.source.handle_disconnect(Disconnect::EndOfBody),

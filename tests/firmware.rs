@@ -217,9 +217,9 @@ fn a_response_head_may_be_long_but_must_be_valid() {
     for (head, reason) in [
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "Futile",
+            "Permanent",
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", "Futile"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", "Permanent"),
         (
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
             "ContentType",
@@ -228,7 +228,7 @@ fn a_response_head_may_be_long_but_must_be_valid() {
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: Text/Event-Stream\r\n\r\n",
             "open",
         ),
-        (long.replace("X-Long", "Content-Type").leak(), "Futile"),
+        (long.replace("X-Long", "Content-Type").leak(), "Permanent"),
     ] {
         let log = run(150, &[&[Bytes(head)]]);
         match reason {

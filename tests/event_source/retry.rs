@@ -212,12 +212,12 @@ fn with_stable_after_a_connection_that_lasted_resets_the_failure_count() {
             assert!(messages.next_message().unwrap().is_some());
         }
         if lasts {
-            source.handle_stable();
+            source.handle_stable_elapsed();
             assert_eq!(source.failures(), 0);
         }
         let _error = source.handle_disconnect(Disconnect::EndOfBody);
         // Too late to have an effect: the connection is no longer open.
-        source.handle_stable();
+        source.handle_stable_elapsed();
         let seconds = wait(&source).delay.as_secs();
         source.handle_wait_elapsed();
         seconds
@@ -261,8 +261,8 @@ fn an_expected_end_does_not_count_as_a_failure() {
     }
     let mut source = open().retry_policy(RetryPolicy::never());
     source.expect_end();
-    let signal = source.handle_disconnect(Disconnect::Futile);
-    assert_eq!(signal, error(ReadyState::Closed, Reason::Futile));
+    let signal = source.handle_disconnect(Disconnect::Permanent);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::Permanent));
 }
 
 #[test]

@@ -331,7 +331,7 @@ fn a_compressed_stream_is_an_error_and_not_an_empty_stream() {
     let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 0) else {
         panic!()
     };
-    assert_eq!(lost.reason(), Reason::Futile);
+    assert_eq!(lost.reason(), Reason::Permanent);
     assert_eq!(
         lost.source().unwrap().to_string(),
         "the response is compressed"
@@ -341,7 +341,7 @@ fn a_compressed_stream_is_an_error_and_not_an_empty_stream() {
 }
 
 #[test]
-fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
+fn a_permanent_error_ends_the_client_also_if_a_closure_returns_it() {
     let tls = || {
         std::io::Error::new(
             std::io::ErrorKind::InvalidData,
@@ -384,7 +384,7 @@ fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
         let mut source = pin!(EventSource::get(URL, connect, network.sleep()).unwrap());
         let item = next_until(&network, source.as_mut(), 0).unwrap().unwrap();
         let expected = if is_futile {
-            "failed Futile"
+            "failed Permanent"
         } else {
             "lost Network 3000"
         };
@@ -800,7 +800,7 @@ fn invalid_redirects_end_the_client() {
         let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 5) else {
             panic!()
         };
-        assert_eq!(lost.reason(), Reason::Futile);
+        assert_eq!(lost.reason(), Reason::Permanent);
         assert_eq!(network.alive.get(), 0);
         (lost.source().unwrap().to_string(), network.requests().len())
     };
@@ -863,7 +863,7 @@ fn an_invalid_final_url_ends_a_client_that_reconnects_to_it() {
     };
     let source = EventSource::get(URL, connect, network.sleep()).unwrap();
     let mut source = pin!(source.reconnect_to(ReconnectTo::FinalUrl));
-    let expected = ["open 200", "lost EndOfBody 3000", "failed Futile", "end"];
+    let expected = ["open 200", "lost EndOfBody 3000", "failed Permanent", "end"];
     assert_eq!(log(&network, source.as_mut(), u64::MAX), expected);
 }
 

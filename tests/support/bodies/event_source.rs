@@ -293,7 +293,7 @@ impl<'o, S: Storage> Driver<'o, S> {
             }
             Op::EndOfBody => self.source.handle_disconnect(Disconnect::EndOfBody),
             Op::NetworkError => self.source.handle_disconnect(Disconnect::Network),
-            Op::FutileError => self.source.handle_disconnect(Disconnect::Futile),
+            Op::PermanentError => self.source.handle_disconnect(Disconnect::Permanent),
             Op::Redirect(status, (url, _)) => {
                 self.source.handle_redirect(*status, url.clone());
                 None
@@ -343,7 +343,7 @@ impl<'o, S: Storage> Driver<'o, S> {
         self.now = timers.into_iter().flatten().fold(end, u128::min);
         let now = Some(self.now);
         if self.stable_at == now {
-            self.source.handle_stable();
+            self.source.handle_stable_elapsed();
         } else if self.timer == now {
             self.source.handle_wait_elapsed();
         } else if self.deadline == now {
@@ -466,7 +466,7 @@ impl<'a> Arbitrary<'a> for Op {
             },
             2 => Self::EndOfBody,
             3 => Self::NetworkError,
-            4 => Self::FutileError,
+            4 => Self::PermanentError,
             5 => Self::Advance(u.arbitrary()?),
             6 => Self::StrayTimer,
             7 => Self::ResetBackoff,
@@ -511,7 +511,7 @@ impl Put for Op {
             }
             Self::EndOfBody => 2_u8.put(input),
             Self::NetworkError => 3_u8.put(input),
-            Self::FutileError => 4_u8.put(input),
+            Self::PermanentError => 4_u8.put(input),
             Self::Advance(milliseconds) => {
                 5_u8.put(input);
                 milliseconds.put(input);

@@ -155,7 +155,7 @@ fn connect(case: &Value) -> String {
         })
     };
     let response = |response: &Value| match response["failure"].as_str() {
-        Some(failure) => format!("Response::Failure {{ futile: {} }}", failure == "abort"),
+        Some(failure) => format!("Response::Failure {{ permanent: {} }}", failure == "abort"),
         None => format!(
             "Response::Head {{ status: {}, headers: {}, url: {:?}, chunks: {}, end: {} }}",
             response["status"],

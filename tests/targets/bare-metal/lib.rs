@@ -85,7 +85,7 @@ type Headers = &'static [(&'static str, &'static str)];
 
 pub enum Response {
     Failure {
-        futile: bool,
+        permanent: bool,
     },
     Head {
         status: u16,
@@ -377,10 +377,10 @@ impl Driver<'_> {
                     due.check(&request, after)?;
                     match responses.next() {
                         None => return Ok(()),
-                        Some(Response::Failure { futile: true }) => {
-                            self.source.handle_disconnect(Disconnect::Futile)
+                        Some(Response::Failure { permanent: true }) => {
+                            self.source.handle_disconnect(Disconnect::Permanent)
                         }
-                        Some(Response::Failure { futile: false }) => {
+                        Some(Response::Failure { permanent: false }) => {
                             self.source.handle_disconnect(Disconnect::Network)
                         }
                         Some(Response::Head {
