@@ -219,7 +219,10 @@ fn a_response_head_may_be_long_but_must_be_valid() {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             "Permanent",
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", "Permanent"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n",
+            "Permanent",
+        ),
         (
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
             "ContentType",

@@ -102,7 +102,7 @@ where
         Poll::Ready(match response {
             Err(error) => {
                 let error: ConnectError = error.into();
-                let cause = match error.is_futile() {
+                let cause = match error.is_permanent() {
                     true => Disconnect::Permanent,
                     false => Disconnect::Network,
                 };
