@@ -174,17 +174,17 @@ fn connect(case: &Value) -> String {
     };
     let request = |request: &Value| {
         format!(
-            "Sent {{ last_event_id: {:?}, after: {:?}, headers: {} }}",
+            "ExpectedRequest {{ last_event_id: {:?}, after: {:?}, headers: {} }}",
             request["lastEventId"].as_str(),
             request["afterMs"].as_u64(),
             headers(&request["headers"]),
         )
     };
     let entry = |entry: &Value| match text(&entry["kind"]) {
-        "open" => format!("Entry::Open({})", entry["readyState"]),
-        "error" => format!("Entry::Error({})", entry["readyState"]),
+        "open" => format!("LogEntry::Open({})", entry["readyState"]),
+        "error" => format!("LogEntry::Error({})", entry["readyState"]),
         _ => format!(
-            "Entry::Message {{ item: {}, origin: {:?} }}",
+            "LogEntry::Message {{ item: {}, origin: {:?} }}",
             item(entry),
             text(&entry["origin"]),
         ),

@@ -76,8 +76,8 @@ pub struct Connect {
     seed: &'static str,
     responses: &'static [Response],
     close_on: Option<(&'static str, Option<&'static str>)>,
-    requests: &'static [Sent],
-    log: &'static [Entry],
+    requests: &'static [ExpectedRequest],
+    log: &'static [LogEntry],
     ready_state: u8,
 }
 
@@ -96,13 +96,13 @@ pub enum Response {
     },
 }
 
-pub struct Sent {
+pub struct ExpectedRequest {
     last_event_id: Option<&'static str>,
     after: Option<u64>,
     headers: Headers,
 }
 
-pub enum Entry {
+pub enum LogEntry {
     Open(u8),
     Error(u8),
     Message { item: Due, origin: &'static str },
@@ -324,8 +324,8 @@ struct Driver<'m> {
     source: EventSource<&'static str, Fixed<&'m mut [u8]>>,
     close_on: Option<(&'static str, Option<&'static str>)>,
     /// The entries that are still expected.
-    requests: &'static [Sent],
-    log: &'static [Entry],
+    requests: &'static [ExpectedRequest],
+    log: &'static [LogEntry],
 }
 
 impl Connect {
@@ -431,7 +431,7 @@ impl Driver<'_> {
                 ..
             } = message;
             match self.log.split_first() {
-                Some((Entry::Message { item, origin: due }, rest))
+                Some((LogEntry::Message { item, origin: due }, rest))
                     if item.is_event(event_type, data, last_event_id) && origin == *due =>
                 {
                     self.log = rest;
@@ -453,8 +453,10 @@ impl Driver<'_> {
     fn check_signal(&mut self, signal: Signal) -> Verdict {
         let ready_state = self.source.ready_state() as u8;
         let (name, rest) = match (signal, self.log.split_first()) {
-            (Signal::Open, Some((Entry::Open(due), rest))) if *due == ready_state => ("open", rest),
-            (Signal::Error { .. }, Some((Entry::Error(due), rest))) if *due == ready_state => {
+            (Signal::Open, Some((LogEntry::Open(due), rest))) if *due == ready_state => {
+                ("open", rest)
+            }
+            (Signal::Error { .. }, Some((LogEntry::Error(due), rest))) if *due == ready_state => {
                 ("error", rest)
             }
             _ => return Err("another event is due than open or error"),
@@ -467,7 +469,7 @@ impl Driver<'_> {
     }
 }
 
-impl Sent {
+impl ExpectedRequest {
     fn check(&self, request: &Request<'_>, after: Duration) -> Verdict {
         if request.last_event_id != self.last_event_id {
             return Err("another id in a request");
