@@ -144,8 +144,8 @@ fn check(
         variant
             .check(&answer)
             .map_err(|mismatch| format!("{}: {mismatch}", about()))?;
-        let due = decode.r#final.reconnection_time.map(Duration::from_millis);
-        if outcome.reconnection_time != due {
+        let expected = decode.r#final.reconnection_time.map(Duration::from_millis);
+        if outcome.reconnection_time != expected {
             return Err(format!(
                 "{}: {:?} stays",
                 about(),

@@ -58,11 +58,11 @@ fn check<S: Storage>(case: &Case, decoder: impl Fn() -> Decoder<S>) -> Result<()
             )
         };
         let waits = answer.requests.iter().map(|made| made.after_ms);
-        let due = connect
+        let expected = connect
             .requests
             .iter()
             .map(|request| request.after_ms.unwrap_or(OWN_TIME));
-        if !waits.clone().eq(due) {
+        if !waits.clone().eq(expected) {
             return Err(format!(
                 "{}: the waits are {:?}",
                 about(),
@@ -203,12 +203,12 @@ impl<S: Storage> Driver<S> {
                 origin: origin.to_string(),
                 ready_state: 1,
             });
-            let is_due = |on: &mut CloseOn| {
+            let is_match = |on: &mut CloseOn| {
                 !["open", "error"].contains(&event_type)
                     && on.event == event_type
-                    && on.data.as_deref().is_none_or(|due| due == data)
+                    && on.data.as_deref().is_none_or(|expected| expected == data)
             };
-            let closes = self.close_on.take_if(is_due).is_some();
+            let closes = self.close_on.take_if(is_match).is_some();
             if self.end_marker.as_deref() == Some(data) {
                 messages.expect_end();
             }

@@ -29,8 +29,8 @@ fn the_encoder_passes_every_case() {
                 (Answer::Encode(bytes), ExpectedOutput::Items { items, .. }) => {
                     assert_ours_reads(&bytes, items, &about)
                 }
-                (answer, due) => assert!(
-                    matches!((&answer, due), (Answer::Refused(got), ExpectedOutput::Refused(due)) if got == due),
+                (answer, expected) => assert!(
+                    matches!((&answer, expected), (Answer::Refused(got), ExpectedOutput::Refused(expected)) if got == expected),
                     "{about}: {answer:?}"
                 ),
             }
@@ -68,13 +68,13 @@ fn frame(fields: &sse_conformance::Frame) -> Result<Frame<'_>, InvalidField> {
 }
 
 /// `check` reads the bytes with its own decoder. Ours must read the same items, under every cut.
-fn assert_ours_reads(bytes: &[u8], due: &[sse_conformance::Item], about: &str) {
-    assert_eq!(decode(&[bytes]), due, "{about}");
+fn assert_ours_reads(bytes: &[u8], expected: &[sse_conformance::Item], about: &str) {
+    assert_eq!(decode(&[bytes]), expected, "{about}");
     let singly: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(decode(&singly), due, "{about}, byte by byte");
+    assert_eq!(decode(&singly), expected, "{about}, byte by byte");
     for at in 0..bytes.len() {
         let (head, tail) = bytes.split_at(at);
-        assert_eq!(decode(&[head, tail]), due, "{about}, cut at {at}");
+        assert_eq!(decode(&[head, tail]), expected, "{about}, cut at {at}");
     }
 }
 

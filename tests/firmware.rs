@@ -139,18 +139,18 @@ const FAILED: &str = "s: Error { ready_state: Closed, reason: ";
 
 /// The log without the times.
 #[track_caller]
-fn assert_log(log: &[String], due: &[&str]) {
+fn assert_log(log: &[String], expected: &[&str]) {
     let log: Vec<_> = log
         .iter()
         .map(|line| line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' '))
         .collect();
-    assert_eq!(log, due);
+    assert_eq!(log, expected);
 }
 
 #[test]
 fn bytes_arrive_in_any_pieces() {
     const BODY: &str = "id: 1\r\ndata: a\r\n\r\nretry: 1000\r\ndata: b\r\n\r\ndata: cut off\r\n";
-    let due = [
+    let expected = [
         "> ",
         OPEN,
         "message a",
@@ -160,11 +160,14 @@ fn bytes_arrive_in_any_pieces() {
         &format!("{FAILED}Status(204) }}"),
     ];
     let last = &[Bytes("HTTP/1.0 204\r\n\r\n")][..];
-    assert_log(&run(300, &[&[Bytes(HEAD), Bytes(BODY), End], last]), &due);
+    assert_log(
+        &run(300, &[&[Bytes(HEAD), Bytes(BODY), End], last]),
+        &expected,
+    );
     let slowly = &[Nothing, Slowly(HEAD), Nothing, Slowly(BODY), Nothing, End];
-    assert_log(&run(300, &[slowly, last]), &due);
+    assert_log(&run(300, &[slowly, last]), &expected);
     let at_once = format!("{HEAD}{BODY}").leak();
-    assert_log(&run(300, &[&[Bytes(at_once), End], last]), &due);
+    assert_log(&run(300, &[&[Bytes(at_once), End], last]), &expected);
 }
 
 #[test]

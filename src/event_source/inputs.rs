@@ -39,8 +39,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// let mut source = EventSource::new("http://a.example/stream").unwrap();
     /// let signal = source.handle_response(200, None, [("content-type", "text/html")]);
-    /// let due = Signal::Error { ready_state: ReadyState::Closed, reason: Reason::ContentType };
-    /// assert_eq!(signal, Some(due));
+    /// let error = Signal::Error { ready_state: ReadyState::Closed, reason: Reason::ContentType };
+    /// assert_eq!(signal, Some(error));
     /// # }
     /// ```
     #[must_use = "pass `open` or `error` on to the user"]
@@ -159,8 +159,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// let mut source = EventSource::new("http://a.example/stream").unwrap();
     /// let signal = source.handle_disconnect(Disconnect::Network);
-    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Network };
-    /// assert_eq!(signal, Some(due));
+    /// let error = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Network };
+    /// assert_eq!(signal, Some(error));
     /// assert!(matches!(source.action(), Action::Wait(wait) if wait.delay.as_millis() == 3000));
     /// assert_eq!(source.handle_disconnect(Disconnect::Network), None);
     /// # }

@@ -159,13 +159,13 @@ fn retry_after_is_a_number_of_seconds_and_delays_one_request() {
 
 #[test]
 fn retry_after_is_never_less_than_the_reconnection_time_nor_more_than_the_ceiling() {
-    for (seconds, due) in [("1", 3000), ("4", 4000), ("3600", 60_000)] {
+    for (seconds, expected) in [("1", 3000), ("4", 4000), ("3600", 60_000)] {
         let policy = RetryPolicy::new()
             .statuses(&[503])
             .max_delay(Duration::from_secs(60));
         let mut source = source().retry_policy(policy);
         let _error = source.handle_response(503, None, [("Retry-After", seconds)]);
-        assert_eq!(wait(&source).delay.as_millis(), due);
+        assert_eq!(wait(&source).delay.as_millis(), expected);
     }
 }
 

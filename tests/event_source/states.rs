@@ -21,7 +21,7 @@ fn state<U: AsRef<str> + fmt::Debug, S: Storage + fmt::Debug>(
         {
             "expecting"
         }
-        (ReadyState::Open, Action::Read(due)) if due.stable_after.is_none() => "stable",
+        (ReadyState::Open, Action::Read(read)) if read.stable_after.is_none() => "stable",
         (ReadyState::Open, Action::Read(_)) => "open",
         (ReadyState::Closed, Action::Stop(None)) => "closed",
         (ReadyState::Closed, Action::Stop(Some(_))) => "failed",

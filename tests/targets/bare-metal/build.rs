@@ -208,14 +208,14 @@ fn connect(case: &Value) -> String {
 fn item(item: &Value) -> String {
     if let Some(event) = item["event"].as_str() {
         let (data, id) = (text(&item["data"]), text(&item["lastEventId"]));
-        format!("Due::Event({event:?}, {data:?}, {id:?})")
+        format!("Expected::Event({event:?}, {data:?}, {id:?})")
     } else if let Some(time) = item["retry"].as_u64() {
-        format!("Due::Retry({time})")
+        format!("Expected::Retry({time})")
     } else if let Some(comment) = item["comment"].as_str() {
-        format!("Due::Comment({comment:?})")
+        format!("Expected::Comment({comment:?})")
     } else {
         assert_eq!(item["error"], "event-too-large");
-        "Due::TooLarge".to_owned()
+        "Expected::TooLarge".to_owned()
     }
 }
 
