@@ -153,7 +153,7 @@ fn the_limit_applies_to_the_sum_on_the_heap_and_to_each_region_of_fixed_storage(
     let chunks = ["event:ab\nid:12\ndata:xyz\n\n"];
     let event = json!([[{ "event": "ab", "data": "xyz", "lastEventId": "12" }]]);
     let error = json!([[{ "error": TOO_LARGE }]]);
-    for (storage, limit, due) in [
+    for (storage, limit, expected) in [
         ("heap", 7, &event),
         ("heap", 6, &error),
         ("fixed", 3, &event),
@@ -162,7 +162,7 @@ fn the_limit_applies_to_the_sum_on_the_heap_and_to_each_region_of_fixed_storage(
         let more = json!({ "storage": storage, "limit": limit });
         assert_eq!(
             &answer(request(chunks, more))["chunks"],
-            due,
+            expected,
             "{storage} {limit}"
         );
     }
@@ -414,13 +414,13 @@ fn every_request_is_answered_in_order_despite_invalid_lines_between_them() {
     let answers = answers(lines);
     assert_eq!(answers.len(), 5000);
     for (case, answer) in answers.iter().enumerate() {
-        let (due, key) = match case % 5 {
+        let (expected, key) = match case % 5 {
             0 => (Value::Null, "error"),
             1 => (json!(case), "unsupported"),
             2 => (json!(case), "error"),
             _ => (json!(case), "chunks"),
         };
-        assert_eq!(answer["case"], due);
+        assert_eq!(answer["case"], expected);
         assert!(answer.get(key).is_some(), "{answer}");
     }
 }

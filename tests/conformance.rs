@@ -4,8 +4,8 @@
 use core::time::Duration;
 
 use sse_conformance::{
-    Answer, Body, Capabilities, Capability, Case, Decode, DecodeAnswer, DecodeRequest, Feeding,
-    Item, Request, TooLarge, Way, cases,
+    Answer, Body, Capabilities, Capability, Case, Chunking, Decode, DecodeAnswer, DecodeRequest,
+    Item, Request, TooLarge, Variant, cases,
 };
 use sse_proto::{Decoder, EventTooLarge, Events, Fixed, Storage};
 
@@ -109,7 +109,7 @@ fn assert_all_pass(
     );
 }
 
-/// Runs the case in every way and reports the first failure. With [`Ask::Events`], the cuts are
+/// Runs the case in every variant and reports the first failure. With [`Ask::Events`], the cuts are
 /// left out: both methods use the same decoder.
 fn check(
     case: &Case,
@@ -124,9 +124,10 @@ fn check(
             .without(Capability::Comments)
             .without(Capability::Retry),
     };
-    let is_asked = |way: &Way| ask == Ask::Items || !matches!(way.feeding, Feeding::Cut(_));
-    for way in case.ways(&offered).take_while(is_asked) {
-        let Request::Decode(request) = &way.request else {
+    let is_asked =
+        |variant: &Variant| ask == Ask::Items || !matches!(variant.chunking, Chunking::Cut(_));
+    for variant in case.variants(&offered).take_while(is_asked) {
+        let Request::Decode(request) = &variant.request else {
             unreachable!("the case is for decoders");
         };
         let outcome = run(request);
@@ -134,11 +135,17 @@ fn check(
             chunks: outcome.chunks,
             last_event_id: Some(outcome.last_event_id),
         });
-        let about = || format!("{} {:?}: {}\n  fed {way}", case.id, case.rules, case.why);
-        way.judge(&answer)
+        let about = || {
+            format!(
+                "{} {:?}: {}\n  fed {variant}",
+                case.id, case.rules, case.why
+            )
+        };
+        variant
+            .check(&answer)
             .map_err(|mismatch| format!("{}: {mismatch}", about()))?;
-        let due = decode.r#final.reconnection_time.map(Duration::from_millis);
-        if outcome.reconnection_time != due {
+        let expected = decode.r#final.reconnection_time.map(Duration::from_millis);
+        if outcome.reconnection_time != expected {
             return Err(format!(
                 "{}: {:?} stays",
                 about(),

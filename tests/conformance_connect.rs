@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use sse_conformance::{
     Answer, Body, Capabilities, Case, ClientOptions, CloseOn, ConnectAnswer, ConnectRequest, End,
-    Entry, Failure, Made, ReconnectTo, Request, Response, Statuses, cases,
+    Failure, LogEntry, ReconnectTo, RecordedRequest, Request, Response, Statuses, cases,
 };
 use sse_proto::{
     Action, Credentials, Decoder, Disconnect, EventSource, Fixed, Message, RetryPolicy, Signal,
@@ -39,32 +39,38 @@ fn assert_all_pass<S: Storage>(decoder: impl Fn() -> Decoder<S>) {
     );
 }
 
-/// Runs the case in every way and reports the first failure.
+/// Runs the case in every variant and reports the first failure.
 fn check<S: Storage>(case: &Case, decoder: impl Fn() -> Decoder<S>) -> Result<(), String> {
     let Body::Connect(connect) = &case.body else {
         return Ok(());
     };
-    for way in case.ways(&Capabilities::all()) {
-        let Request::Connect(request) = &way.request else {
+    for variant in case.variants(&Capabilities::all()) {
+        let Request::Connect(request) = &variant.request else {
             unreachable!("the case is for clients");
         };
         let mut driver = Driver::new(request, decoder());
         driver.run(&request.responses);
         let answer = driver.answer();
-        let about = || format!("{} {:?}: {}\n  played {way}", case.id, case.rules, case.why);
+        let about = || {
+            format!(
+                "{} {:?}: {}\n  played {variant}",
+                case.id, case.rules, case.why
+            )
+        };
         let waits = answer.requests.iter().map(|made| made.after_ms);
-        let due = connect
+        let expected = connect
             .requests
             .iter()
             .map(|request| request.after_ms.unwrap_or(OWN_TIME));
-        if !waits.clone().eq(due) {
+        if !waits.clone().eq(expected) {
             return Err(format!(
                 "{}: the waits are {:?}",
                 about(),
                 Vec::from_iter(waits)
             ));
         }
-        way.judge(&Answer::Connect(answer))
+        variant
+            .check(&Answer::Connect(answer))
             .map_err(|mismatch| format!("{}: {mismatch}", about()))?;
     }
     Ok(())
@@ -75,8 +81,8 @@ struct Driver<S> {
     source: EventSource<String, S>,
     end_marker: Option<String>,
     close_on: Option<CloseOn>,
-    requests: Vec<Made>,
-    log: Vec<Entry>,
+    requests: Vec<RecordedRequest>,
+    log: Vec<LogEntry>,
 }
 
 impl<S: Storage> Driver<S> {
@@ -123,13 +129,13 @@ impl<S: Storage> Driver<S> {
                         (name.to_owned(), value.to_owned())
                     });
                     let url = request.url.to_owned();
-                    self.requests.push(made(headers.collect(), url, after));
+                    self.requests.push(recorded(headers.collect(), url, after));
                     match responses.next() {
                         None => return,
                         Some(Response::Failure { failure }) => {
                             self.source.handle_disconnect(match failure {
                                 Failure::Network => Disconnect::Network,
-                                Failure::Abort => Disconnect::Futile,
+                                Failure::Abort => Disconnect::Permanent,
                                 Failure::Timeout => Disconnect::Timeout,
                             })
                         }
@@ -159,7 +165,7 @@ impl<S: Storage> Driver<S> {
                         None
                     }
                     (None, _) if body_lasts && reading.stable_after.is_some() => {
-                        self.source.handle_stable();
+                        self.source.handle_stable_elapsed();
                         None
                     }
                     (None, End::Eof) => self.source.handle_disconnect(Disconnect::EndOfBody),
@@ -190,19 +196,19 @@ impl<S: Storage> Driver<S> {
                 origin,
                 ..
             } = message;
-            self.log.push(Entry::Message {
+            self.log.push(LogEntry::Message {
                 event: event_type.to_owned(),
                 data: data.to_owned(),
                 last_event_id: last_event_id.to_owned(),
                 origin: origin.to_string(),
                 ready_state: 1,
             });
-            let is_due = |on: &mut CloseOn| {
+            let is_match = |on: &mut CloseOn| {
                 !["open", "error"].contains(&event_type)
                     && on.event == event_type
-                    && on.data.as_deref().is_none_or(|due| due == data)
+                    && on.data.as_deref().is_none_or(|expected| expected == data)
             };
-            let closes = self.close_on.take_if(is_due).is_some();
+            let closes = self.close_on.take_if(is_match).is_some();
             if self.end_marker.as_deref() == Some(data) {
                 messages.expect_end();
             }
@@ -216,12 +222,12 @@ impl<S: Storage> Driver<S> {
         let (name, entry) = match signal {
             Signal::Open => {
                 let ready_state = self.source.ready_state() as u8;
-                ("open", Entry::Open { ready_state })
+                ("open", LogEntry::Open { ready_state })
             }
             Signal::Error { ready_state, .. } => {
                 assert_eq!(ready_state, self.source.ready_state());
                 let ready_state = ready_state as u8;
-                ("error", Entry::Error { ready_state })
+                ("error", LogEntry::Error { ready_state })
             }
         };
         self.log.push(entry);
@@ -267,11 +273,11 @@ fn policy(options: &ClientOptions) -> RetryPolicy {
 }
 
 /// A request as it was sent, with the ID of its `Last-Event-ID` header, if there is one.
-fn made(headers: Vec<(String, String)>, url: String, after: Duration) -> Made {
+fn recorded(headers: Vec<(String, String)>, url: String, after: Duration) -> RecordedRequest {
     let id = headers
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("last-event-id"));
-    Made {
+    RecordedRequest {
         last_event_id: id.map(|(_, value)| value.clone()),
         headers,
         after_ms: after

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use sse_conformance::{Answer, Body, Capabilities, Encoded, Refusal, Request, cases};
+use sse_conformance::{Answer, Body, Capabilities, ExpectedOutput, Refusal, Request, cases};
 use sse_proto::{Decoder, Fixed, Frame, InvalidField, Item};
 
 #[test]
@@ -12,8 +12,8 @@ fn the_encoder_passes_every_case() {
         let Body::Encode(body) = &case.body else {
             continue;
         };
-        for way in case.ways(&Capabilities::all()) {
-            let Request::Encode(request) = &way.request else {
+        for variant in case.variants(&Capabilities::all()) {
+            let Request::Encode(request) = &variant.request else {
                 unreachable!("the case is for encoders");
             };
             let answer = match encode(&request.frames) {
@@ -21,15 +21,16 @@ fn the_encoder_passes_every_case() {
                 Err(refusal) => Answer::Refused(refusal),
             };
             let about = format!("{} {:?}: {}", case.id, case.rules, case.why);
-            way.judge(&answer)
+            variant
+                .check(&answer)
                 .unwrap_or_else(|mismatch| panic!("{about}: {mismatch}"));
             // Where the corpus allows a refusal but recommends to write, this encoder writes.
-            match (answer, &body.due) {
-                (Answer::Encode(bytes), Encoded::Items { items, .. }) => {
+            match (answer, &body.expected) {
+                (Answer::Encode(bytes), ExpectedOutput::Items { items, .. }) => {
                     assert_ours_reads(&bytes, items, &about)
                 }
-                (answer, due) => assert!(
-                    matches!((&answer, due), (Answer::Refused(got), Encoded::Refused(due)) if got == due),
+                (answer, expected) => assert!(
+                    matches!((&answer, expected), (Answer::Refused(got), ExpectedOutput::Refused(expected)) if got == expected),
                     "{about}: {answer:?}"
                 ),
             }
@@ -66,14 +67,14 @@ fn frame(fields: &sse_conformance::Frame) -> Result<Frame<'_>, InvalidField> {
     Ok(frame)
 }
 
-/// `judge` reads the bytes with its own decoder. Ours must read the same items, under every cut.
-fn assert_ours_reads(bytes: &[u8], due: &[sse_conformance::Item], about: &str) {
-    assert_eq!(decode(&[bytes]), due, "{about}");
+/// `check` reads the bytes with its own decoder. Ours must read the same items, under every cut.
+fn assert_ours_reads(bytes: &[u8], expected: &[sse_conformance::Item], about: &str) {
+    assert_eq!(decode(&[bytes]), expected, "{about}");
     let singly: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(decode(&singly), due, "{about}, byte by byte");
+    assert_eq!(decode(&singly), expected, "{about}, byte by byte");
     for at in 0..bytes.len() {
         let (head, tail) = bytes.split_at(at);
-        assert_eq!(decode(&[head, tail]), due, "{about}, cut at {at}");
+        assert_eq!(decode(&[head, tail]), expected, "{about}, cut at {at}");
     }
 }
 

@@ -88,7 +88,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         10 => bytes.prop_map(|(bytes, close_at)| Op::Bytes { bytes, close_at }),
         4 => Just(Op::EndOfBody),
         4 => Just(Op::NetworkError),
-        1 => prop_oneof![Just(Op::FutileError), Just(Op::Close)],
+        1 => prop_oneof![Just(Op::PermanentError), Just(Op::Close)],
         8 => prop::sample::select(&[0, 1, 39, 40, 499, 3000, 60_000, 10_000_000][..])
             .prop_map(Op::Advance),
         3 => (prop::sample::select(&[301_u16, 302, 303, 307, 308][..]), urls())

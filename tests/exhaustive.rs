@@ -344,8 +344,8 @@ struct Walk<'a> {
     strings: Strings<'a>,
     model: Model,
     bytes: Vec<u8>,
-    /// `due[k]` is the expected outcome after `k` bytes.
-    due: Vec<Outcome>,
+    /// `expected[k]` is the expected outcome after `k` bytes.
+    expected: Vec<Outcome>,
     tally: Tally,
 }
 
@@ -354,7 +354,7 @@ impl<'a> Walk<'a> {
         let mut walk = Self {
             strings,
             bytes: Vec::new(),
-            due: vec![model.after(b"")],
+            expected: vec![model.after(b"")],
             model,
             tally: Tally::default(),
         };
@@ -378,18 +378,20 @@ impl<'a> Walk<'a> {
     fn push(&mut self, token: &[u8]) {
         for &byte in token {
             self.bytes.push(byte);
-            let due = self.model.after(&self.bytes);
+            let expected = self.model.after(&self.bytes);
             assert!(
-                due.items.starts_with(&self.due[self.due.len() - 1].items),
+                expected
+                    .items
+                    .starts_with(&self.expected[self.expected.len() - 1].items),
                 "nothing is taken back"
             );
-            self.due.push(due);
+            self.expected.push(expected);
         }
     }
 
     fn pop_to(&mut self, len: usize) {
         self.bytes.truncate(len);
-        self.due.truncate(len + 1);
+        self.expected.truncate(len + 1);
     }
 
     /// Checks the current string, with the tail appended.
@@ -450,10 +452,10 @@ impl<'a> Walk<'a> {
         // With an empty chunk before, between and after all bytes.
         let mut decoder = read(&mut (0..=len).flat_map(|end| [end, end]));
 
-        let (due, left) = self.model.finish(&self.bytes);
+        let (expected, left) = self.model.finish(&self.bytes);
         assert_eq!(
             Drive::finish(&mut decoder),
-            due,
+            expected,
             "finish after {}",
             self.bytes.escape_ascii()
         );
@@ -463,7 +465,7 @@ impl<'a> Walk<'a> {
 
     /// Reads the string in chunks that end at `ends` and compares with the model at every step.
     fn read<S: Storage>(&self, decoder: &mut Decoder<S>, ends: &mut dyn Iterator<Item = usize>) {
-        let items = &self.due[self.bytes.len()].items;
+        let items = &self.expected[self.bytes.len()].items;
         let mut given = 0;
         let mut start = 0;
         for end in ends {
@@ -484,7 +486,7 @@ impl<'a> Walk<'a> {
                 let read = end - events.rest().len();
                 assert_eq!(
                     given,
-                    self.due[read].items.len(),
+                    self.expected[read].items.len(),
                     "items when {read} bytes were read; {}",
                     self.explain(start, end)
                 );
@@ -494,14 +496,14 @@ impl<'a> Walk<'a> {
                 "a rest; {}",
                 self.explain(start, end)
             );
-            let due = &self.due[end];
+            let expected = &self.expected[end];
             let time = decoder.reconnection_time().map(milliseconds);
-            if given != due.items.len()
-                || !is_equal(decoder.last_event_id(), &due.last_event_id)
-                || time != due.reconnection_time
+            if given != expected.items.len()
+                || !is_equal(decoder.last_event_id(), &expected.last_event_id)
+                || time != expected.reconnection_time
             {
                 panic!(
-                    "{given} items, id {:?}, time {time:?}, not {due:?}; {}",
+                    "{given} items, id {:?}, time {time:?}, not {expected:?}; {}",
                     decoder.last_event_id(),
                     self.explain(start, end)
                 );

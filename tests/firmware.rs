@@ -139,18 +139,18 @@ const FAILED: &str = "s: Error { ready_state: Closed, reason: ";
 
 /// The log without the times.
 #[track_caller]
-fn assert_log(log: &[String], due: &[&str]) {
+fn assert_log(log: &[String], expected: &[&str]) {
     let log: Vec<_> = log
         .iter()
         .map(|line| line.trim_start_matches(|char: char| char.is_ascii_digit() || char == ' '))
         .collect();
-    assert_eq!(log, due);
+    assert_eq!(log, expected);
 }
 
 #[test]
 fn bytes_arrive_in_any_pieces() {
     const BODY: &str = "id: 1\r\ndata: a\r\n\r\nretry: 1000\r\ndata: b\r\n\r\ndata: cut off\r\n";
-    let due = [
+    let expected = [
         "> ",
         OPEN,
         "message a",
@@ -160,11 +160,14 @@ fn bytes_arrive_in_any_pieces() {
         &format!("{FAILED}Status(204) }}"),
     ];
     let last = &[Bytes("HTTP/1.0 204\r\n\r\n")][..];
-    assert_log(&run(300, &[&[Bytes(HEAD), Bytes(BODY), End], last]), &due);
+    assert_log(
+        &run(300, &[&[Bytes(HEAD), Bytes(BODY), End], last]),
+        &expected,
+    );
     let slowly = &[Nothing, Slowly(HEAD), Nothing, Slowly(BODY), Nothing, End];
-    assert_log(&run(300, &[slowly, last]), &due);
+    assert_log(&run(300, &[slowly, last]), &expected);
     let at_once = format!("{HEAD}{BODY}").leak();
-    assert_log(&run(300, &[&[Bytes(at_once), End], last]), &due);
+    assert_log(&run(300, &[&[Bytes(at_once), End], last]), &expected);
 }
 
 #[test]
@@ -217,9 +220,12 @@ fn a_response_head_may_be_long_but_must_be_valid() {
     for (head, reason) in [
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            "Futile",
+            "Permanent",
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n", "Futile"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n",
+            "Permanent",
+        ),
         (
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
             "ContentType",
@@ -228,7 +234,7 @@ fn a_response_head_may_be_long_but_must_be_valid() {
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Type: Text/Event-Stream\r\n\r\n",
             "open",
         ),
-        (long.replace("X-Long", "Content-Type").leak(), "Futile"),
+        (long.replace("X-Long", "Content-Type").leak(), "Permanent"),
     ] {
         let log = run(150, &[&[Bytes(head)]]);
         match reason {

@@ -342,8 +342,8 @@ fn a_seed_that_the_storage_cannot_hold_is_refused_and_the_old_one_stays() {
     assert_eq!(decoder.seed("abcd").unwrap_err().limit(), 3);
     assert_eq!(decoder.last_event_id(), "abc");
     // A seed does not count towards the event.
-    let (stream, due) = parse(b"data:123456789\n\n{m|123456789|abc}");
-    assert_eq!(decoder.read(&stream, Ask::Items), due.concat());
+    let (stream, expected) = parse(b"data:123456789\n\n{m|123456789|abc}");
+    assert_eq!(decoder.read(&stream, Ask::Items), expected.concat());
 }
 
 #[test]
@@ -352,8 +352,8 @@ fn on_the_heap_a_seed_may_be_longer_than_the_limit_for_what_a_stream_sends() {
         return;
     };
     decoder.seed("abcd").unwrap();
-    let (stream, due) = parse(b"data:123\n\n{m|123|abcd}");
-    assert_eq!(decoder.read(&stream, Ask::Items), due.concat());
+    let (stream, expected) = parse(b"data:123\n\n{m|123|abcd}");
+    assert_eq!(decoder.read(&stream, Ask::Items), expected.concat());
 }
 
 const fn heap(limit: usize) -> Limit {
@@ -378,14 +378,14 @@ fn on_both(limit: usize, marked: &[u8]) {
 #[track_caller]
 fn on(limit: Limit, marked: &[u8]) {
     let (stream, new) = parse(marked);
-    let due = |end: usize| new[..=end].concat();
+    let expected = |end: usize| new[..=end].concat();
 
     let model = Model::new(limit, Ask::Items);
     for end in 0..new.len() {
         let after = model.after(&stream[..end]).items;
         assert_eq!(
             after,
-            due(end),
+            expected(end),
             "the model with {limit:?}, after {end} bytes"
         );
     }
@@ -398,7 +398,11 @@ fn on(limit: Limit, marked: &[u8]) {
         let mut items = Vec::new();
         for end in ends {
             items.extend(decoder.read(&stream[start..end], Ask::Items));
-            assert_eq!(items, due(end), "{limit:?}, at the end of {start}..{end}");
+            assert_eq!(
+                items,
+                expected(end),
+                "{limit:?}, at the end of {start}..{end}"
+            );
             start = end;
         }
     };
@@ -413,9 +417,9 @@ fn on(limit: Limit, marked: &[u8]) {
 /// Checks the items without their positions, for streams that are too long for every cut.
 #[track_caller]
 fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
-    let (stream, due) = parse(marked.as_bytes());
-    let due = due.concat();
-    assert_eq!(Model::new(limit, ask).after(&stream).items, due);
+    let (stream, expected) = parse(marked.as_bytes());
+    let expected = expected.concat();
+    assert_eq!(Model::new(limit, ask).after(&stream).items, expected);
     for size in [1, 3, 63, 64, 65, 1400, stream.len()] {
         let Some(mut decoder) = decoder(limit) else {
             return;
@@ -424,24 +428,24 @@ fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
             .chunks(size)
             .flat_map(|chunk| decoder.read(chunk, ask))
             .collect();
-        assert_eq!(items, due, "{limit:?}, in chunks of {size}");
+        assert_eq!(items, expected, "{limit:?}, in chunks of {size}");
     }
 }
 
 /// The mark at the end is the expected result of `finish`.
 #[track_caller]
 fn finish_on_both(limit: usize, marked: &[u8]) {
-    let (stream, due) = parse(marked);
+    let (stream, expected) = parse(marked);
     for limit in [heap(limit), fixed(limit, 16)] {
         let Some(mut decoder) = decoder(limit) else {
             continue;
         };
         assert_eq!(
             Model::new(limit, Ask::Items).finish(&stream).0.as_slice(),
-            due.concat()
+            expected.concat()
         );
         assert_eq!(decoder.read(&stream, Ask::Items), []);
-        assert_eq!(decoder.finish().as_slice(), due.concat());
+        assert_eq!(decoder.finish().as_slice(), expected.concat());
         // After it, a new stream starts.
         assert_eq!(
             decoder.read(b"\xEF\xBB\xBFdata:x\n\n", Ask::Events).len(),
@@ -451,10 +455,10 @@ fn finish_on_both(limit: usize, marked: &[u8]) {
 }
 
 /// Returns the stream without its marks and, for each number of bytes read, starting with 0, the
-/// items due at that point.
+/// items expected at that point.
 fn parse(marked: &[u8]) -> (Vec<u8>, Vec<Vec<Item>>) {
     let mut stream = Vec::new();
-    let mut due = vec![Vec::new()];
+    let mut expected = vec![Vec::new()];
     let mut rest = marked.iter();
     while let Some(&byte) = rest.next() {
         if byte == b'{' {
@@ -464,13 +468,13 @@ fn parse(marked: &[u8]) -> (Vec<u8>, Vec<Vec<Item>>) {
                 .take_while(|&byte| byte != b'}')
                 .collect();
             let item = parse_item(core::str::from_utf8(&mark).expect("a mark in UTF-8"));
-            due.last_mut().expect("it was never empty").push(item);
+            expected.last_mut().expect("it was never empty").push(item);
         } else {
             stream.push(byte);
-            due.push(Vec::new());
+            expected.push(Vec::new());
         }
     }
-    (stream, due)
+    (stream, expected)
 }
 
 fn parse_item(mark: &str) -> Item {

@@ -104,11 +104,11 @@ proptest! {
         }
 
         let model = Model::new(Limit::Heap(limit), Ask::Events);
-        let mut due = model.after(&stream).items;
+        let mut expected = model.after(&stream).items;
         if finish {
-            due.extend(model.finish(&stream).0);
+            expected.extend(model.finish(&stream).0);
         }
-        prop_assert_eq!(items, due);
+        prop_assert_eq!(items, expected);
         prop_assert_eq!(failed, failures);
         prop_assert!(reader.next().is_none(), "the end stays");
     }

@@ -217,7 +217,7 @@ fn no_field_can_inject_a_line() {
         }
         writer.finish().unwrap();
         assert_eq!(
-            decode([encoder.sink().as_bytes()]),
+            decode([encoder.get_ref().as_bytes()]),
             [event("message", &data, "")]
         );
     }
@@ -484,12 +484,12 @@ fn a_write_error_never_leaves_a_partial_event_that_looks_complete() {
         let mut encoder = Encoder::new(Failing { text, left });
         let written = write_three(&mut encoder);
         assert_eq!(encoder.is_broken(), written < 3);
-        assert_eq!(decode([encoder.sink().text.as_bytes()]), all[..written]);
+        assert_eq!(decode([encoder.get_ref().text.as_bytes()]), all[..written]);
         if written == 3 {
             break;
         }
         // Even though the sink accepts writes again.
-        let length = encoder.sink().text.len();
+        let length = encoder.get_ref().text.len();
         assert!(encoder.write_frame(&Frame::keep_alive()).is_err());
         assert!(encoder.begin_event(Frame::keep_alive()).is_err());
         assert_eq!(encoder.into_inner().text.len(), length);
@@ -509,7 +509,7 @@ fn an_encoder_with_an_unfinished_event_refuses_more() {
         Err(fmt::Error)
     );
     assert!(encoder.begin_event(Frame::message("next")).is_err());
-    assert_eq!(encoder.sink(), "data: whole\n\ndata: half\ndata: ");
+    assert_eq!(encoder.get_ref(), "data: whole\n\ndata: half\ndata: ");
     let whole = [self::event("message", "whole", "")];
     assert_eq!(decode([encoder.into_inner().as_bytes()]), whole);
 }
@@ -524,7 +524,7 @@ fn a_crlf_split_across_two_writes_is_one_line_terminator() {
     event.finish().unwrap();
     let data = "a\n\nb\nc\n\n";
     assert_eq!(
-        decode([encoder.sink().as_bytes()]),
+        decode([encoder.get_ref().as_bytes()]),
         [self::event("message", data, "")]
     );
 }

@@ -2,7 +2,7 @@
 
 Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it. A `when` has the implementations (browsers
 must be named), the ids of cases (shell patterns), a regular expression for the message (see `signs`), and one that must match all the
-ways in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1.
+variants in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1.
 """
 
 import collections
@@ -34,7 +34,7 @@ class Implementation:
         self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
         self.key = f"{family}: {name}"
         self.not_asked = reports[0]["notAsked"]
-        # Some implementations have several runs: for cases that are run in fewer ways, or again. Few have the kind of limit that the corpus has.
+        # Some implementations have several runs: for cases that are run in fewer variants, or again. Few have the kind of limit that the corpus has.
         cases = {case["id"]: case for report in reports for case in report["cases"]}
         self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
         limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
@@ -162,16 +162,16 @@ def markdown(implementations, groups, cases, faults):
     yield (
         f"{len(implementations)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
         f"without a limit ({must} of them `must`) by sse-conformance {implementations[0].suite}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
-        f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every way. The adapters are in "
+        f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every variant. The adapters are in "
         "[adapters/](adapters): the first error ends a stream, and the adapter remembers the last id where that is left to the user.\n"
     )
     yield "## By group\n"
     yield (
         "The number of `must` cases that passed, of those that were run. *As written* is in the chunks and with the line terminators of the case, or in "
-        "one chunk. All other columns are *in every way*, where one bug, such as a CR that is not recognised, affects most cases. A single number "
+        "one chunk. All other columns are *in every variant*, where one bug, such as a CR that is not recognised, affects most cases. A single number "
         "means that all cases passed.\n"
     )
-    yield "| implementation | version | as written | in every way | " + " | ".join(groups) + " | differs (`may`) | not run |"
+    yield "| implementation | version | as written | in every variant | " + " | ".join(groups) + " | differs (`may`) | not run |"
     yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|"
     for one in implementations:
         cells = [of(one, group) for group in groups]

@@ -63,7 +63,13 @@ pub fn serve(
         if line.trim_ascii().is_empty() {
             continue;
         }
-        output.write_all(&answer_to(&line, name, version, capabilities, &mut answer))?;
+        output.write_all(&handle_line(
+            &line,
+            name,
+            version,
+            capabilities,
+            &mut answer,
+        ))?;
     }
 }
 
@@ -75,10 +81,10 @@ pub fn serve(
 ///
 /// let line = br#"{"case": 7, "kind": "unknown"}"#;
 /// let mut answer = |_| Answer::Unsupported;
-/// let answer = adapter::answer_to(line, "mine", "1.0", &Capabilities::all(), &mut answer);
+/// let answer = adapter::handle_line(line, "mine", "1.0", &Capabilities::all(), &mut answer);
 /// assert_eq!(answer, b"{\"case\":7,\"unsupported\":true}\n");
 /// ```
-pub fn answer_to(
+pub fn handle_line(
     line: &[u8],
     name: &str,
     version: &str,

@@ -207,10 +207,10 @@ impl Capabilities {
     /// ```
     /// use sse_conformance::{Capabilities, Capability};
     ///
-    /// let missing: Vec<_> = Capabilities::unless_stated().absent().collect();
+    /// let missing: Vec<_> = Capabilities::assumed().missing().collect();
     /// assert_eq!(missing, [Capability::Options]);
     /// ```
-    pub fn unless_stated() -> Self {
+    pub fn assumed() -> Self {
         Self::all().without(Capability::Options)
     }
 
@@ -227,7 +227,7 @@ impl Capabilities {
     }
 
     /// Returns the capabilities that are not in the set.
-    pub fn absent(&self) -> impl Iterator<Item = Capability> + '_ {
+    pub fn missing(&self) -> impl Iterator<Item = Capability> + '_ {
         Capability::ALL
             .into_iter()
             .filter(|capability| !self.has(*capability))
@@ -242,7 +242,7 @@ impl Capabilities {
 
     /// Returns the capabilities whose absence from the set leaves parts of the case's answers
     /// uncompared.
-    pub fn left_out_of(&self, case: &Case) -> Vec<Capability> {
+    pub fn not_compared_for(&self, case: &Case) -> Vec<Capability> {
         let mut affected = Vec::new();
         match &case.body {
             Body::Decode(decode) => {

@@ -310,7 +310,7 @@ pub struct Encode {
     /// The frames, encoded into one stream.
     pub frames: Vec<Frame>,
     /// The expected result.
-    pub due: Encoded,
+    pub expected: ExpectedOutput,
 }
 
 /// A frame. A field that is `None` is not written.
@@ -338,7 +338,7 @@ pub struct Frame {
 /// The expected result of encoding frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 // Exhaustive: written or refused.
-pub enum Encoded {
+pub enum ExpectedOutput {
     /// Bytes that decode to these items.
     Items {
         /// The items that a decoder reports for the whole output.
@@ -381,9 +381,9 @@ pub struct Connect {
     /// The event whose handler calls `close()`.
     pub close_on: Option<CloseOn>,
     /// The requests that the client must make.
-    pub requests: Vec<Sent>,
+    pub requests: Vec<ExpectedRequest>,
     /// The events that the user must receive.
-    pub log: Vec<Entry>,
+    pub log: Vec<LogEntry>,
     /// The final `readyState`.
     pub ready_state: u8,
 }
@@ -472,7 +472,7 @@ pub struct CloseOn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Sent {
+pub struct ExpectedRequest {
     /// The value of the `Last-Event-ID` header, which must be absent if this is `None`.
     #[serde(deserialize_with = "Option::deserialize")]
     pub last_event_id: Option<String>,
@@ -499,7 +499,7 @@ pub struct Sent {
     rename_all_fields = "camelCase"
 )]
 // Exhaustive: the standard has no others.
-pub enum Entry {
+pub enum LogEntry {
     /// `open`: the connection is open.
     Open {
         /// The `readyState` that a handler sees.

@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod capabilities;
+mod check;
 mod corpus;
-mod judge;
 mod reference;
 mod request;
-mod ways;
+mod variants;
 
 #[cfg(feature = "protocol")]
 pub mod adapter;
@@ -15,11 +15,11 @@ mod protocol;
 pub mod runner;
 
 pub use capabilities::{Capabilities, Capability, UnknownCapability};
+pub use check::{Answer, ConnectAnswer, DecodeAnswer, Mismatch, RecordedRequest};
 pub use corpus::{
-    Body, Case, ClientOptions, CloseOn, Connect, Decode, Encode, Encoded, End, Entry, Failure,
-    Final, Frame, Group, Item, Kind, ReconnectTo, Refusal, Response, Sent, Statuses, Step, Storage,
-    TooLarge, Verdict, cases, flags, groups,
+    Body, Case, ClientOptions, CloseOn, Connect, Decode, Encode, End, ExpectedOutput,
+    ExpectedRequest, Failure, Final, Frame, Group, Item, Kind, LogEntry, ReconnectTo, Refusal,
+    Response, Statuses, Step, Storage, TooLarge, Verdict, cases, flags, groups,
 };
-pub use judge::{Answer, ConnectAnswer, DecodeAnswer, Made, Mismatch};
 pub use request::{ConnectRequest, DecodeRequest, EncodeRequest, Request};
-pub use ways::{Feeding, LineEnds, Way};
+pub use variants::{Chunking, LineEndings, Variant};

@@ -103,7 +103,7 @@ fn run(options: Run) -> Result<ExitCode, String> {
     // The adapters run in their own process groups, so an interrupt from the terminal does not
     // reach them.
     let interrupted = || {
-        runner::stop_all();
+        runner::kill_adapters();
         std::process::exit(130);
     };
     ctrlc::set_handler(interrupted).map_err(|why| why.to_string())?;

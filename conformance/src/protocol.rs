@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     capabilities::Capabilities,
+    check::{Answer, ConnectAnswer, DecodeAnswer},
     corpus::{ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
-    judge::{Answer, ConnectAnswer, DecodeAnswer},
     request::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
 

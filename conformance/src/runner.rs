@@ -29,7 +29,8 @@ use crate::{
 use run::Run;
 
 pub use report::{
-    CaseReport, Failed, GroupReport, Outcome, Report, Tally, Totals, Trouble, WayReport,
+    CaseFailure, CaseReport, GroupReport, Outcome, ProtocolError, Report, Tally, Totals,
+    VariantReport,
 };
 
 /// How to run an adapter.
@@ -39,7 +40,7 @@ pub struct Options {
     /// The program and its arguments.
     pub command: Vec<OsString>,
     /// The capabilities of the implementation. `None` takes those that the adapter names, or
-    /// [`Capabilities::unless_stated`] if it names none.
+    /// [`Capabilities::assumed`] if it names none.
     pub capabilities: Option<Capabilities>,
     /// Capabilities to remove from these.
     pub without: Vec<Capability>,
@@ -107,7 +108,7 @@ pub struct Progress<'r> {
     pub case: &'r Case,
 }
 
-/// Runs the cases against an adapter, each in every way, and returns the report.
+/// Runs the cases against an adapter, each in every variant, and returns the report.
 ///
 /// `progress` is called at the beginning of each case.
 ///
@@ -127,6 +128,6 @@ pub fn run(
 }
 
 /// Kills all running adapters, for a program that is interrupted.
-pub fn stop_all() {
-    process::stop_running();
+pub fn kill_adapters() {
+    process::kill_running();
 }

@@ -216,7 +216,7 @@ impl Driver {
                         None
                     }
                     (None, Some(_)) if self.body.lasts && read.stable_after.is_some() => {
-                        self.source.handle_stable();
+                        self.source.handle_stable_elapsed();
                         None
                     }
                     (None, Some(end)) => self.source.handle_disconnect(end),
@@ -239,7 +239,7 @@ impl Driver {
         let failure = match response.failure.as_deref() {
             None => None,
             Some("network") => Some(Disconnect::Network),
-            Some("abort") => Some(Disconnect::Futile),
+            Some("abort") => Some(Disconnect::Permanent),
             Some("timeout") => Some(Disconnect::Timeout),
             Some(other) => return Err(format!("failure: {other:?} is unknown")),
         };

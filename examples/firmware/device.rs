@@ -107,7 +107,7 @@ impl<'a, M: Modem> Client<'a, M> {
             }
 
             (Action::Connect(request), Step::Idle) => {
-                let (host, path) = host_and_path(request.url).ok_or(Disconnect::Futile)?;
+                let (host, path) = host_and_path(request.url).ok_or(Disconnect::Permanent)?;
                 self.request.len = 0;
                 // With HTTP/1.0 the body is not chunked: it ends with the connection.
                 for part in ["GET ", path, " HTTP/1.0\r\nHost: ", host, "\r\n"] {
@@ -229,7 +229,7 @@ impl<const N: usize> Buffer<N> {
     /// Appends all of `bytes`, or nothing if they do not fit.
     fn push(&mut self, bytes: &[u8]) -> Result<(), Disconnect> {
         let free = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let target = free.get_mut(..bytes.len()).ok_or(Disconnect::Futile)?;
+        let target = free.get_mut(..bytes.len()).ok_or(Disconnect::Permanent)?;
         target.copy_from_slice(bytes);
         self.len += bytes.len();
         Ok(())
@@ -276,11 +276,11 @@ impl<const N: usize> Head<N> {
             return Ok(true);
         }
         if is(&["Transfer-Encoding", "Content-Encoding"]) {
-            return Err(Disconnect::Futile); // this client cannot decode the body
+            return Err(Disconnect::Permanent); // this client cannot decode the body
         }
         let is_kept = self.line_start == 0 || is(&["Content-Type", "Retry-After"]);
         if is_kept && self.line_truncated {
-            return Err(Disconnect::Futile);
+            return Err(Disconnect::Permanent);
         }
         self.lines.len = self.line_start + if is_kept { line.len() } else { 0 };
         if is_kept {

@@ -82,9 +82,9 @@ impl<W> Encoder<W> {
     ///
     /// ```
     /// let encoder = sse_proto::Encoder::new(String::new());
-    /// assert_eq!(encoder.sink(), "");
+    /// assert_eq!(encoder.get_ref(), "");
     /// ```
-    pub const fn sink(&self) -> &W {
+    pub const fn get_ref(&self) -> &W {
         &self.sink
     }
 
@@ -97,7 +97,7 @@ impl<W> Encoder<W> {
     /// use sse_proto::{Encoder, Frame};
     ///
     /// let mut encoder = Encoder::new(String::from(":\n"));
-    /// let start = encoder.sink().len();
+    /// let start = encoder.get_ref().len();
     /// drop(encoder.begin_event(Frame::message("half"))?);
     /// let mut buffer = encoder.into_inner();
     /// buffer.truncate(start);
@@ -121,7 +121,7 @@ impl<W: Write> Encoder<W> {
     ///
     /// let mut encoder = Encoder::new(String::new());
     /// encoder.write_frame(&Frame::message("x"))?;
-    /// assert_eq!(encoder.sink(), "data: x\n\n");
+    /// assert_eq!(encoder.get_ref(), "data: x\n\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn write_frame(&mut self, frame: &Frame<'_>) -> fmt::Result {
@@ -146,7 +146,7 @@ impl<W: Write> Encoder<W> {
     /// let mut event = encoder.begin_event(Frame::message("a\r").event("log").unwrap())?;
     /// event.write_str("\nb")?;
     /// event.finish()?;
-    /// assert_eq!(encoder.sink(), "event: log\ndata: a\ndata: b\n\n");
+    /// assert_eq!(encoder.get_ref(), "event: log\ndata: a\ndata: b\n\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn begin_event(&mut self, head: Frame<'_>) -> Result<EventWriter<'_, W>, fmt::Error> {
@@ -226,7 +226,7 @@ impl<W: Write> Encoder<W> {
 /// let mut event = encoder.begin_event(Frame::new().event("delta")?)?;
 /// serde_json::to_writer(Text(&mut event), &["a", "b\n"])?;
 /// event.finish()?;
-/// assert_eq!(encoder.sink(), "event: delta\ndata: [\"a\",\"b\\n\"]\n\n");
+/// assert_eq!(encoder.get_ref(), "event: delta\ndata: [\"a\",\"b\\n\"]\n\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -250,7 +250,7 @@ impl<W: Write> EventWriter<'_, W> {
     ///
     /// let mut encoder = Encoder::new(String::new());
     /// encoder.begin_event(Frame::new())?.finish()?;
-    /// assert_eq!(encoder.sink(), "data: \n\n");
+    /// assert_eq!(encoder.get_ref(), "data: \n\n");
     /// # Ok::<(), std::fmt::Error>(())
     /// ```
     pub fn finish(self) -> fmt::Result {

@@ -66,9 +66,9 @@ pub struct ReadTimeouts {
     /// and again with each byte.
     pub timeout: Option<Duration>,
     /// When the connection has been open for this time, call
-    /// [`handle_stable`](EventSource::handle_stable). Set by
+    /// [`handle_stable_elapsed`](EventSource::handle_stable_elapsed). Set by
     /// [`RetryPolicy::stable_after`](crate::RetryPolicy::stable_after); `None` once
-    /// `handle_stable` was called.
+    /// `handle_stable_elapsed` was called.
     pub stable_after: Option<Duration>,
 }
 

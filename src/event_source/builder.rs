@@ -166,8 +166,8 @@ impl<U, S> EventSource<U, S> {
     /// let Action::Connect(request) = source.action() else { panic!() };
     /// assert_eq!(request.timeout, Some(Duration::from_secs(30)));
     /// // 30 seconds later:
-    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Timeout };
-    /// assert_eq!(source.handle_disconnect(Disconnect::Timeout), Some(due));
+    /// let error = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Timeout };
+    /// assert_eq!(source.handle_disconnect(Disconnect::Timeout), Some(error));
     /// # }
     /// ```
     #[must_use]

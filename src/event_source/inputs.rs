@@ -39,8 +39,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// let mut source = EventSource::new("http://a.example/stream").unwrap();
     /// let signal = source.handle_response(200, None, [("content-type", "text/html")]);
-    /// let due = Signal::Error { ready_state: ReadyState::Closed, reason: Reason::ContentType };
-    /// assert_eq!(signal, Some(due));
+    /// let error = Signal::Error { ready_state: ReadyState::Closed, reason: Reason::ContentType };
+    /// assert_eq!(signal, Some(error));
     /// # }
     /// ```
     #[must_use = "pass `open` or `error` on to the user"]
@@ -150,8 +150,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// Reports that the request failed or that the body ended.
     ///
     /// A wait and another request follow, unless the policy is [`never`](RetryPolicy::never) or the
-    /// cause is [`Futile`](Disconnect::Futile). Returns `None` if there was no connection, or if
-    /// its end is already known.
+    /// cause is [`Permanent`](Disconnect::Permanent). Returns `None` if there was no connection, or
+    /// if its end is already known.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -159,8 +159,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     ///
     /// let mut source = EventSource::new("http://a.example/stream").unwrap();
     /// let signal = source.handle_disconnect(Disconnect::Network);
-    /// let due = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Network };
-    /// assert_eq!(signal, Some(due));
+    /// let error = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Network };
+    /// assert_eq!(signal, Some(error));
     /// assert!(matches!(source.action(), Action::Wait(wait) if wait.delay.as_millis() == 3000));
     /// assert_eq!(source.handle_disconnect(Disconnect::Network), None);
     /// # }
@@ -177,8 +177,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
                     Duration::ZERO,
                 )
             }
-            // If a URL that is not for HTTP cannot be fetched now, a later attempt is futile. (If a
-            // body was being read, the resource exists, and another attempt may succeed.)
+            // If a URL that is not for HTTP cannot be fetched now, later attempts will fail too. (If
+            // a body was being read, the resource exists, and another attempt may succeed.)
             Disconnect::Network
                 if self.state == State::Connecting
                     && !origin::is_http(self.location.request_url().as_ref()) =>
@@ -187,7 +187,7 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
             }
             Disconnect::Network => self.reestablish_or_fail(Reason::Network, Duration::ZERO),
             Disconnect::Timeout => self.reestablish_or_fail(Reason::Timeout, Duration::ZERO),
-            Disconnect::Futile => Outcome::Fail(Reason::Futile),
+            Disconnect::Permanent => Outcome::Fail(Reason::Permanent),
         };
         let signal = self.apply(Input::Ended(outcome));
         self.location.end_request();
@@ -226,12 +226,12 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
     /// let Action::Read(read) = source.action() else { panic!() };
     /// assert_eq!(read.stable_after, Some(Duration::from_secs(60)));
-    /// source.handle_stable();
+    /// source.handle_stable_elapsed();
     /// let Action::Read(read) = source.action() else { panic!() };
     /// assert_eq!(read.stable_after, None);
     /// # }
     /// ```
-    pub fn handle_stable(&mut self) {
+    pub fn handle_stable_elapsed(&mut self) {
         if self.state.is_open() {
             self.failures = 0;
         }

@@ -47,7 +47,7 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
     ///
     /// [`EventTooLarge`] once for each event that exceeds the limit of the decoder. The stream
     /// continues: call again. To give up instead, call [`close`](Messages::close), or, to get an
-    /// `error` signal, report [`Disconnect::Futile`](crate::Disconnect::Futile).
+    /// `error` signal, report [`Disconnect::Permanent`](crate::Disconnect::Permanent).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

@@ -225,7 +225,7 @@ impl RetryPolicy {
     ///
     /// Without this, a server that accepts, sends one event and fails is retried again and again
     /// without any [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells
-    /// the driver when to call [`handle_stable`](crate::EventSource::handle_stable).
+    /// the driver when to call [`handle_stable_elapsed`](crate::EventSource::handle_stable_elapsed).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -245,7 +245,7 @@ impl RetryPolicy {
     ///     let Action::Read(read) = source.action() else { panic!() };
     ///     assert_eq!(read.stable_after, Some(5 * second));
     ///     if lasts {
-    ///         source.handle_stable();
+    ///         source.handle_stable_elapsed();
     ///     }
     ///     let _error = source.handle_disconnect(Disconnect::EndOfBody);
     ///     let Action::Wait(wait) = source.action() else { panic!() };

@@ -65,7 +65,7 @@ pub enum ReadyState {
 /// for (cause, state) in [
 ///     (Disconnect::EndOfBody, ReadyState::Connecting),
 ///     (Disconnect::Network, ReadyState::Connecting),
-///     (Disconnect::Futile, ReadyState::Closed),
+///     (Disconnect::Permanent, ReadyState::Closed),
 /// ] {
 ///     let mut source = EventSource::new("http://a.example/stream").unwrap();
 ///     let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
@@ -82,14 +82,14 @@ pub enum Disconnect {
     /// A network error that may be temporary: no connection, no response, or a body that broke off.
     ///
     /// A request that got no response is not retried if its URL is not an HTTP URL. In that case
-    /// this counts as a permanent failure, like `Futile`.
+    /// this counts as a permanent failure, like `Permanent`.
     Network,
     /// The time limit of [`Request::timeout`](crate::Request::timeout) or
     /// [`ReadTimeouts::timeout`](crate::ReadTimeouts::timeout) has expired.
     Timeout,
-    /// A failure after which another attempt would be futile or is unwanted: blocked by a policy,
-    /// an untrusted certificate, aborted by the user.
-    Futile,
+    /// A failure after which another attempt is unwanted or known "to be futile", as the standard
+    /// puts it: blocked by a policy, an untrusted certificate, aborted by the user.
+    Permanent,
 }
 
 /// Why there was an `error`: for logs and people. The standard hides this from a page.
@@ -119,8 +119,8 @@ pub enum Reason {
     Network,
     /// [`Disconnect::Timeout`]
     Timeout,
-    /// [`Disconnect::Futile`]
-    Futile,
+    /// [`Disconnect::Permanent`]
+    Permanent,
     /// This number of consecutive failures reached
     /// [`RetryPolicy::max_failures`](crate::RetryPolicy::max_failures). The last of them is the one
     /// that the driver has just reported.
@@ -139,7 +139,7 @@ impl fmt::Display for Reason {
             Self::Truncated(Unfinished::Event) => f.write_str("the body ended inside an event"),
             Self::Network => f.write_str("network error"),
             Self::Timeout => f.write_str("timeout"),
-            Self::Futile => f.write_str("the request is futile"),
+            Self::Permanent => f.write_str("the request failed permanently"),
             Self::GaveUp(failures) => write!(f, "gave up after {failures} failures in a row"),
             Self::Reconnect => f.write_str("a reconnect was asked for"),
         }

@@ -153,7 +153,7 @@ fn each_action_carries_its_timeout() {
             matches!(source.action(), Action::Connect(request) if request.timeout == Some(MS(30)))
         );
         let _open = source.handle_response(200, None, EVENT_STREAM);
-        assert!(matches!(source.action(), Action::Read(due) if due.timeout == Some(MS(45))));
+        assert!(matches!(source.action(), Action::Read(read) if read.timeout == Some(MS(45))));
         let _error = source.handle_disconnect(Disconnect::Timeout);
         source.handle_wait_elapsed();
     }

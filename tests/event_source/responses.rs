@@ -121,7 +121,7 @@ fn a_reason_says_what_happened() {
         ),
         (Reason::Network, "network error"),
         (Reason::Timeout, "timeout"),
-        (Reason::Futile, "the request is futile"),
+        (Reason::Permanent, "the request failed permanently"),
         (Reason::GaveUp(3), "gave up after 3 failures in a row"),
         (Reason::Reconnect, "a reconnect was asked for"),
     ] {

@@ -159,13 +159,13 @@ fn retry_after_is_a_number_of_seconds_and_delays_one_request() {
 
 #[test]
 fn retry_after_is_never_less_than_the_reconnection_time_nor_more_than_the_ceiling() {
-    for (seconds, due) in [("1", 3000), ("4", 4000), ("3600", 60_000)] {
+    for (seconds, expected) in [("1", 3000), ("4", 4000), ("3600", 60_000)] {
         let policy = RetryPolicy::new()
             .statuses(&[503])
             .max_delay(Duration::from_secs(60));
         let mut source = source().retry_policy(policy);
         let _error = source.handle_response(503, None, [("Retry-After", seconds)]);
-        assert_eq!(wait(&source).delay.as_millis(), due);
+        assert_eq!(wait(&source).delay.as_millis(), expected);
     }
 }
 
@@ -212,12 +212,12 @@ fn with_stable_after_a_connection_that_lasted_resets_the_failure_count() {
             assert!(messages.next_message().unwrap().is_some());
         }
         if lasts {
-            source.handle_stable();
+            source.handle_stable_elapsed();
             assert_eq!(source.failures(), 0);
         }
         let _error = source.handle_disconnect(Disconnect::EndOfBody);
         // Too late to have an effect: the connection is no longer open.
-        source.handle_stable();
+        source.handle_stable_elapsed();
         let seconds = wait(&source).delay.as_secs();
         source.handle_wait_elapsed();
         seconds
@@ -261,8 +261,8 @@ fn an_expected_end_does_not_count_as_a_failure() {
     }
     let mut source = open().retry_policy(RetryPolicy::never());
     source.expect_end();
-    let signal = source.handle_disconnect(Disconnect::Futile);
-    assert_eq!(signal, error(ReadyState::Closed, Reason::Futile));
+    let signal = source.handle_disconnect(Disconnect::Permanent);
+    assert_eq!(signal, error(ReadyState::Closed, Reason::Permanent));
 }
 
 #[test]

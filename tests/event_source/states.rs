@@ -21,7 +21,7 @@ fn state<U: AsRef<str> + fmt::Debug, S: Storage + fmt::Debug>(
         {
             "expecting"
         }
-        (ReadyState::Open, Action::Read(due)) if due.stable_after.is_none() => "stable",
+        (ReadyState::Open, Action::Read(read)) if read.stable_after.is_none() => "stable",
         (ReadyState::Open, Action::Read(_)) => "open",
         (ReadyState::Closed, Action::Stop(None)) => "closed",
         (ReadyState::Closed, Action::Stop(Some(_))) => "failed",
@@ -49,13 +49,13 @@ fn input(source: &mut FixedSource, name: &str) -> String {
             source.handle_disconnect(Disconnect::EndOfBody)
         }
         "timeout" => source.handle_disconnect(Disconnect::Timeout),
-        "futile" => source.handle_disconnect(Disconnect::Futile),
+        "permanent" => source.handle_disconnect(Disconnect::Permanent),
         "redirect" => {
             source.handle_redirect(301, "http://b.example");
             None
         }
         "stable" => {
-            source.handle_stable();
+            source.handle_stable_elapsed();
             None
         }
         "expect end" => {
@@ -138,7 +138,7 @@ const TABLE: [(&str, [&str; 5]); 24] = [
     ("end in an event", ["waiting: error 0 EndOfBody",   "waiting: error 0 Truncated(Event)", "waiting: error 0 Truncated(Event)", "waiting: error 0 Truncated(Event)", ""]),
     ("network",         ["waiting: error 0 Network",     "waiting: error 0 Network",    "waiting: error 0 Network",    "waiting: error 0 Network",    ""]),
     ("timeout",         ["waiting: error 0 Timeout",     "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    "waiting: error 0 Timeout",    ""]),
-    ("futile",          ["failed: error 2 Futile",       "failed: error 2 Futile",      "failed: error 2 Futile",      "failed: error 2 Futile",      ""]),
+    ("permanent",       ["failed: error 2 Permanent",    "failed: error 2 Permanent",   "failed: error 2 Permanent",   "failed: error 2 Permanent",   ""]),
     ("redirect",        ["connecting",                   "",                            "",                            "",                            ""]),
     ("elapsed",         ["",                             "",                            "",                            "",                            "connecting"]),
     ("stable",          ["",                             "stable",                      "",                            "expecting",                   ""]),
@@ -222,8 +222,8 @@ fn every_input_in_every_state_does_what_the_table_says() {
             &[
                 &["404"],
                 &["200 html"],
-                &["futile"],
-                &["200", "bytes", "futile"],
+                &["permanent"],
+                &["200", "bytes", "permanent"],
             ],
         ),
     ];

@@ -162,7 +162,7 @@ fn a_reconnect_uses_the_url_chosen_with_reconnect_to() {
     use ReconnectTo::{FinalUrl, OriginalUrl, PermanentUrl};
     const B: &str = "http://b.example";
     const C: &str = "http://c.example";
-    for (to, redirects, due) in [
+    for (to, redirects, expected) in [
         (OriginalUrl, &[][..], [URL, "http://a.example"]),
         (OriginalUrl, &[(301, B)], [URL, B]),
         (OriginalUrl, &[(308, B), (302, C)], [URL, C]),
@@ -179,7 +179,7 @@ fn a_reconnect_uses_the_url_chosen_with_reconnect_to() {
         (PermanentUrl, &[(301, B), (302, C)], [B, C]),
         (PermanentUrl, &[(302, B), (301, C)], [URL, C]),
     ] {
-        assert_eq!(after(to, redirects), due, "{to:?} {redirects:?}");
+        assert_eq!(after(to, redirects), expected, "{to:?} {redirects:?}");
     }
 }
 

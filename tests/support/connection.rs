@@ -17,8 +17,8 @@ pub(crate) enum Op {
     },
     EndOfBody,
     NetworkError,
-    /// A network error after which another attempt is futile, or an abort.
-    FutileError,
+    /// A network error that is known to be permanent, or an abort.
+    PermanentError,
     /// The request is redirected with this status, to this URL with this origin.
     Redirect(u16, (String, String)),
     /// This many milliseconds pass, or fewer if a timer fires before.
@@ -201,9 +201,9 @@ impl Source {
                 }
             }
             // "If res is an aborted network error, then fail the connection."
-            Op::FutileError => {
+            Op::PermanentError => {
                 if self.fetching || self.body.is_some() {
-                    self.fail("Futile");
+                    self.fail("Permanent");
                 }
             }
             Op::Redirect(status, url) => {

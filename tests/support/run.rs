@@ -84,15 +84,15 @@ pub(crate) fn assert_prompt(model: &Model, chunks: &[&[u8]]) {
     for chunk in chunks {
         read.extend_from_slice(chunk);
         items.extend(decoder.read(chunk, model.ask));
-        let due = model.after(&read);
+        let expected = model.after(&read);
         assert_eq!(
             items,
-            due.items,
+            expected.items,
             "after {:?}",
             read.escape_ascii().to_string()
         );
-        assert_state(&*decoder, &due);
-        assert_eq!(decoder.unfinished(), due.unfinished);
+        assert_state(&*decoder, &expected);
+        assert_eq!(decoder.unfinished(), expected.unfinished);
     }
 }
 
@@ -191,9 +191,9 @@ fn write_error(error: EventTooLarge) -> Item {
 /// calls.
 pub(crate) fn is_same(
     got: &Result<Option<Decoded<'_>>, EventTooLarge>,
-    due: Option<&Item>,
+    expected: Option<&Item>,
 ) -> bool {
-    match (got, due) {
+    match (got, expected) {
         (Ok(None), None) => true,
         (
             Ok(Some(Decoded::Event(got))),
@@ -207,9 +207,11 @@ pub(crate) fn is_same(
                 && is_equal(got.data, data)
                 && is_equal(got.last_event_id, last_event_id)
         }
-        (Ok(Some(Decoded::Comment(got))), Some(Item::Comment(due))) => is_equal(got, due),
-        (Ok(Some(Decoded::Retry(got))), Some(Item::Retry(due))) => milliseconds(*got) == *due,
-        (Err(got), Some(Item::TooLarge(due))) => got.limit() == *due,
+        (Ok(Some(Decoded::Comment(got))), Some(Item::Comment(expected))) => is_equal(got, expected),
+        (Ok(Some(Decoded::Retry(got))), Some(Item::Retry(expected))) => {
+            milliseconds(*got) == *expected
+        }
+        (Err(got), Some(Item::TooLarge(expected))) => got.limit() == *expected,
         _ => false,
     }
 }

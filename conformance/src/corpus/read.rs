@@ -4,8 +4,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    Body, Case, Encode, Encoded, End, Failure, Frame, Group, Item, Kind, Refusal, Response, Step,
-    Verdict,
+    Body, Case, Encode, End, ExpectedOutput, Failure, Frame, Group, Item, Kind, Refusal, Response,
+    Step, Verdict,
 };
 
 impl Group {
@@ -145,14 +145,14 @@ impl TryFrom<RawEncode> for Encode {
     type Error = &'static str;
 
     fn try_from(raw: RawEncode) -> Result<Self, Self::Error> {
-        let due = match (raw.items, raw.bytes, raw.refused) {
-            (Some(items), bytes, None) => Encoded::Items { items, bytes },
-            (None, None, Some(refusal)) => Encoded::Refused(refusal),
+        let expected = match (raw.items, raw.bytes, raw.refused) {
+            (Some(items), bytes, None) => ExpectedOutput::Items { items, bytes },
+            (None, None, Some(refusal)) => ExpectedOutput::Refused(refusal),
             _ => return Err("a case must have either items (and optionally bytes) or refused"),
         };
         Ok(Self {
             frames: raw.frames,
-            due,
+            expected,
         })
     }
 }

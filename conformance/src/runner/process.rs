@@ -253,7 +253,7 @@ impl Drop for Adapter {
 }
 
 /// Stops every adapter that runs.
-pub(super) fn stop_running() {
+pub(super) fn kill_running() {
     running().drain(..).for_each(stop);
 }
 
@@ -295,7 +295,7 @@ fn read_lines(stdout: ChildStdout, lines: &SyncSender<Output>) {
 /// The beginning of a line as text with escapes.
 pub(super) fn excerpt(line: &[u8]) -> String {
     const LEN: usize = 200;
-    let text = crate::judge::escaped(&line[..line.len().min(LEN)]);
+    let text = crate::check::escaped(&line[..line.len().min(LEN)]);
     let more = if line.len() > LEN { " …" } else { "" };
     format!("{text}{more}")
 }

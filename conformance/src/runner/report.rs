@@ -36,7 +36,8 @@ pub struct Report {
     /// The results of each group.
     pub groups: Vec<GroupReport>,
     /// Protocol errors of the adapter that belong to no single case.
-    pub troubles: Vec<Trouble>,
+    #[serde(rename = "troubles")]
+    pub protocol_errors: Vec<ProtocolError>,
     /// Remarks that are no reason to fail.
     pub notes: Vec<String>,
     /// The result of each case.
@@ -64,9 +65,9 @@ pub struct Totals {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Tally {
-    /// Correct in every way.
+    /// Correct in every variant.
     pub passed: u32,
-    /// Incorrect in at least one way.
+    /// Incorrect in at least one variant.
     pub failed: u32,
     /// Not run, because the implementation lacks a capability that the case needs.
     pub skipped: u32,
@@ -90,7 +91,7 @@ pub struct GroupReport {
 /// A protocol error of the adapter that belongs to no single case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Trouble {
+pub struct ProtocolError {
     /// A keyword: `hang`, `exit`, `closed-output`, `nonsense`, `out-of-order`, `bad-end`.
     pub what: &'static str,
     /// A description of the first occurrence.
@@ -124,13 +125,14 @@ pub struct CaseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_for: Option<Capability>,
     /// The missing capabilities because of which parts of the answer were not compared.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<Capability>,
-    /// The results of the ways that were tried.
-    pub ways: Vec<WayReport>,
+    #[serde(rename = "leftOut", skip_serializing_if = "Vec::is_empty")]
+    pub not_compared_for: Vec<Capability>,
+    /// The results of the variants that were run.
+    #[serde(rename = "ways")]
+    pub variants: Vec<VariantReport>,
     /// The first failure. Among cuts in two, that is the one with the smallest cut.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failed>,
+    pub failure: Option<CaseFailure>,
 }
 
 /// The outcome of a case.
@@ -138,9 +140,9 @@ pub struct CaseReport {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// Correct in every way.
+    /// Correct in every variant.
     Passed,
-    /// Incorrect in at least one way.
+    /// Incorrect in at least one variant.
     Failed,
     /// Not run, because the implementation lacks a capability that the case needs.
     Skipped,
@@ -148,14 +150,15 @@ pub enum Outcome {
     NotRun,
 }
 
-/// The results of one way, or of all cuts in two together.
+/// The results of one variant, or of all cuts in two together.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct WayReport {
+pub struct VariantReport {
     /// `as written`, `whole`, `byte by byte` or `cut in two`, followed by other changes to the
     /// input.
-    pub way: String,
+    #[serde(rename = "way")]
+    pub name: String,
     /// The number of requests.
     pub requests: u32,
     /// The number of incorrect answers.
@@ -169,15 +172,16 @@ pub struct WayReport {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Failed {
-    /// The way in which the case was run.
-    pub way: String,
+pub struct CaseFailure {
+    /// The name of the variant that failed.
+    #[serde(rename = "way")]
+    pub variant: String,
     /// The offset at which the input was cut in two, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<usize>,
     /// The input as text with escapes: chunks, frames, or the script. Long ones are shortened.
     pub input: Vec<String>,
-    /// A keyword: see [`Mismatch::what`](crate::Mismatch::what) and [`Trouble::what`].
+    /// A keyword: see [`Mismatch::what`](crate::Mismatch::what) and [`ProtocolError::what`].
     pub what: &'static str,
     /// A sentence that describes the failure.
     pub message: String,
@@ -199,8 +203,8 @@ impl CaseReport {
             why: case.why.clone(),
             outcome: Outcome::NotRun,
             skipped_for: None,
-            left_out: Vec::new(),
-            ways: Vec::new(),
+            not_compared_for: Vec::new(),
+            variants: Vec::new(),
             failure: None,
         }
     }
@@ -220,7 +224,7 @@ impl Report {
         passed > 0
             && failed == 0
             && not_run == 0
-            && self.troubles.is_empty()
+            && self.protocol_errors.is_empty()
             && self.broken_off.is_none()
     }
 
@@ -273,12 +277,12 @@ impl fmt::Display for Report {
                 write_failure(f, case, failure)?;
             }
         }
-        for trouble in &self.troubles {
+        for error in &self.protocol_errors {
             writeln!(
                 f,
-                "TROUBLE {}: {}\n",
-                trouble.what,
-                indented(&trouble.message)
+                "PROTOCOL ERROR {}: {}\n",
+                error.what,
+                indented(&error.message)
             )?;
         }
 
@@ -352,7 +356,7 @@ impl Report {
             if let Some(capability) = case.skipped_for {
                 affected.entry(capability).or_default().0 += 1;
             }
-            for capability in &case.left_out {
+            for capability in &case.not_compared_for {
                 affected.entry(*capability).or_default().1 += 1;
             }
         }
@@ -360,12 +364,12 @@ impl Report {
             let mut effects = Vec::new();
             match affected.get(capability) {
                 None => continue,
-                Some((skipped, left_out)) => {
+                Some((skipped, not_compared)) => {
                     if *skipped > 0 {
                         effects.push(format!("{skipped} cases skipped"));
                     }
-                    if *left_out > 0 {
-                        effects.push(format!("not compared in {left_out}"));
+                    if *not_compared > 0 {
+                        effects.push(format!("not compared in {not_compared}"));
                     }
                 }
             }
@@ -375,7 +379,11 @@ impl Report {
     }
 }
 
-fn write_failure(f: &mut fmt::Formatter<'_>, case: &CaseReport, failure: &Failed) -> fmt::Result {
+fn write_failure(
+    f: &mut fmt::Formatter<'_>,
+    case: &CaseReport,
+    failure: &CaseFailure,
+) -> fmt::Result {
     let word = match case.verdict {
         Verdict::Must => "FAILED",
         Verdict::May => "differs (may)",
@@ -383,7 +391,7 @@ fn write_failure(f: &mut fmt::Formatter<'_>, case: &CaseReport, failure: &Failed
     writeln!(f, "{word} {}/{} {}", case.kind, case.group, case.id)?;
     writeln!(f, "  rule      {}", case.rules.join(", "))?;
     writeln!(f, "  why       {}", case.why)?;
-    writeln!(f, "  way       {}", failure.way)?;
+    writeln!(f, "  variant   {}", failure.variant)?;
     let input = failure.input.iter().map(|piece| format!("\"{piece}\""));
     let input: Vec<String> = input.collect();
     writeln!(f, "  input     {}", shortened(&input.join(" | ")))?;
@@ -397,15 +405,15 @@ fn write_failure(f: &mut fmt::Formatter<'_>, case: &CaseReport, failure: &Failed
         writeln!(f, "  got       {}", shortened(&failure.got.to_string()))?;
     }
     let failed: Vec<String> = case
-        .ways
+        .variants
         .iter()
-        .filter(|way| way.failed > 0)
-        .map(|way| match way.requests {
-            1 => way.way.clone(),
-            requests => format!("{} ({} of {requests})", way.way, way.failed),
+        .filter(|variant| variant.failed > 0)
+        .map(|variant| match variant.requests {
+            1 => variant.name.clone(),
+            requests => format!("{} ({} of {requests})", variant.name, variant.failed),
         })
         .collect();
-    if failed.len() > 1 || failed.iter().any(|way| *way != failure.way) {
+    if failed.len() > 1 || failed.iter().any(|name| *name != failure.variant) {
         writeln!(f, "  fails in  {}", failed.join("; "))?;
     }
     writeln!(f)

@@ -16,14 +16,14 @@ use std::{
 use super::{
     Options, Progress, StartError,
     process::{Adapter, AdapterError, excerpt},
-    report::{CaseReport, Trouble},
+    report::{CaseReport, ProtocolError},
 };
 use crate::{
     capabilities::Capabilities,
+    check::Answer,
     corpus::{Case, Kind},
-    judge::Answer,
     protocol::{self, AdapterInfo},
-    ways::Way,
+    variants::Variant,
 };
 
 /// The greatest number of requests in flight.
@@ -53,12 +53,12 @@ pub(super) struct Run<'r> {
     served_kinds: BTreeSet<Kind>,
     /// The index after that of the current case.
     next_case: usize,
-    /// The remaining ways of the current case.
-    ways: Box<dyn Iterator<Item = Way> + 'r>,
+    /// The remaining variants of the current case.
+    variants: Box<dyn Iterator<Item = Variant> + 'r>,
     in_flight: VecDeque<Sent>,
     bytes_in_flight: usize,
     /// Requests whose answers were lost, to be sent again.
-    resend: VecDeque<(usize, Way)>,
+    resend: VecDeque<(usize, Variant)>,
     /// An error that came while several requests were in flight and has not been traced to one of
     /// them.
     untraced_error: Option<AdapterError>,
@@ -72,7 +72,7 @@ pub(super) struct Run<'r> {
     starts: u64,
     hangs: u64,
     failed_must_cases: usize,
-    troubles: Vec<Trouble>,
+    protocol_errors: Vec<ProtocolError>,
     notes: Vec<String>,
     broken_off: Option<String>,
 }
@@ -81,7 +81,7 @@ pub(super) struct Run<'r> {
 struct Sent {
     number: u64,
     case: usize,
-    way: Way,
+    variant: Variant,
     bytes: usize,
 }
 
@@ -91,7 +91,7 @@ impl<'r> Run<'r> {
             options,
             cases,
             reports: cases.iter().map(|case| CaseReport::of(case)).collect(),
-            capabilities: Capabilities::unless_stated(),
+            capabilities: Capabilities::assumed(),
             info: AdapterInfo::default(),
             asks_capabilities: true,
             adapter: None,
@@ -99,7 +99,7 @@ impl<'r> Run<'r> {
             finished: BTreeSet::new(),
             served_kinds: BTreeSet::new(),
             next_case: 0,
-            ways: Box::new(std::iter::empty()),
+            variants: Box::new(std::iter::empty()),
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
             resend: VecDeque::new(),
@@ -112,7 +112,7 @@ impl<'r> Run<'r> {
             starts: 0,
             hangs: 0,
             failed_must_cases: 0,
-            troubles: Vec::new(),
+            protocol_errors: Vec::new(),
             notes: Vec::new(),
             broken_off: None,
         };
@@ -134,7 +134,7 @@ impl<'r> Run<'r> {
             known.collect::<Capabilities>()
         });
         let capabilities = self.options.capabilities.clone().or(stated);
-        self.capabilities = capabilities.unwrap_or_else(Capabilities::unless_stated);
+        self.capabilities = capabilities.unwrap_or_else(Capabilities::assumed);
         for capability in &self.options.without {
             self.capabilities = self.capabilities.clone().without(*capability);
         }
@@ -146,10 +146,10 @@ impl<'r> Run<'r> {
     ) -> Result<(), StartError> {
         while self.broken_off.is_none() {
             while self.may_send() {
-                let Some((case, way)) = self.next_request(progress) else {
+                let Some((case, variant)) = self.next_request(progress) else {
                     break;
                 };
-                self.send(case, way);
+                self.send(case, variant);
             }
             if self.in_flight.is_empty() {
                 return Ok(());
@@ -179,16 +179,16 @@ impl<'r> Run<'r> {
         self.in_flight.len() < max && self.bytes_in_flight < MAX_BYTES_IN_FLIGHT
     }
 
-    fn next_request(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Option<(usize, Way)> {
-        while let Some((case, way)) = self.resend.pop_front() {
+    fn next_request(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Option<(usize, Variant)> {
+        while let Some((case, variant)) = self.resend.pop_front() {
             if !self.finished.contains(&case) {
-                return Some((case, way));
+                return Some((case, variant));
             }
         }
         if let Some(error) = self.untraced_error.take() {
             // Every request that was in flight then has been answered since, one by one.
             self.one_at_a_time = true;
-            self.add_trouble(
+            self.add_protocol_error(
                 error.what(),
                 format!(
                     "{error}\nSent one at a time, the same requests were answered. The adapter does not answer requests \
@@ -199,8 +199,8 @@ impl<'r> Run<'r> {
         loop {
             let current = self.next_case.checked_sub(1);
             if let Some(current) = current.filter(|current| !self.finished.contains(current)) {
-                if let Some(way) = self.ways.next() {
-                    return Some((current, way));
+                if let Some(variant) = self.variants.next() {
+                    return Some((current, variant));
                 }
             }
             let case = self.cases.get(self.next_case)?;
@@ -211,15 +211,15 @@ impl<'r> Run<'r> {
                 requests: self.answers,
                 case,
             });
-            self.ways = case.ways(&self.capabilities);
+            self.variants = case.variants(&self.capabilities);
             self.next_case += 1;
         }
     }
 
-    fn send(&mut self, case: usize, way: Way) {
+    fn send(&mut self, case: usize, variant: Variant) {
         let number = self.next_number;
         self.next_number += 1;
-        let line = protocol::request_line(number, &way.request);
+        let line = protocol::request_line(number, &variant.request);
         let bytes = line.len();
         if self.in_flight.is_empty() {
             self.last_answer = Instant::now();
@@ -228,7 +228,7 @@ impl<'r> Run<'r> {
         self.in_flight.push_back(Sent {
             number,
             case,
-            way,
+            variant,
             bytes,
         });
         self.adapter().send(line);
@@ -275,7 +275,7 @@ impl<'r> Run<'r> {
             return;
         }
         self.served_kinds.insert(case.kind);
-        let mismatch = sent.way.judge(&answer).err();
+        let mismatch = sent.variant.check(&answer).err();
         self.record(&sent, mismatch);
     }
 

@@ -80,7 +80,7 @@ fn failing() -> Result<(), Failed> {
         &out,
         "  why       An LF at the start of a chunk belongs to the CR before it",
     )?;
-    has(&out, "  way       as written\n")?;
+    has(&out, "  variant   as written\n")?;
     has(
         &out,
         "  input     \"data:a\\r\" | \"\\n\" | \"data:b\\r\" | \"\\n\\r\\n\"\n",
@@ -96,7 +96,7 @@ fn failing() -> Result<(), Failed> {
     )?;
     has(&out, "; cut in two")?;
     // A case that fails only when it is cut is shown with the smallest cut, here inside the CRLF.
-    has(&out, "  way       cut after 7 bytes")?;
+    has(&out, "  variant   cut after 7 bytes")?;
     has(&out, "reference 0 FAILED: ")
 }
 

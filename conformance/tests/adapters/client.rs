@@ -5,7 +5,9 @@ mod request;
 mod response;
 mod stream;
 
-use sse_conformance::{Answer, CloseOn, ConnectAnswer, ConnectRequest, Entry, Failure, Response};
+use sse_conformance::{
+    Answer, CloseOn, ConnectAnswer, ConnectRequest, Failure, LogEntry, Response,
+};
 
 use super::{
     decoder::Decoder,
@@ -134,12 +136,12 @@ impl Client {
     }
 
     /// Delivers an event to the user, whose handler may call `close()`.
-    fn fire(&mut self, entry: Entry) {
+    fn fire(&mut self, entry: LogEntry) {
         let mutation = self.mutation;
         let closes = self.close_on.as_ref().is_some_and(|on| match &entry {
-            Entry::Open { .. } => on.event == "open",
-            Entry::Error { .. } => on.event == "error",
-            Entry::Message { event, data, .. } => {
+            LogEntry::Open { .. } => on.event == "open",
+            LogEntry::Error { .. } => on.event == "error",
+            LogEntry::Message { event, data, .. } => {
                 let is_signal = event == "open" || event == "error";
                 (!is_signal || mutation.is("event-named-error-reaches-handlers-of-the-signal"))
                     && on.event == *event
@@ -151,7 +153,7 @@ impl Client {
             self.close_on = None;
             self.state = CLOSED;
             if mutation.is("close-fires-error") {
-                self.answer.log.push(Entry::Error {
+                self.answer.log.push(LogEntry::Error {
                     ready_state: CLOSED,
                 });
             }
@@ -163,24 +165,24 @@ impl Client {
         match mutation.name() {
             "failure-is-silent" => self.state = CLOSED,
             "state-set-after-error" => {
-                self.fire(Entry::Error {
+                self.fire(LogEntry::Error {
                     ready_state: self.state,
                 });
                 self.state = CLOSED;
             }
             "failure-fires-twice" => {
                 self.state = CLOSED;
-                self.fire(Entry::Error {
+                self.fire(LogEntry::Error {
                     ready_state: CLOSED,
                 });
-                self.fire(Entry::Error {
+                self.fire(LogEntry::Error {
                     ready_state: CLOSED,
                 });
             }
             "failure-is-not-final" => return self.reestablish(),
             _ => {
                 self.state = CLOSED;
-                self.fire(Entry::Error {
+                self.fire(LogEntry::Error {
                     ready_state: CLOSED,
                 });
             }
@@ -205,14 +207,14 @@ impl Client {
     fn reestablish(&mut self) -> bool {
         let mutation = self.mutation;
         if mutation.is("state-set-after-error") {
-            self.fire(Entry::Error {
+            self.fire(LogEntry::Error {
                 ready_state: self.state,
             });
         } else if self.attempts > 1 && mutation.is("error-of-the-first-loss-only") {
             self.state = CONNECTING;
         } else {
             self.state = CONNECTING;
-            self.fire(Entry::Error {
+            self.fire(LogEntry::Error {
                 ready_state: CONNECTING,
             });
         }

@@ -39,8 +39,8 @@ const VICTIM: &str = "data-done-marker";
 struct Expected {
     /// The keyword for the failure of [`VICTIM`], if it fails. No other case does.
     victim: Option<&'static str>,
-    /// The keywords of the troubles.
-    troubles: &'static [&'static str],
+    /// The keywords of the protocol errors.
+    protocol_errors: &'static [&'static str],
     /// The beginning of the reason for which the run is aborted.
     broken_off: Option<&'static str>,
     /// The number of notes.
@@ -52,7 +52,7 @@ struct Expected {
 /// Nothing is wrong.
 const PASSED: Expected = Expected {
     victim: None,
-    troubles: &[],
+    protocol_errors: &[],
     broken_off: None,
     notes: 0,
     text: "passed",
@@ -66,9 +66,9 @@ fn victim(what: &'static str, text: &'static str) -> Expected {
     }
 }
 
-fn trouble(troubles: &'static [&'static str], text: &'static str) -> Expected {
+fn protocol_error(protocol_errors: &'static [&'static str], text: &'static str) -> Expected {
     Expected {
-        troubles,
+        protocol_errors,
         text,
         ..PASSED
     }
@@ -132,20 +132,26 @@ fn all() -> Vec<(&'static str, Expected)> {
         // They misbehave in another way.
         (
             "swaps-answers",
-            trouble(
+            protocol_error(
                 &["out-of-order"],
                 "does not answer requests that are sent ahead",
             ),
         ),
-        ("exits-now-and-then", trouble(&["exit"], "exit status: 0")),
-        ("ends-badly", trouble(&["bad-end"], "exit status: 7")),
-        ("does-not-end", trouble(&["bad-end"], "did not exit")),
-        ("goes-on-at-the-end", trouble(&["bad-end"], "one more line")),
+        (
+            "exits-now-and-then",
+            protocol_error(&["exit"], "exit status: 0"),
+        ),
+        ("ends-badly", protocol_error(&["bad-end"], "exit status: 7")),
+        ("does-not-end", protocol_error(&["bad-end"], "did not exit")),
+        (
+            "goes-on-at-the-end",
+            protocol_error(&["bad-end"], "one more line"),
+        ),
         (
             "answers-twice",
             Expected {
                 broken_off: Some("the adapter was started 101 times"),
-                ..trouble(&["out-of-order"], "answered out of order")
+                ..protocol_error(&["out-of-order"], "answered out of order")
             },
         ),
         ("never-answers", never_answers("nothing for")),
@@ -211,13 +217,21 @@ fn is_reported(how: &'static str, expected: &Expected) -> Result<(), Failed> {
         }
     };
 
-    let passes =
-        expected.victim.is_none() && expected.troubles.is_empty() && expected.broken_off.is_none();
+    let passes = expected.victim.is_none()
+        && expected.protocol_errors.is_empty()
+        && expected.broken_off.is_none();
     check(report.passed() == passes, "passed")?;
     check(text.contains(expected.text), "the text")?;
     check(report.notes.len() == expected.notes, "notes")?;
-    let troubles: Vec<&str> = report.troubles.iter().map(|trouble| trouble.what).collect();
-    check(troubles == expected.troubles, "troubles")?;
+    let protocol_errors: Vec<&str> = report
+        .protocol_errors
+        .iter()
+        .map(|error| error.what)
+        .collect();
+    check(
+        protocol_errors == expected.protocol_errors,
+        "protocol errors",
+    )?;
     match (expected.broken_off, &report.broken_off) {
         (Some(start), Some(why)) => check(why.starts_with(start), "why it was aborted")?,
         (start, why) => check(start.is_none() && why.is_none(), "whether it was aborted")?,

@@ -80,7 +80,7 @@ fn is_caught(kind: Kind, name: &'static str) -> Result<(), Failed> {
     let report = run(&["adapter", &format!("{kind}/{name}")], &[first])?;
     let totals = report.totals;
     let is_caught = totals.must.failed + totals.may.failed > 0;
-    if !is_caught || !report.troubles.is_empty() || report.broken_off.is_some() {
+    if !is_caught || !report.protocol_errors.is_empty() || report.broken_off.is_some() {
         return Err(format!("the run of {} does not catch it\n{report}", first.id).into());
     }
     Ok(())
@@ -166,11 +166,11 @@ impl Mutant {
             cases.filter(move |case| case.kind == kind && case.verdict == verdict)
         };
         let caught = |case: &&Case, as_written: bool| {
-            // The first way is as written.
-            let ways = case.ways(&Capabilities::all());
-            let mut ways = ways.take(if as_written { 1 } else { usize::MAX });
+            // The first variant is as written.
+            let variants = case.variants(&Capabilities::all());
+            let mut variants = variants.take(if as_written { 1 } else { usize::MAX });
             let mutation = Some((kind, Mutation::named(name)));
-            ways.any(|way| way.judge(&answer(&way.request, mutation)).is_err())
+            variants.any(|variant| variant.check(&answer(&variant.request, mutation)).is_err())
         };
         let as_written: Vec<&Case> = candidates()
             .filter(|case| is_short(case) && caught(case, true))
@@ -285,5 +285,5 @@ differs in at least one `may` case. This file is written by
 *Seen in* lists implementations in which the bug is known to have occurred: in the given version, or as
 described in the given issue and fixed since. *Cases* is the number of `must` cases (`may` cases in the last
 table) that fail as written, not counting inputs of more than 8 KiB. (*) means that no case fails as
-written, and the number is that of cases that fail in any way.
+written, and the number is that of cases that fail in any variant.
 ";

@@ -138,7 +138,7 @@ async fn serve<S: Store>(args: &Args, store: S) -> Result<(), StoreError> {
     let hub = HubBuilder::new()
         .keep_alive(args.keep_alive)
         .retry(args.retry)
-        .start(Position::Oldest)
+        .start_position(Position::Oldest)
         .build(store);
     if !args.demo.is_zero() {
         tokio::spawn(demo(hub.clone(), args.demo));

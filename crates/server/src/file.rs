@@ -63,7 +63,7 @@ const EVENT_OVERHEAD: usize = 256;
 /// // The next process.
 /// let store = FileStore::open(&directory, 1 << 20)?;
 /// let found = &store.recovered()[0];
-/// assert_eq!((found.name.as_str(), found.events, found.cut), ("prices", 2, 0));
+/// assert_eq!((found.name.as_str(), found.events, found.truncated_bytes), ("prices", 2, 0));
 /// let prices = store.topic("prices")?;
 /// let ReadAfter::Events { last, .. } = prices.read_after(first, 1000).await? else { panic!() };
 /// assert_eq!(last, second);
@@ -93,7 +93,7 @@ const EVENT_OVERHEAD: usize = 256;
 /// - The positions of all kept events, and the position before the first one, remain valid. A
 ///   client that waited for the first event of an empty topic gets a gap.
 /// - Tokens are forgotten: an event whose publication was [`Unknown`](AppendError::Unknown) before
-///   the restart and is [published again](crate::Hub::publish_again) after it may be in the log
+///   the restart and is [published again](crate::Hub::publish_with_token) after it may be in the log
 ///   twice.
 ///
 /// If an old copy of the directory is restored, clients that have seen later events get a gap,
@@ -101,9 +101,9 @@ const EVENT_OVERHEAD: usize = 256;
 ///
 /// # Failures
 ///
-/// When the disk is full or fails, appends fail with [`AppendError::NotDone`], and the file is
+/// When the disk is full or fails, appends fail with [`AppendError::NotAppended`], and the file is
 /// truncated to its last complete event. If truncation fails, too, they fail with
-/// [`AppendError::Unknown`], and later appends to that topic with `NotDone`, until it succeeds.
+/// [`AppendError::Unknown`], and later appends to that topic with `NotAppended`, until it succeeds.
 /// Events have no checksum, so corruption by the disk is not detected.
 ///
 /// # Costs
@@ -131,7 +131,7 @@ pub struct Recovered {
     pub events: u64,
     /// The number of bytes that were removed from the end of the file: an incomplete event that was
     /// never acknowledged. 0 unless the process or the machine crashed.
-    pub cut: u64,
+    pub truncated_bytes: u64,
 }
 
 impl FileStore {
@@ -176,7 +176,7 @@ impl FileStore {
         // Above all epochs in the files, in case the file `epoch` was removed.
         let last = files
             .iter()
-            .map(|(_, opened)| opened.file.head().epoch)
+            .map(|(_, opened)| opened.file.newest().epoch)
             .max();
         let epoch = first.max(last.map_or(0, |last| last.saturating_add(1)));
         let next = epoch.saturating_add(files.len() as u64);
@@ -205,7 +205,7 @@ impl FileStore {
             store.recovered.push(Recovered {
                 name,
                 events: opened.events,
-                cut: opened.cut,
+                truncated_bytes: opened.truncated_bytes,
             });
         }
         store.topics.set_limit(Self::MAX_TOPICS);
@@ -361,7 +361,7 @@ impl Topic for FileTopic {
                 io::ErrorKind::InvalidInput,
                 "a frame without data is not an event",
             );
-            return Err(AppendError::NotDone(error.into()));
+            return Err(AppendError::NotAppended(error.into()));
         }
         let event = EventWithoutId::new(frame);
         let size = event.len().saturating_add(EVENT_OVERHEAD);

@@ -66,7 +66,7 @@ struct Shared<S> {
 #[non_exhaustive]
 pub enum Position {
     /// At the events that are published from now on.
-    Head,
+    Newest,
     /// At the oldest event that the store keeps.
     Oldest,
     /// After the event with this id.

@@ -34,11 +34,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// An empty log whose next event follows `head`.
-    pub(crate) fn new(history: History, head: EventId) -> Self {
+    /// An empty log whose next event follows `newest`.
+    pub(crate) fn new(history: History, newest: EventId) -> Self {
         Self {
             history,
-            epochs: Epochs::new(head),
+            epochs: Epochs::new(newest),
             blocks: Blocks::default(),
         }
     }
@@ -48,7 +48,7 @@ impl Log {
     /// `continues` states that no event was lost between the last one of the previous epoch and the
     /// first one of this epoch.
     pub(crate) fn begin_epoch(&mut self, epoch: u64, continues: bool) {
-        debug_assert!(epoch > self.head().epoch);
+        debug_assert!(epoch > self.newest().epoch);
         self.epochs.begin(epoch, self.blocks.next(), continues);
     }
 
@@ -95,7 +95,7 @@ impl Log {
     pub(crate) fn read_after(&mut self, after: EventId, max_bytes: usize) -> ReadAfter {
         let gap = |reason| ReadAfter::Gap {
             reason,
-            resume: self.head(),
+            resume: self.newest(),
         };
         let mut epochs = self.epochs.starting_with(after.epoch);
         let Some(epoch) = epochs.next() else {
@@ -140,15 +140,15 @@ impl Log {
         }
     }
 
-    pub(crate) fn head(&self) -> EventId {
-        self.epochs.head()
+    pub(crate) fn newest(&self) -> EventId {
+        self.epochs.newest()
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
         let first = self.blocks.first();
         // Where a new epoch starts at this index, the position belongs to the new one.
         let oldest = self.epochs.position(first, |epoch| epoch.start <= first);
-        Bounds::new(oldest, self.head())
+        Bounds::new(oldest, self.newest())
     }
 
     /// The position before the oldest kept event. If the previous epoch is still known, the
@@ -156,14 +156,14 @@ impl Log {
     pub(crate) fn before_first(&self) -> EventId {
         let first = self.blocks.first();
         let oldest = self.epochs.oldest();
-        oldest.map_or(self.head(), |epoch| epoch.position(first))
+        oldest.map_or(self.newest(), |epoch| epoch.position(first))
     }
 
     fn next_id(&self) -> EventId {
-        let head = self.head();
+        let newest = self.newest();
         EventId {
-            epoch: head.epoch,
-            number: head.number + 1,
+            epoch: newest.epoch,
+            number: newest.number + 1,
         }
     }
 

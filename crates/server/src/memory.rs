@@ -181,7 +181,7 @@ impl Topic for MemoryTopic {
         // Created before the check: it is notified of every append from here on, even if not
         // polled.
         let appended = self.appended.notified();
-        if self.lock().log.head() == after {
+        if self.lock().log.newest() == after {
             appended.await;
         }
     }

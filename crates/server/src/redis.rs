@@ -1,6 +1,7 @@
 //! A store on a Redis or Valkey server.
 
 mod append;
+mod cache;
 mod claim_epoch;
 mod connection;
 mod keys;
@@ -10,7 +11,6 @@ mod reply;
 mod snapshot;
 mod topic;
 mod unanswered;
-mod window;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
@@ -109,7 +109,7 @@ impl Drop for Core {
 struct Options {
     prefix: String,
     max_len: u64,
-    window: usize,
+    cache_size: usize,
     append_timeout: Duration,
     epoch_floor: u64,
     max_topics: usize,
@@ -139,7 +139,7 @@ impl RedisStore {
             options: Options {
                 prefix: prefix.into(),
                 max_len: 10_000,
-                window: 256 << 10,
+                cache_size: 256 << 10,
                 append_timeout: Duration::from_secs(5),
                 epoch_floor: 0,
                 max_topics: 100_000,
@@ -210,8 +210,8 @@ impl RedisStoreBuilder {
 
     /// Sets how many bytes of each topic with clients are cached in this process, so that they need
     /// not be read from the server for each client: 256 KiB by default.
-    pub fn window(mut self, bytes: usize) -> Self {
-        self.options.window = bytes;
+    pub fn cache_size(mut self, bytes: usize) -> Self {
+        self.options.cache_size = bytes;
         self
     }
 

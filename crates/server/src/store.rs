@@ -44,7 +44,7 @@ pub trait Topic: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`AppendError::NotDone`] if the event is not in the log and never will be.
+    /// [`AppendError::NotAppended`] if the event is not in the log and never will be.
     /// [`AppendError::Unknown`] if that is not known, for example after a timeout. The event may
     /// then be in the log, or be appended later.
     fn append(
@@ -156,13 +156,13 @@ pub struct Bounds {
     /// The position before the oldest kept event.
     pub oldest: EventId,
     /// The id of the newest event; number 0 if the epoch has no events.
-    pub head: EventId,
+    pub newest: EventId,
 }
 
 impl Bounds {
     /// Creates bounds, for implementations of [`Topic`].
-    pub const fn new(oldest: EventId, head: EventId) -> Self {
-        Self { oldest, head }
+    pub const fn new(oldest: EventId, newest: EventId) -> Self {
+        Self { oldest, newest }
     }
 }
 
@@ -171,7 +171,7 @@ impl Bounds {
 #[non_exhaustive]
 pub enum AppendError {
     /// The event is not in the log and never will be.
-    NotDone(StoreError),
+    NotAppended(StoreError),
     /// The event may be in the log now, or be appended later.
     Unknown(StoreError),
 }
@@ -186,7 +186,7 @@ impl AppendError {
 impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotDone(_) => "the event was not appended",
+            Self::NotAppended(_) => "the event was not appended",
             Self::Unknown(_) => "the event may have been appended or not",
         })
     }
@@ -195,7 +195,7 @@ impl fmt::Display for AppendError {
 impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotDone(error) | Self::Unknown(error) => Some(error.as_ref()),
+            Self::NotAppended(error) | Self::Unknown(error) => Some(error.as_ref()),
         }
     }
 }

@@ -36,7 +36,7 @@ async fn run_without_fault<E: Engine>(engine: E) {
     check(&summary, 0, 1);
     let rest = (
         summary.gaps,
-        summary.not_done,
+        summary.not_appended,
         summary.unknown,
         summary.epochs,
     );

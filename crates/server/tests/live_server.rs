@@ -220,7 +220,7 @@ fn on_hyper_a_client_that_closes_its_half_of_the_connection_gets_its_stream() {
         assert!(len > 0, "the stream ended: {text}");
         text += str::from_utf8(&buffer[..len]).unwrap();
     }
-    // It starts at the head, so earlier events are not sent.
+    // It starts at `Newest`, so earlier events are not sent.
     assert!(!text.contains("17.20"));
 
     // Ctrl-C shuts the server down gracefully.

@@ -37,7 +37,7 @@ fn an_idle_client_uses_less_than_2_kib() {
         let mut bodies = Vec::with_capacity(CLIENTS);
         let cost = measure(|| {
             for _ in 0..CLIENTS {
-                let mut body = hub.subscribe_at("t", Position::Head).unwrap();
+                let mut body = hub.subscribe_at("t", Position::Newest).unwrap();
                 drain(&mut body);
                 bodies.push(body);
             }
@@ -72,7 +72,7 @@ fn an_event_takes_the_same_allocations_for_one_client_and_a_thousand() {
         for clients in [1, 1000] {
             let hub = Hub::new(MemoryStore::new());
             let mut bodies: Vec<_> = (0..clients)
-                .map(|_| hub.subscribe_at("t", Position::Head).unwrap())
+                .map(|_| hub.subscribe_at("t", Position::Newest).unwrap())
                 .collect();
             for _ in 0..300 {
                 publish(&hub);
@@ -97,7 +97,7 @@ fn a_client_that_reads_nothing_uses_no_additional_memory() {
         let store = MemoryStore::with_history(100_000);
         let topic = store.topic("t").unwrap();
         let hub = Hub::new(store);
-        let mut body = hub.subscribe_at("t", Position::Head).unwrap();
+        let mut body = hub.subscribe_at("t", Position::Newest).unwrap();
         drain(&mut body);
         let publisher = Publisher::new();
         let data = "x".repeat(1000);

@@ -106,8 +106,8 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             Some(Ok(Received::Lost(lost))) => {
                 log_cause(&lost);
                 log(format_args!("lost: {}", lost.reason()));
-                let (wait, position) = (lost.wait().unwrap_or_default(), position(id));
-                log(format_args!("next request in {wait:.1?}{position}"));
+                let (delay, position) = (lost.delay().unwrap_or_default(), position(id));
+                log(format_args!("next request in {delay:.1?}{position}"));
                 if source.last_event_id_omitted() {
                     log(ID_OMITTED);
                 }

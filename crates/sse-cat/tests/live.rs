@@ -116,7 +116,7 @@ fn any_other_status_or_content_type_ends_the_program() {
         ),
         (
             "200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: br",
-            "the request is futile",
+            "the request failed permanently",
         ),
     ] {
         let server = Server::new();
@@ -125,7 +125,7 @@ fn any_other_status_or_content_type_ends_the_program() {
             .accept()
             .send(format!("HTTP/1.1 {head}\r\n\r\ndata: a\n\n"))
             .close();
-        if reason.contains("futile") {
+        if reason.contains("permanently") {
             cat.reports("the response is compressed");
         }
         cat.reports(&format!("closed: {reason}"));
@@ -243,7 +243,7 @@ fn invalid_redirects_end_the_program() {
                 .close();
         }
         cat.reports(why);
-        cat.reports("closed: the request is futile");
+        cat.reports("closed: the request failed permanently");
         cat.ends(1);
         server.has_no_more_requests();
     }
@@ -330,7 +330,7 @@ fn a_body_is_not_sent_to_another_origin() {
     ))
     .close();
     cat.reports("redirect that would send the request body to another origin");
-    cat.reports("closed: the request is futile");
+    cat.reports("closed: the request failed permanently");
     cat.ends(1);
     other.has_no_more_requests();
 }
@@ -440,7 +440,7 @@ fn a_server_without_tls_ends_the_program() {
     let (mut peer, _) = server.listener.accept().unwrap();
     peer.write_all(b"I do not speak TLS\r\n").unwrap();
     cat.error_line();
-    cat.reports("closed: the request is futile");
+    cat.reports("closed: the request failed permanently");
     cat.ends(1);
 }
 

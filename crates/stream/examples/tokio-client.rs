@@ -196,7 +196,7 @@ impl Printer {
     }
 
     fn error(&self, lost: &Lost) {
-        let is_final = lost.wait().is_none();
+        let is_final = lost.delay().is_none();
         let has_failed = is_final && lost.reason() != Reason::Status(204);
         self.has_failed.store(has_failed, Relaxed);
         let causes = iter::successors(lost.source(), |&cause| cause.source());

@@ -21,9 +21,9 @@ impl EncodedFrame {
     /// A keep-alive comment, two bytes long: see [`Frame::keep_alive`].
     ///
     /// ```
-    /// assert_eq!(sse_proto_stream::EncodedFrame::HEARTBEAT.as_bytes(), b":\n");
+    /// assert_eq!(sse_proto_stream::EncodedFrame::KEEP_ALIVE.as_bytes(), b":\n");
     /// ```
-    pub const HEARTBEAT: Self = Self(Bytes::from_static(b":\n"));
+    pub const KEEP_ALIVE: Self = Self(Bytes::from_static(b":\n"));
 
     /// Wraps bytes that are one or more complete encoded frames, for example from a store.
     ///

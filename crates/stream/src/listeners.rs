@@ -68,7 +68,7 @@ impl<'l> Listeners<'l> {
         self
     }
 
-    /// Adds a listener for a lost connection. It is lost for good if [`wait`](Lost::wait) is
+    /// Adds a listener for a lost connection. It is lost for good if [`delay`](Lost::delay) is
     /// `None`.
     #[must_use]
     pub fn on_error(mut self, listener: impl FnMut(&Lost) + Send + 'l) -> Self {

@@ -18,7 +18,7 @@ use crate::{Connect, ConnectError, FinalUrl};
 /// ```
 ///
 /// The features of reqwest select the TLS library; its default is `rustls`. Certificate errors are
-/// [futile](ConnectError::is_futile).
+/// [permanent](ConnectError::is_permanent).
 #[derive(Debug, Clone)]
 pub struct Reqwest {
     client: Client,

@@ -147,11 +147,11 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// # futures_executor::block_on(async {
     /// let silent = stream::pending::<Result<EncodedFrame, Infallible>>();
     /// let shutdown = std::future::ready(()); // usually a channel or a `CancellationToken`
-    /// let mut body = SseBody::new(silent).until(shutdown);
+    /// let mut body = SseBody::new(silent).with_shutdown(shutdown);
     /// assert!(body.frame().await.is_none());
     /// # });
     /// ```
-    pub fn until<E: Future>(self, shutdown: E) -> SseBody<S, F, T, E> {
+    pub fn with_shutdown<E: Future>(self, shutdown: E) -> SseBody<S, F, T, E> {
         SseBody {
             frames: self.frames,
             keep_alive: self.keep_alive,
@@ -225,7 +225,7 @@ where
                     if !mem::replace(&mut keep_alive.has_sent, false) {
                         // The next one follows after the whole interval.
                         keep_alive.has_sent = true;
-                        break EncodedFrame::HEARTBEAT;
+                        break EncodedFrame::KEEP_ALIVE;
                     }
                 }
             }

@@ -122,7 +122,7 @@ fn a_shutdown_ends_the_body_at_once_between_two_frames() {
             Poll::Pending
         }
     });
-    let mut body = pin!(SseBody::new(frames.clone()).until(over));
+    let mut body = pin!(SseBody::new(frames.clone()).with_shutdown(over));
     frames.put("a");
     frames.put("b");
     assert_eq!(poll(body.as_mut()), text("data: a\n\n"));
@@ -164,10 +164,10 @@ fn options_can_be_set_in_any_order() {
         let clock = clock.clone();
         move |time| clock.sleep(time)
     };
-    let body = SseBody::new(silent()).until(std::future::pending::<()>());
+    let body = SseBody::new(silent()).with_shutdown(std::future::pending::<()>());
     let mut body = pin!(body.keep_alive(second, sleep()));
     let other = SseBody::new(silent()).keep_alive(second, sleep());
-    let mut other = pin!(other.until(std::future::pending::<()>()));
+    let mut other = pin!(other.with_shutdown(std::future::pending::<()>()));
     assert!(poll(body.as_mut()).is_pending() && poll(other.as_mut()).is_pending());
     clock.now.set(1000);
     assert_eq!(poll(body.as_mut()), text(":\n"));

@@ -168,8 +168,8 @@ fn check(
             .without(Capability::Comments)
             .without(Capability::Retry);
     }
-    for way in case.ways(&offered) {
-        let Request::Decode(request) = &way.request else {
+    for variant in case.variants(&offered) {
+        let Request::Decode(request) = &variant.request else {
             unreachable!("the case is for decoders");
         };
         let (chunks, last_event_id) = run(request);
@@ -177,8 +177,9 @@ fn check(
             chunks,
             last_event_id: Some(last_event_id),
         });
-        way.judge(&answer)
-            .map_err(|mismatch| format!("{} fed {way}: {mismatch}", case.id))?;
+        variant
+            .check(&answer)
+            .map_err(|mismatch| format!("{} fed {variant}: {mismatch}", case.id))?;
     }
     Ok(())
 }

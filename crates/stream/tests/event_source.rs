@@ -331,7 +331,7 @@ fn a_compressed_stream_is_an_error_and_not_an_empty_stream() {
     let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 0) else {
         panic!()
     };
-    assert_eq!(lost.reason(), Reason::Futile);
+    assert_eq!(lost.reason(), Reason::Permanent);
     assert_eq!(
         lost.source().unwrap().to_string(),
         "the response is compressed"
@@ -341,7 +341,7 @@ fn a_compressed_stream_is_an_error_and_not_an_empty_stream() {
 }
 
 #[test]
-fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
+fn a_permanent_error_ends_the_client_also_if_a_closure_returns_it() {
     let tls = || {
         std::io::Error::new(
             std::io::ErrorKind::InvalidData,
@@ -355,7 +355,7 @@ fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
             || std::io::Error::from(std::io::ErrorKind::InvalidData).into(),
             false,
         ),
-        (|| ConnectError::futile("x"), true),
+        (|| ConnectError::permanent("x"), true),
         (|| ConnectError::new("x"), false),
         (
             || {
@@ -372,9 +372,13 @@ fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
         (Box::new(move || tls().into()), true),
         (Box::new(move || wrapped().into()), true),
     ];
-    let errors = errors
-        .map(|(error, is_futile)| (Box::new(error) as Box<dyn Fn() -> ConnectError>, is_futile));
-    for (error, is_futile) in errors.into_iter().chain(more) {
+    let errors = errors.map(|(error, is_permanent)| {
+        (
+            Box::new(error) as Box<dyn Fn() -> ConnectError>,
+            is_permanent,
+        )
+    });
+    for (error, is_permanent) in errors.into_iter().chain(more) {
         let network = Network::new([]);
         let connect = |_| {
             std::future::ready(Err::<http::Response<http_body_util::Empty<Bytes>>, _>(
@@ -383,8 +387,8 @@ fn a_futile_error_ends_the_client_also_if_a_closure_returns_it() {
         };
         let mut source = pin!(EventSource::get(URL, connect, network.sleep()).unwrap());
         let item = next_until(&network, source.as_mut(), 0).unwrap().unwrap();
-        let expected = if is_futile {
-            "failed Futile"
+        let expected = if is_permanent {
+            "failed Permanent"
         } else {
             "lost Network 3000"
         };
@@ -634,22 +638,26 @@ fn a_stable_connection_resets_the_count_of_failures() {
 }
 
 #[test]
-fn waits_have_the_jitter_of_the_policy() {
+fn delays_have_the_jitter_of_the_policy() {
     let network = Network::new([Answer::Refused]);
     let policy = RetryPolicy::new().reconnection_time(MS(1000)).jitter(50);
-    let mut waits = vec![];
+    let mut delays = vec![];
     for _ in 0..20 {
         let network = Network::new([Answer::Refused]);
         let mut source = pin!(source!(network).retry_policy(policy));
         let Some(Some(Ok(Received::Lost(lost)))) = next_until(&network, source.as_mut(), 0) else {
             panic!()
         };
-        waits.push(lost.wait().unwrap());
+        delays.push(lost.delay().unwrap());
     }
     drop(network);
-    assert!(waits.iter().all(|wait| (MS(1000)..MS(1500)).contains(wait)));
-    waits.dedup();
-    assert!(waits.len() > 5, "{waits:?}");
+    assert!(
+        delays
+            .iter()
+            .all(|delay| (MS(1000)..MS(1500)).contains(delay))
+    );
+    delays.dedup();
+    assert!(delays.len() > 5, "{delays:?}");
 }
 
 // Redirects
@@ -800,7 +808,7 @@ fn invalid_redirects_end_the_client() {
         let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 5) else {
             panic!()
         };
-        assert_eq!(lost.reason(), Reason::Futile);
+        assert_eq!(lost.reason(), Reason::Permanent);
         assert_eq!(network.alive.get(), 0);
         (lost.source().unwrap().to_string(), network.requests().len())
     };
@@ -863,7 +871,7 @@ fn an_invalid_final_url_ends_a_client_that_reconnects_to_it() {
     };
     let source = EventSource::get(URL, connect, network.sleep()).unwrap();
     let mut source = pin!(source.reconnect_to(ReconnectTo::FinalUrl));
-    let expected = ["open 200", "lost EndOfBody 3000", "failed Futile", "end"];
+    let expected = ["open 200", "lost EndOfBody 3000", "failed Permanent", "end"];
     assert_eq!(log(&network, source.as_mut(), u64::MAX), expected);
 }
 

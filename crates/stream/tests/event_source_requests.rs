@@ -18,7 +18,7 @@ fn a_redirect_with_credentials_to_another_origin_is_not_followed() {
     let Some(Some(Err(Error::Source(lost)))) = next_until(&network, source.as_mut(), 0) else {
         panic!()
     };
-    assert_eq!(lost.reason(), Reason::Futile);
+    assert_eq!(lost.reason(), Reason::Permanent);
     let why = lost.source().unwrap().to_string();
     assert_eq!(why, "redirect to a URL with credentials and another origin");
     assert_eq!(network.requests().len(), 1);

@@ -354,7 +354,7 @@ async fn a_shutdown_ends_open_streams_between_two_events(client: impl Client) {
             frame => stream::iter([frame]).right_stream(),
         });
         let body = SseBody::new(frames).keep_alive(Duration::from_secs(15), time::sleep);
-        body.until(shutdown).into_response()
+        body.with_shutdown(shutdown).into_response()
     })
     .await;
 

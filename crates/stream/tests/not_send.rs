@@ -101,7 +101,7 @@ fn a_body_works_with_frames_a_timer_and_a_shutdown_that_are_not_send() {
     });
     let body = SseBody::new(frames)
         .keep_alive(Duration::from_secs(1), sleep)
-        .until(over);
+        .with_shutdown(over);
     let mut body = pin!(body.into_response().into_body());
     block_on(async {
         for expected in ["data: 1\n\n", ":\n"] {
@@ -142,7 +142,7 @@ fn the_futures_of_a_stream_that_is_send_are_send() {
     let body = SseBody::new(stream::pending::<io::Result<EncodedFrame>>());
     let mut body = pin!(
         body.keep_alive(Duration::from_secs(1), timer)
-            .until(ready(()))
+            .with_shutdown(ready(()))
     );
     is_send(&body.frame());
 }

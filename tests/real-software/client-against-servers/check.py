@@ -38,7 +38,7 @@ CUT_IN_LINE = ("error", "the body ended inside a line", 0)
 BROKE = ("error", "network error", 0)
 SILENT = ("error", "timeout", 0)
 STOPPED = ("error", "status 204", 2)
-FUTILE = ("error", "the request is futile", 2)
+PERMANENT = ("error", "the request failed permanently", 2)
 
 SILENCE = {"wait": 30}
 
@@ -289,7 +289,7 @@ def a_compressed_stream_is_not_taken_for_an_empty_one(client, server):
     plan = server.plan({"steps": ["data: squeezed\n\n", "retry: 100\n"], "gzip": True})
     with client(plan.url) as client_:
         if client is TokioHyper:
-            client_.reports(FUTILE)
+            client_.reports(PERMANENT)
             client_.ends(1)
         else:
             # This client was built with support for decompression.
@@ -554,7 +554,7 @@ def redirects_without_a_target_are_final(client, server):
     for location, requests in (("?", 21), ("ftp://127.0.0.1/", 1), ("http://[", 1)):
         plan = server.plan(*[{"status": 302, "headers": {"location": location}}] * 30)
         with client(plan.url) as client_:
-            client_.reports(FUTILE)
+            client_.reports(PERMANENT)
             client_.ends(1)
         equal(len(plan.requests()), requests)
 
@@ -563,7 +563,7 @@ def redirects_without_a_target_are_final(client, server):
 def an_untrusted_certificate_is_final(client, _):
     with certificate() as path, Starlette(0, path, plan=[{"steps": []}]) as server:
         with client(f"https://127.0.0.1:{server.port}/stream/plan") as client_:
-            client_.reports(FUTILE)
+            client_.reports(PERMANENT)
             client_.ends(1)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 from checks import equal, run_checks
-from sent import HEARTBEAT, STORY, TEXT, TYPES, arrives, wire
+from sent import KEEP_ALIVE, STORY, TEXT, TYPES, arrives, wire
 
 HERE = Path(__file__).parent
 LIVE_SERVER, NODE_MODULES, *WORDS = sys.argv[1:]
@@ -332,7 +332,7 @@ HELLO = b"retry: 20\n"
 # The end of a stream that the server ends.
 GOODBYE = b"retry: 20\n\n"
 QUIET = ("--heartbeat", "3600", *RETRY)
-# Constant heartbeats, which no client may report.
+# Constant keep-alive comments, which no client may report.
 LOUD = ("--heartbeat", "0.01", *RETRY)
 
 
@@ -358,11 +358,11 @@ def curl_gets_the_headers_and_the_bytes(_):
 
 
 @check
-def curl_receives_heartbeats_in_silence(_):
+def curl_receives_keep_alive_comments_in_silence(_):
     with Server("--heartbeat", "0.1", *RETRY) as server, Curl(server) as curl:
         curl.reads(HELLO)
         started = time.monotonic()
-        curl.reads(HEARTBEAT * 5)
+        curl.reads(KEEP_ALIVE * 5)
         took = time.monotonic() - started
         assert 0.4 < took < 3, took
 
@@ -614,7 +614,7 @@ def openai_fails_at_an_event_without_data_and_at_the_final_retry(_):
             equal(client.next(), {"end": "Expecting value: line 1 column 1 (char 0)"})
 
 
-# The current behaviour: see docs/frames-against-clients.md. A server for Gemini's clients must send neither IDs nor heartbeats.
+# The current behaviour: see docs/frames-against-clients.md. A server for Gemini's clients must send neither IDs nor keep-alive comments.
 @check
 def gemini_silently_loses_all_events_with_ids(_):
     with Server(*QUIET) as server, Forwarder(server) as forwarder:
@@ -628,7 +628,7 @@ def gemini_silently_loses_all_events_with_ids(_):
 
 
 @check
-def gemini_needs_the_final_blank_line_after_a_heartbeat(_):
+def gemini_needs_the_final_blank_line_after_a_keep_alive_comment(_):
     with Server(*LOUD) as server, Forwarder(server) as forwarder, Gemini(forwarder) as client:
         assert forwarder.answered.wait(PATIENCE)
         time.sleep(0.1)

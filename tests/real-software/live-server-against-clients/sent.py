@@ -35,7 +35,7 @@ STORY = [
 ]
 TYPES = sorted({event for event, _ in STORY} | {"message", "gap", "note", "picture", "clients"})
 
-HEARTBEAT = b":\n"
+KEEP_ALIVE = b":\n"
 
 
 def arrives(number, event, data, epoch):

@@ -240,14 +240,14 @@ impl<'o, S: Storage> Driver<'o, S> {
                 self.check_jitter(wait);
                 timer = self.timer.or(Some(self.now + wait.delay.as_millis()));
             }
-            Action::Read(due) => {
+            Action::Read(read) => {
                 reading = true;
                 if self.reading {
                     deadline = self.deadline;
-                    stable_at = self.stable_at.filter(|_| due.stable_after.is_some());
+                    stable_at = self.stable_at.filter(|_| read.stable_after.is_some());
                 } else {
-                    deadline = in_time(due.timeout);
-                    stable_at = in_time(due.stable_after);
+                    deadline = in_time(read.timeout);
+                    stable_at = in_time(read.stable_after);
                 }
             }
             Action::Stop(_) => {}
@@ -266,12 +266,12 @@ impl<'o, S: Storage> Driver<'o, S> {
     /// the longest delay.
     fn check_jitter(&self, wait: Wait) {
         let delay = wait.delay.as_nanos();
-        let mut due = delay * u128::from(self.options.jitter_percent) / 100;
+        let mut expected = delay * u128::from(self.options.jitter_percent) / 100;
         if let Some(ceiling) = self.options.ceiling {
-            due = due.min(Duration::from_millis(ceiling).as_nanos() - delay);
+            expected = expected.min(Duration::from_millis(ceiling).as_nanos() - delay);
         }
         let most = Duration::MAX.as_nanos();
-        assert_eq!(wait.jitter.as_nanos(), due.min(most - delay));
+        assert_eq!(wait.jitter.as_nanos(), expected.min(most - delay));
         assert_eq!(wait.with_jitter(0), wait.delay);
         let longest = wait.with_jitter(u32::MAX);
         assert!((wait.delay..=wait.delay + wait.jitter).contains(&longest));
@@ -293,7 +293,7 @@ impl<'o, S: Storage> Driver<'o, S> {
             }
             Op::EndOfBody => self.source.handle_disconnect(Disconnect::EndOfBody),
             Op::NetworkError => self.source.handle_disconnect(Disconnect::Network),
-            Op::FutileError => self.source.handle_disconnect(Disconnect::Futile),
+            Op::PermanentError => self.source.handle_disconnect(Disconnect::Permanent),
             Op::Redirect(status, (url, _)) => {
                 self.source.handle_redirect(*status, url.clone());
                 None
@@ -343,7 +343,7 @@ impl<'o, S: Storage> Driver<'o, S> {
         self.now = timers.into_iter().flatten().fold(end, u128::min);
         let now = Some(self.now);
         if self.stable_at == now {
-            self.source.handle_stable();
+            self.source.handle_stable_elapsed();
         } else if self.timer == now {
             self.source.handle_wait_elapsed();
         } else if self.deadline == now {
@@ -353,8 +353,8 @@ impl<'o, S: Storage> Driver<'o, S> {
     }
 
     fn read(&mut self, bytes: &[u8], close_at: Option<usize>) {
-        if let (Action::Read(due), false) = (self.source.action(), bytes.is_empty()) {
-            self.deadline = due.timeout.map(|time| self.now + time.as_millis());
+        if let (Action::Read(read), false) = (self.source.action(), bytes.is_empty()) {
+            self.deadline = read.timeout.map(|time| self.now + time.as_millis());
         }
         let mut seen = Vec::new();
         let mut messages = self.source.feed(bytes);
@@ -396,11 +396,11 @@ fn check_headers(request: Request<'_>, cache_control: bool) {
     let accept = Some(("Accept", "text/event-stream"));
     let cache_control = cache_control.then_some(("Cache-Control", "no-cache"));
     let id = request.last_event_id.map(|id| ("Last-Event-ID", id));
-    let due = [accept, cache_control, id].into_iter().flatten();
+    let expected = [accept, cache_control, id].into_iter().flatten();
     assert!(
         request
             .headers()
-            .eq(due.map(|(name, value)| (name, value.as_bytes())))
+            .eq(expected.map(|(name, value)| (name, value.as_bytes())))
     );
 }
 
@@ -466,7 +466,7 @@ impl<'a> Arbitrary<'a> for Op {
             },
             2 => Self::EndOfBody,
             3 => Self::NetworkError,
-            4 => Self::FutileError,
+            4 => Self::PermanentError,
             5 => Self::Advance(u.arbitrary()?),
             6 => Self::StrayTimer,
             7 => Self::ResetBackoff,
@@ -511,7 +511,7 @@ impl Put for Op {
             }
             Self::EndOfBody => 2_u8.put(input),
             Self::NetworkError => 3_u8.put(input),
-            Self::FutileError => 4_u8.put(input),
+            Self::PermanentError => 4_u8.put(input),
             Self::Advance(milliseconds) => {
                 5_u8.put(input);
                 milliseconds.put(input);

@@ -59,7 +59,7 @@ pub(crate) fn check(limit: Limit, scenario: &Scenario<'_>) {
     }
     assert_eq!(decoder.last_event_id(), model.last_event_id);
 
-    assert_due(decoder, &model, scenario.first, plan);
+    assert_expected(decoder, &model, scenario.first, plan);
     let left = match scenario.end {
         End::Open => return,
         End::Reset => {
@@ -67,18 +67,18 @@ pub(crate) fn check(limit: Limit, scenario: &Scenario<'_>) {
             model.after(scenario.first)
         }
         End::Finish => {
-            let (due, left) = model.finish(scenario.first);
-            assert_eq!(decoder.finish(), due);
+            let (expected, left) = model.finish(scenario.first);
+            assert_eq!(decoder.finish(), expected);
             left
         }
     };
     assert_state(decoder, &left);
-    assert_due(decoder, &model.next_stream(&left), scenario.second, plan);
+    assert_expected(decoder, &model.next_stream(&left), scenario.second, plan);
 }
 
 /// Reads `stream` as planned, and checks that each item is returned by the call that reads its last
 /// byte.
-fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan) {
+fn assert_expected(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan) {
     let chunks = chunks(stream, &plan.sizes);
     let mut asks = plan.asks.iter().copied().cycle();
     let mut max_items = plan.max_items.iter().copied().cycle();
@@ -113,20 +113,20 @@ fn assert_due(decoder: &mut dyn Drive, model: &Model, stream: &[u8], plan: &Plan
             if is_asked(index) || index + 1 == chunks.len() {
                 let after = model.after(&stream[..read]);
                 assert_state(decoder, &after);
-                let mut due = after.items[known..].to_vec();
+                let mut expected = after.items[known..].to_vec();
                 known = after.items.len();
                 if ask == Ask::Events {
-                    due.retain(|item| !matches!(item, Item::Comment(_) | Item::Retry(_)));
+                    expected.retain(|item| !matches!(item, Item::Comment(_) | Item::Retry(_)));
                 }
                 if is_comment_optional
-                    && new != due
-                    && matches!(due.first(), Some(Item::Comment(_)))
+                    && new != expected
+                    && matches!(expected.first(), Some(Item::Comment(_)))
                 {
-                    due.remove(0);
+                    expected.remove(0);
                 }
                 assert_eq!(
                     new,
-                    due,
+                    expected,
                     "{model:?}, in the visit that read {:?} after {:?}",
                     stream[before.len()..read].escape_ascii().to_string(),
                     before.escape_ascii().to_string()

@@ -136,7 +136,7 @@ fn connection(case: &Value) -> event_source::Case {
     for response in items(case, "responses") {
         match response["failure"].as_str() {
             Some("network") => ops.push(Op::NetworkError),
-            Some(_) => ops.push(Op::FutileError),
+            Some(_) => ops.push(Op::PermanentError),
             None => {
                 ops.push(Op::Response(Response {
                     status: optional(&response, "status").expect("a status"),

@@ -71,18 +71,18 @@ pub(crate) fn check(case: &Case) {
     let mut whole = 0;
     for op in &case.ops.0 {
         let was_broken = encoder.is_broken();
-        let len = encoder.sink().bytes.len();
+        let len = encoder.get_ref().bytes.len();
         let (frame, result) = apply(&mut encoder, op);
         assert_eq!(encoder.is_broken(), result.is_err(), "{op:?}");
         if was_broken {
-            assert_eq!(encoder.sink().bytes.len(), len, "{op:?}");
+            assert_eq!(encoder.get_ref().bytes.len(), len, "{op:?}");
             continue;
         }
         naive.extend(frame.naive());
         if result.is_ok() {
             whole = naive.len();
             written.push(frame);
-            assert_eq!(encoder.sink().bytes, naive, "{op:?}");
+            assert_eq!(encoder.get_ref().bytes, naive, "{op:?}");
         }
     }
 

@@ -155,7 +155,7 @@ fn connect(case: &Value) -> String {
         })
     };
     let response = |response: &Value| match response["failure"].as_str() {
-        Some(failure) => format!("Response::Failure {{ futile: {} }}", failure == "abort"),
+        Some(failure) => format!("Response::Failure {{ permanent: {} }}", failure == "abort"),
         None => format!(
             "Response::Head {{ status: {}, headers: {}, url: {:?}, chunks: {}, end: {} }}",
             response["status"],
@@ -174,17 +174,17 @@ fn connect(case: &Value) -> String {
     };
     let request = |request: &Value| {
         format!(
-            "Sent {{ last_event_id: {:?}, after: {:?}, headers: {} }}",
+            "ExpectedRequest {{ last_event_id: {:?}, after: {:?}, headers: {} }}",
             request["lastEventId"].as_str(),
             request["afterMs"].as_u64(),
             headers(&request["headers"]),
         )
     };
     let entry = |entry: &Value| match text(&entry["kind"]) {
-        "open" => format!("Entry::Open({})", entry["readyState"]),
-        "error" => format!("Entry::Error({})", entry["readyState"]),
+        "open" => format!("LogEntry::Open({})", entry["readyState"]),
+        "error" => format!("LogEntry::Error({})", entry["readyState"]),
         _ => format!(
-            "Entry::Message {{ item: {}, origin: {:?} }}",
+            "LogEntry::Message {{ item: {}, origin: {:?} }}",
             item(entry),
             text(&entry["origin"]),
         ),
@@ -208,14 +208,14 @@ fn connect(case: &Value) -> String {
 fn item(item: &Value) -> String {
     if let Some(event) = item["event"].as_str() {
         let (data, id) = (text(&item["data"]), text(&item["lastEventId"]));
-        format!("Due::Event({event:?}, {data:?}, {id:?})")
+        format!("Expected::Event({event:?}, {data:?}, {id:?})")
     } else if let Some(time) = item["retry"].as_u64() {
-        format!("Due::Retry({time})")
+        format!("Expected::Retry({time})")
     } else if let Some(comment) = item["comment"].as_str() {
-        format!("Due::Comment({comment:?})")
+        format!("Expected::Comment({comment:?})")
     } else {
         assert_eq!(item["error"], "event-too-large");
-        "Due::TooLarge".to_owned()
+        "Expected::TooLarge".to_owned()
     }
 }
 

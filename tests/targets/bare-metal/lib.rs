@@ -32,7 +32,7 @@ pub struct Decode {
     /// The input of all steps; empty if it is long.
     whole: &'static [u8],
     /// The items of all steps.
-    all: &'static [Due],
+    all: &'static [Expected],
     last_event_id: &'static str,
     /// In milliseconds.
     time: Option<u64>,
@@ -41,11 +41,11 @@ pub struct Decode {
 pub struct Step {
     bytes: &'static [u8],
     times: usize,
-    items: &'static [Due],
+    items: &'static [Expected],
 }
 
 #[derive(Clone, Copy)]
-pub enum Due {
+pub enum Expected {
     Event(&'static str, &'static str, &'static str),
     Retry(u64),
     Comment(&'static str),
@@ -55,7 +55,7 @@ pub enum Due {
 pub struct Encode {
     id: &'static str,
     frames: &'static [Fields],
-    items: &'static [Due],
+    items: &'static [Expected],
     bytes: Option<&'static str>,
     /// The refused frame and field.
     refused: Option<(usize, &'static str)>,
@@ -76,8 +76,8 @@ pub struct Connect {
     seed: &'static str,
     responses: &'static [Response],
     close_on: Option<(&'static str, Option<&'static str>)>,
-    requests: &'static [Sent],
-    log: &'static [Entry],
+    requests: &'static [ExpectedRequest],
+    log: &'static [LogEntry],
     ready_state: u8,
 }
 
@@ -85,7 +85,7 @@ type Headers = &'static [(&'static str, &'static str)];
 
 pub enum Response {
     Failure {
-        futile: bool,
+        permanent: bool,
     },
     Head {
         status: u16,
@@ -96,16 +96,19 @@ pub enum Response {
     },
 }
 
-pub struct Sent {
+pub struct ExpectedRequest {
     last_event_id: Option<&'static str>,
     after: Option<u64>,
     headers: Headers,
 }
 
-pub enum Entry {
+pub enum LogEntry {
     Open(u8),
     Error(u8),
-    Message { item: Due, origin: &'static str },
+    Message {
+        item: Expected,
+        origin: &'static str,
+    },
 }
 
 /// A case passes, or fails for this reason.
@@ -150,14 +153,17 @@ impl Counts {
 /// A decoder that reads a case, and the items that are still expected.
 struct Reader<'m> {
     decoder: Decoder<Fixed<&'m mut [u8]>>,
-    due: &'static [Due],
+    expected: &'static [Expected],
 }
 
 impl<'m> Reader<'m> {
     fn new(memory: &'m mut [u8], region: usize) -> Self {
         let memory = memory.get_mut(..4 * region).unwrap_or_default();
         let decoder = Decoder::with_storage(Fixed::with_field_capacity(memory, region));
-        Self { decoder, due: &[] }
+        Self {
+            decoder,
+            expected: &[],
+        }
     }
 
     /// Feeds a chunk, which may complete some of the expected items or none.
@@ -168,33 +174,33 @@ impl<'m> Reader<'m> {
             if let Ok(None) = item {
                 return Ok(());
             }
-            match self.due.split_first() {
-                Some((due, rest)) if due.is(&item) => self.due = rest,
-                Some(_) => return Err("another item is due"),
+            match self.expected.split_first() {
+                Some((expected, rest)) if expected.is(&item) => self.expected = rest,
+                Some(_) => return Err("another item was expected"),
                 None => return Err("an item too many"),
             }
         }
     }
 }
 
-impl Due {
+impl Expected {
     fn is(&self, item: &Result<Option<Item<'_>>, EventTooLarge>) -> bool {
         match (self, item) {
-            (due, Ok(Some(Item::Event(event)))) => {
-                due.is_event(event.event_type, event.data, event.last_event_id)
+            (expected, Ok(Some(Item::Event(event)))) => {
+                expected.is_event(event.event_type, event.data, event.last_event_id)
             }
-            (Due::Retry(time), Ok(Some(Item::Retry(came)))) => {
+            (Expected::Retry(time), Ok(Some(Item::Retry(came)))) => {
                 *came == Duration::from_millis(*time)
             }
-            (Due::Comment(text), Ok(Some(Item::Comment(came)))) => came == text,
-            (Due::TooLarge, Err(_)) => true,
+            (Expected::Comment(text), Ok(Some(Item::Comment(came)))) => came == text,
+            (Expected::TooLarge, Err(_)) => true,
             _ => false,
         }
     }
 
     fn is_event(&self, event: &str, data: &str, id: &str) -> bool {
-        matches!(self, Due::Event(due, due_data, due_id)
-            if (event, data, id) == (*due, *due_data, *due_id))
+        matches!(self, Expected::Event(expected, expected_data, expected_id)
+            if (event, data, id) == (*expected, *expected_data, *expected_id))
     }
 }
 
@@ -210,7 +216,7 @@ impl Decode {
         for cut in 0..=self.whole.len() {
             let (head, tail) = self.whole.split_at(cut);
             let mut reader = self.reader(memory)?;
-            reader.due = self.all;
+            reader.expected = self.all;
             reader.read(head)?;
             reader.read(tail)?;
             self.end(reader)?;
@@ -223,13 +229,13 @@ impl Decode {
     fn in_steps(&self, memory: &mut [u8], most: usize) -> Verdict {
         let mut reader = self.reader(memory)?;
         for step in self.steps {
-            reader.due = step.items;
+            reader.expected = step.items;
             for _ in 0..step.times {
                 for chunk in step.bytes.chunks(most) {
                     reader.read(chunk)?;
                 }
             }
-            if !reader.due.is_empty() {
+            if !reader.expected.is_empty() {
                 return Err("an item too late");
             }
         }
@@ -244,9 +250,12 @@ impl Decode {
     }
 
     fn end(&self, reader: Reader<'_>) -> Verdict {
-        let Reader { mut decoder, due } = reader;
+        let Reader {
+            mut decoder,
+            expected,
+        } = reader;
         let time = self.time.map(Duration::from_millis);
-        if !due.is_empty() {
+        if !expected.is_empty() {
             return Err("an item too few");
         }
         decoder.reset();
@@ -288,11 +297,11 @@ impl Encode {
         }
         for size in [1, 7, usize::MAX] {
             let mut reader = Reader::new(memory, REGION / 2);
-            reader.due = self.items;
+            reader.expected = self.items;
             for chunk in stream.chunks(size) {
                 reader.read(chunk)?;
             }
-            if !reader.due.is_empty() {
+            if !reader.expected.is_empty() {
                 return Err("an item too few");
             }
         }
@@ -324,8 +333,8 @@ struct Driver<'m> {
     source: EventSource<&'static str, Fixed<&'m mut [u8]>>,
     close_on: Option<(&'static str, Option<&'static str>)>,
     /// The entries that are still expected.
-    requests: &'static [Sent],
-    log: &'static [Entry],
+    requests: &'static [ExpectedRequest],
+    log: &'static [LogEntry],
 }
 
 impl Connect {
@@ -372,15 +381,16 @@ impl Driver<'_> {
         loop {
             let signal = match self.source.action() {
                 Action::Connect(request) => {
-                    let (due, rest) = self.requests.split_first().ok_or("a request too many")?;
+                    let (expected, rest) =
+                        self.requests.split_first().ok_or("a request too many")?;
                     self.requests = rest;
-                    due.check(&request, after)?;
+                    expected.check(&request, after)?;
                     match responses.next() {
                         None => return Ok(()),
-                        Some(Response::Failure { futile: true }) => {
-                            self.source.handle_disconnect(Disconnect::Futile)
+                        Some(Response::Failure { permanent: true }) => {
+                            self.source.handle_disconnect(Disconnect::Permanent)
                         }
-                        Some(Response::Failure { futile: false }) => {
+                        Some(Response::Failure { permanent: false }) => {
                             self.source.handle_disconnect(Disconnect::Network)
                         }
                         Some(Response::Head {
@@ -431,19 +441,23 @@ impl Driver<'_> {
                 ..
             } = message;
             match self.log.split_first() {
-                Some((Entry::Message { item, origin: due }, rest))
-                    if item.is_event(event_type, data, last_event_id) && origin == *due =>
-                {
+                Some((
+                    LogEntry::Message {
+                        item,
+                        origin: expected,
+                    },
+                    rest,
+                )) if item.is_event(event_type, data, last_event_id) && origin == *expected => {
                     self.log = rest;
                 }
-                _ => return Err("another event is due than a message"),
+                _ => return Err("another event than a message was expected"),
             }
-            let is_due = |on: &mut (&str, Option<&str>)| {
+            let is_match = |on: &mut (&str, Option<&str>)| {
                 !["open", "error"].contains(&event_type)
                     && on.0 == event_type
-                    && on.1.is_none_or(|due| due == data)
+                    && on.1.is_none_or(|expected| expected == data)
             };
-            if self.close_on.take_if(is_due).is_some() {
+            if self.close_on.take_if(is_match).is_some() {
                 messages.close();
             }
         }
@@ -453,11 +467,15 @@ impl Driver<'_> {
     fn check_signal(&mut self, signal: Signal) -> Verdict {
         let ready_state = self.source.ready_state() as u8;
         let (name, rest) = match (signal, self.log.split_first()) {
-            (Signal::Open, Some((Entry::Open(due), rest))) if *due == ready_state => ("open", rest),
-            (Signal::Error { .. }, Some((Entry::Error(due), rest))) if *due == ready_state => {
+            (Signal::Open, Some((LogEntry::Open(expected), rest))) if *expected == ready_state => {
+                ("open", rest)
+            }
+            (Signal::Error { .. }, Some((LogEntry::Error(expected), rest)))
+                if *expected == ready_state =>
+            {
                 ("error", rest)
             }
-            _ => return Err("another event is due than open or error"),
+            _ => return Err("another event than open or error was expected"),
         };
         self.log = rest;
         if self.close_on.take_if(|on| on.0 == name).is_some() {
@@ -467,7 +485,7 @@ impl Driver<'_> {
     }
 }
 
-impl Sent {
+impl ExpectedRequest {
     fn check(&self, request: &Request<'_>, after: Duration) -> Verdict {
         if request.last_event_id != self.last_event_id {
             return Err("another id in a request");
@@ -476,13 +494,14 @@ impl Sent {
         if after != Duration::from_millis(self.after.unwrap_or(3000)) {
             return Err("a request at another time");
         }
-        let mut due = self.headers.iter();
-        due.all(|due| {
-            request
-                .headers()
-                .any(|(name, value)| (name, value) == (due.0, due.1.as_bytes()))
-        })
-        .then_some(())
-        .ok_or("a header is missing")
+        let mut expected = self.headers.iter();
+        expected
+            .all(|expected| {
+                request
+                    .headers()
+                    .any(|(name, value)| (name, value) == (expected.0, expected.1.as_bytes()))
+            })
+            .then_some(())
+            .ok_or("a header is missing")
     }
 }

@@ -169,7 +169,7 @@ fn step<S: Storage>(source: &mut EventSource<&'static str, S>) -> usize {
         messages.expect_end();
         messages.close();
     }
-    source.handle_stable();
+    source.handle_stable_elapsed();
     source.expect_end();
     sum += usize::from(source.reconnect_now().is_some());
     sum += usize::from(source.set_url(text()).is_ok()) + source.failures() as usize;

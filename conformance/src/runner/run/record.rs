@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Run, Sent};
 use crate::{
     capabilities::Capability,
+    check::{Mismatch, escaped},
     corpus::{Kind, Response, Verdict},
-    judge::{Mismatch, escaped},
     request::Request,
-    runner::report::{Failed, Outcome, Report, Totals, WayReport},
-    ways::{Feeding, Way},
+    runner::report::{CaseFailure, Outcome, Report, Totals, VariantReport},
+    variants::{Chunking, Variant},
 };
 
 impl Run<'_> {
@@ -22,7 +22,7 @@ impl Run<'_> {
                 report.skipped_for = Some(capability);
                 self.finished.insert(index);
             } else {
-                report.left_out = self.capabilities.left_out_of(case);
+                report.not_compared_for = self.capabilities.not_compared_for(case);
             }
         }
     }
@@ -35,45 +35,49 @@ impl Run<'_> {
             if case.kind == kind && self.finished.insert(index) {
                 self.reports[index].outcome = Outcome::Skipped;
                 self.reports[index].skipped_for = Some(capability);
-                self.reports[index].left_out.clear();
+                self.reports[index].not_compared_for.clear();
             }
         }
     }
 
     pub(super) fn record(&mut self, sent: &Sent, mismatch: Option<Mismatch>) {
-        let (name, cut) = name_of(&sent.way);
+        let (name, cut) = name_of(&sent.variant);
         let report = &mut self.reports[sent.case];
-        let way = match report.ways.iter_mut().position(|way| way.way == name) {
-            Some(index) => &mut report.ways[index],
+        let variant = match report
+            .variants
+            .iter_mut()
+            .position(|variant| variant.name == name)
+        {
+            Some(index) => &mut report.variants[index],
             None => {
-                report.ways.push(WayReport {
-                    way: name,
+                report.variants.push(VariantReport {
+                    name,
                     requests: 0,
                     failed: 0,
                     smallest_cut: None,
                 });
-                report.ways.last_mut().expect("one was just pushed")
+                report.variants.last_mut().expect("one was just pushed")
             }
         };
-        way.requests += 1;
+        variant.requests += 1;
         let Some(mismatch) = mismatch else {
             if report.outcome == Outcome::NotRun {
                 report.outcome = Outcome::Passed;
             }
             return;
         };
-        way.failed += 1;
-        if way.smallest_cut.is_none() {
-            way.smallest_cut = cut;
+        variant.failed += 1;
+        if variant.smallest_cut.is_none() {
+            variant.smallest_cut = cut;
         }
         if report.outcome != Outcome::Failed && report.verdict == Verdict::Must {
             self.failed_must_cases += 1;
         }
         report.outcome = Outcome::Failed;
-        report.failure.get_or_insert_with(|| Failed {
-            way: sent.way.to_string(),
+        report.failure.get_or_insert_with(|| CaseFailure {
+            variant: sent.variant.to_string(),
             cut,
-            input: input_of(&sent.way.request),
+            input: input_of(&sent.variant.request),
             what: mismatch.what,
             message: mismatch.message,
             expected: mismatch.expected,
@@ -84,7 +88,7 @@ impl Run<'_> {
     pub(in crate::runner) fn into_report(mut self, elapsed: Duration) -> Report {
         if let (Some(adapter), None) = (self.adapter.take(), &self.broken_off) {
             if let Err(message) = adapter.end(self.options.timeout) {
-                self.add_trouble("bad-end", message);
+                self.add_protocol_error("bad-end", message);
             }
         }
         // A case that was only begun when the run was aborted has not passed.
@@ -107,13 +111,13 @@ impl Run<'_> {
                 .collect(),
             name: self.info.name,
             version: self.info.version,
-            not_asked: self.capabilities.absent().collect(),
+            not_asked: self.capabilities.missing().collect(),
             capabilities: self.capabilities,
             passed: false,
             broken_off: self.broken_off,
             totals: Totals::default(),
             groups: Vec::new(),
-            troubles: self.troubles,
+            protocol_errors: self.protocol_errors,
             notes: self.notes,
             cases: self.reports,
             requests: self.answers,
@@ -125,15 +129,15 @@ impl Run<'_> {
     }
 }
 
-/// The name under which a way is reported, the same for all cuts, and the cut if it has one.
-fn name_of(way: &Way) -> (String, Option<usize>) {
-    match way.feeding {
-        Feeding::Cut(at) => {
-            let name = way.to_string();
+/// The name under which a variant is reported, the same for all cuts, and the cut if it has one.
+fn name_of(variant: &Variant) -> (String, Option<usize>) {
+    match variant.chunking {
+        Chunking::Cut(at) => {
+            let name = variant.to_string();
             let suffix = name.find(',').map_or("", |comma| &name[comma..]);
             (format!("cut in two{suffix}"), Some(at))
         }
-        _ => (way.to_string(), None),
+        _ => (variant.to_string(), None),
     }
 }
 

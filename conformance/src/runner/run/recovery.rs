@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::{Run, Sent};
 use crate::{
-    judge::Mismatch,
+    check::Mismatch,
     protocol::{self, AdapterInfo},
     runner::{
         StartError,
         process::{Adapter, AdapterError, excerpt},
-        report::Trouble,
+        report::ProtocolError,
     },
 };
 
@@ -92,7 +92,7 @@ impl Run<'_> {
             self.untraced_error = Some(error.clone());
         }
         for sent in lost.into_iter().rev() {
-            self.resend.push_front((sent.case, sent.way));
+            self.resend.push_front((sent.case, sent.variant));
         }
         self.broken_off = if self.answers == 0 && self.starts >= MAX_STARTS_WITHOUT_ANSWER {
             Some(format!("the adapter never answered\n{error}"))
@@ -109,11 +109,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn add_trouble(&mut self, what: &'static str, message: String) {
-        let mut known = self.troubles.iter_mut();
-        match known.find(|trouble| trouble.what == what) {
-            Some(trouble) => trouble.times += 1,
-            None => self.troubles.push(Trouble {
+    pub(super) fn add_protocol_error(&mut self, what: &'static str, message: String) {
+        let mut known = self.protocol_errors.iter_mut();
+        match known.find(|error| error.what == what) {
+            Some(error) => error.times += 1,
+            None => self.protocol_errors.push(ProtocolError {
                 what,
                 message,
                 times: 1,

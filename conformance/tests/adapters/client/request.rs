@@ -1,6 +1,6 @@
 //! The requests of the client: their headers, above all `Last-Event-ID`.
 
-use sse_conformance::Made;
+use sse_conformance::RecordedRequest;
 
 use super::Client;
 
@@ -70,7 +70,7 @@ impl Client {
             headers.push(("Last-Event-ID".to_owned(), id.clone()));
             self.ids_sent.push(id.clone());
         }
-        self.answer.requests.push(Made {
+        self.answer.requests.push(RecordedRequest {
             headers,
             last_event_id: sent,
             after_ms,

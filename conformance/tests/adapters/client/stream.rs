@@ -1,7 +1,7 @@
 //! The body of a response: a new stream for the decoder, whose events are delivered with their
 //! origin.
 
-use sse_conformance::{End, Entry, Item};
+use sse_conformance::{End, Item, LogEntry};
 
 use super::{CLOSED, CONNECTING, Client, OPEN};
 use crate::{decoder::Decoder, mutations::Mutation, policy::Loss};
@@ -25,7 +25,7 @@ impl Client {
         let origin = origin(from, mutation);
         match mutation.name() {
             "state-set-after-open" => {
-                self.fire(Entry::Open {
+                self.fire(LogEntry::Open {
                     ready_state: CONNECTING,
                 });
                 self.state = OPEN;
@@ -34,7 +34,7 @@ impl Client {
             "open-once-only" if self.attempts > 1 => {}
             _ => {
                 self.state = OPEN;
-                self.fire(Entry::Open { ready_state: OPEN });
+                self.fire(LogEntry::Open { ready_state: OPEN });
             }
         }
         self.state = if self.state == CLOSED { CLOSED } else { OPEN };
@@ -122,11 +122,11 @@ impl Client {
                     }
                     match (mutation.name(), &*event) {
                         ("event-named-error-is-the-signal", "error") => {
-                            self.fire(Entry::Error { ready_state: OPEN });
+                            self.fire(LogEntry::Error { ready_state: OPEN });
                             continue;
                         }
                         ("event-named-open-is-the-signal", "open") => {
-                            self.fire(Entry::Open { ready_state: OPEN });
+                            self.fire(LogEntry::Open { ready_state: OPEN });
                             continue;
                         }
                         ("event-named-close-closes", "close") => {
@@ -143,7 +143,7 @@ impl Client {
                     self.policy.message(&data);
                     let closes = mutation.is("end-marker-ends-the-stream")
                         && self.policy.is_end_marker(&data);
-                    self.fire(Entry::Message {
+                    self.fire(LogEntry::Message {
                         event,
                         data,
                         last_event_id,

@@ -162,7 +162,7 @@ fn correct_answer(line: &[u8], how: &str) -> Vec<u8> {
         ("decodes-only", _) => Answer::Unsupported,
         _ => answer(&request, None),
     };
-    adapter::answer_to(line, "misbehaving", "0", &Capabilities::all(), &mut serve)
+    adapter::handle_line(line, "misbehaving", "0", &Capabilities::all(), &mut serve)
 }
 
 fn is_victim(line: &[u8]) -> bool {
@@ -173,7 +173,7 @@ fn is_victim(line: &[u8]) -> bool {
         }
         Answer::Unsupported
     };
-    adapter::answer_to(line, "", "", &Capabilities::all(), &mut look);
+    adapter::handle_line(line, "", "", &Capabilities::all(), &mut look);
     found
 }
 

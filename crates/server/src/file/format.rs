@@ -106,11 +106,11 @@ pub(super) fn read_records(bytes: &[u8], log: &mut Log, count: &mut u64) -> Resu
             return Err(invalid("the event was not written by a store"));
         }
         let id = id.map_err(|_| invalid("the event has no valid id"))?;
-        let head = log.head();
-        if id.epoch > head.epoch && id.number == 1 {
+        let newest = log.newest();
+        if id.epoch > newest.epoch && id.number == 1 {
             // All acknowledged events of the previous epoch are in this file.
             log.begin_epoch(id.epoch, true);
-        } else if (id.epoch, Some(id.number)) != (head.epoch, head.number.checked_add(1)) {
+        } else if (id.epoch, Some(id.number)) != (newest.epoch, newest.number.checked_add(1)) {
             return Err(invalid("the id does not follow the previous one"));
         }
         log.append_encoded(record, now);

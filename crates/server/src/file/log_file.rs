@@ -35,7 +35,7 @@ pub(super) struct LogFile {
     pub(super) entry_synced: bool,
     len: u64,
     /// The id of the last event.
-    head: EventId,
+    newest: EventId,
     /// The epoch of the events that this process appends.
     epoch: u64,
     failed_write: Option<FailedWrite>,
@@ -76,7 +76,7 @@ impl LogFile {
             created: false,
             entry_synced: false,
             len: 0,
-            head: EventId { epoch, number: 0 },
+            newest: EventId { epoch, number: 0 },
             epoch,
             failed_write: None,
             compact_at: 0,
@@ -91,7 +91,7 @@ impl LogFile {
             file: Self::new(path, 0),
             log: None,
             events: 0,
-            cut: 0,
+            truncated_bytes: 0,
         };
         let file = &mut opened.file;
         if let Some((after, header)) = parse_header(&bytes)? {
@@ -104,7 +104,7 @@ impl LogFile {
                     io::Error::new(io::ErrorKind::InvalidData, text)
                 })?;
             file.len = header as u64 + complete;
-            file.head = log.head();
+            file.newest = log.newest();
             opened.log = Some(log);
         }
         // Sync even if nothing is truncated: the previous process may have been killed between
@@ -112,7 +112,7 @@ impl LogFile {
         disk.truncate(&file.path, file.len)?;
         file.created = true;
         file.entry_synced = true;
-        opened.cut = bytes.len() as u64 - file.len;
+        opened.truncated_bytes = bytes.len() as u64 - file.len;
         Ok(opened)
     }
 
@@ -120,12 +120,12 @@ impl LogFile {
     pub(super) fn set_epoch(&mut self, epoch: u64) {
         self.epoch = epoch;
         if self.len == 0 {
-            self.head = EventId { epoch, number: 0 };
+            self.newest = EventId { epoch, number: 0 };
         }
     }
 
-    pub(super) fn head(&self) -> EventId {
-        self.head
+    pub(super) fn newest(&self) -> EventId {
+        self.newest
     }
 
     /// The error for an event that is not written because of `error`.
@@ -134,7 +134,7 @@ impl LogFile {
         if self.failed_write.as_ref().is_some_and(has_token) {
             AppendError::Unknown(error.clone().into())
         } else {
-            AppendError::NotDone(error.clone().into())
+            AppendError::NotAppended(error.clone().into())
         }
     }
 
@@ -168,10 +168,10 @@ impl LogFile {
         };
         let mut bytes = Vec::new();
         if self.len == 0 {
-            bytes = header(self.head);
+            bytes = header(self.newest);
         }
         let start = bytes.len();
-        let (mut id, mut records) = (self.head, Vec::new());
+        let (mut id, mut records) = (self.newest, Vec::new());
         for (event, _) in events.clone() {
             id = match id.epoch == self.epoch {
                 true => EventId {
@@ -259,7 +259,7 @@ impl LogFile {
     pub(super) fn commit(&mut self, written: &Written) {
         self.len = written.end;
         if let Some(last) = written.records.last() {
-            self.head = last.id;
+            self.newest = last.id;
         }
     }
 
@@ -325,7 +325,7 @@ pub(super) struct OpenedFile {
     pub(super) log: Option<Log>,
     pub(super) events: u64,
     /// The number of bytes that were truncated.
-    pub(super) cut: u64,
+    pub(super) truncated_bytes: u64,
 }
 
 /// A failed operation on a file.

@@ -188,7 +188,10 @@ async fn a_compacted_file_is_appended_to_only_after_its_directory_entry_is_synce
     // It was synced before the file was compacted. A crash may undo the compaction.
     let first = append(&topic, "first").await.unwrap();
     let result = append(&topic, "second").await;
-    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(AppendError::NotAppended(_))),
+        "{result:?}"
+    );
     assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
     faults.clear();
     append(&topic, "second").await.unwrap();
@@ -276,7 +279,7 @@ async fn a_token_is_appended_once_within_a_batch() {
 #[derive(Default)]
 struct Run {
     done: BTreeMap<EventId, (&'static str, String)>,
-    not_done: HashSet<String>,
+    not_appended: HashSet<String>,
     unknown: HashSet<String>,
 }
 
@@ -284,7 +287,7 @@ impl Run {
     /// Appends events to two topics, some concurrently, until files have been compacted a few
     /// times. Appends with an unknown outcome are retried.
     async fn append_events(&mut self, store: &FileStore) {
-        let mut number = self.done.len() + self.not_done.len() + self.unknown.len();
+        let mut number = self.done.len() + self.not_appended.len() + self.unknown.len();
         for round in 0..16 {
             let appends = (0..1 + round % 3).map(|part| {
                 number += 1;
@@ -305,7 +308,7 @@ impl Run {
             for (name, data, result) in join_all(appends).await {
                 match result {
                     Ok(id) => assert!(self.done.insert(id, (name, data)).is_none()),
-                    Err(AppendError::NotDone(_)) => assert!(self.not_done.insert(data)),
+                    Err(AppendError::NotAppended(_)) => assert!(self.not_appended.insert(data)),
                     Err(_) => assert!(self.unknown.insert(data)),
                 }
             }
@@ -326,7 +329,10 @@ impl Run {
                 .collect();
             for (id, data) in read_all(&topic).await {
                 assert!(all.insert(data.clone()), "{data} is there twice");
-                assert!(!self.not_done.contains(&data), "{data} was \"not done\"");
+                assert!(
+                    !self.not_appended.contains(&data),
+                    "{data} was reported as not appended"
+                );
                 match expected.remove(&id) {
                     Some((_, acknowledged)) => assert_eq!(*acknowledged, data),
                     None => assert!(after_restart && self.unknown.contains(&data), "{data}"),
@@ -360,8 +366,8 @@ async fn sweep(fails: fn(Operation, usize) -> bool) -> (usize, usize, usize) {
         }
         let (store, _) = open(&directory, 300);
         run.check(&store, true).await;
-        let (not_done, unknown) = (run.not_done.len(), run.unknown.len());
-        sums = (sums.0 + 1, sums.1 + not_done, sums.2 + unknown);
+        let (not_appended, unknown) = (run.not_appended.len(), run.unknown.len());
+        sums = (sums.0 + 1, sums.1 + not_appended, sums.2 + unknown);
         // The outcome of unknown appends is known now and does not change.
         for name in ["one", "two"] {
             let events = read_all(&store.topic(name).unwrap()).await;
@@ -369,21 +375,21 @@ async fn sweep(fails: fn(Operation, usize) -> bool) -> (usize, usize, usize) {
                 .extend(events.into_iter().map(|(id, data)| (id, (name, data))));
         }
         run.append_events(&store).await;
-        let now = (run.not_done.len(), run.unknown.len());
-        assert_eq!(now, (not_done, unknown), "without a fault");
+        let now = (run.not_appended.len(), run.unknown.len());
+        assert_eq!(now, (not_appended, unknown), "without a fault");
         drop(store);
         let (store, _) = open(&directory, 300);
         run.check(&store, true).await;
         at += 1;
     }
-    println!("{sums:?}: runs, events not done, events unknown");
+    println!("{sums:?}: runs, events not appended, events unknown");
     sums
 }
 
 #[tokio::test]
 async fn a_run_without_faults_compacts_files() {
-    let (_, not_done, unknown) = sweep(|_, _| false).await;
-    assert_eq!((not_done, unknown), (0, 0));
+    let (_, not_appended, unknown) = sweep(|_, _| false).await;
+    assert_eq!((not_appended, unknown), (0, 0));
     let directory = Directory::new();
     let (store, faults) = open(&directory, 300);
     let before = faults.count(Operation::Rename);
@@ -393,28 +399,31 @@ async fn a_run_without_faults_compacts_files() {
 
 #[tokio::test]
 async fn each_operation_can_fail() {
-    let (runs, not_done, unknown) = sweep(|_, after| after == 0).await;
-    assert!(runs > 50 && not_done > 10 && unknown == 0);
+    let (runs, not_appended, unknown) = sweep(|_, after| after == 0).await;
+    assert!(runs > 50 && not_appended > 10 && unknown == 0);
 }
 
 #[tokio::test]
 async fn each_operation_and_its_rollback_can_fail() {
-    let (_, not_done, unknown) = sweep(|_, after| after < 2).await;
-    assert!(not_done > 10 && unknown == 0, "retries have truncated them");
-    let (_, not_done, unknown) = sweep(|_, after| after < 6).await;
-    assert!(not_done > 10 && unknown > 10);
+    let (_, not_appended, unknown) = sweep(|_, after| after < 2).await;
+    assert!(
+        not_appended > 10 && unknown == 0,
+        "retries have truncated them"
+    );
+    let (_, not_appended, unknown) = sweep(|_, after| after < 6).await;
+    assert!(not_appended > 10 && unknown > 10);
 }
 
 #[tokio::test]
 async fn the_process_can_be_killed_before_each_operation() {
-    let (_, not_done, unknown) = sweep(|_, _| true).await;
-    assert!(not_done > 10 && unknown > 10);
+    let (_, not_appended, unknown) = sweep(|_, _| true).await;
+    assert!(not_appended > 10 && unknown > 10);
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_compacted_is_appended_to() {
-    let (_, not_done, unknown) = sweep(|operation, _| operation == Operation::Rename).await;
-    assert_eq!((not_done, unknown), (0, 0));
+    let (_, not_appended, unknown) = sweep(|operation, _| operation == Operation::Rename).await;
+    assert_eq!((not_appended, unknown), (0, 0));
 }
 
 #[tokio::test]
@@ -464,7 +473,7 @@ async fn each_kind_of_operation_can_fail_temporarily_or_permanently() {
 }
 
 #[tokio::test]
-async fn an_event_that_may_be_on_the_disk_is_not_reported_as_not_done() {
+async fn an_event_that_may_be_on_the_disk_is_not_reported_as_not_appended() {
     let directory = Directory::new();
     let (store, faults) = open(&directory, 1 << 20);
     let topic = store.topic("t").unwrap();
@@ -475,7 +484,10 @@ async fn an_event_that_may_be_on_the_disk_is_not_reported_as_not_done() {
         let result = topic.append(Frame::message("uncertain"), &uncertain).await;
         assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
         let result = append(&topic, "other").await;
-        assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(AppendError::NotAppended(_))),
+            "{result:?}"
+        );
         assert_eq!(read_all(&topic).await, [(first, "first".to_owned())]);
     }
     // After a crash now, the event is there.
@@ -521,7 +533,10 @@ async fn an_append_is_unknown_if_another_store_opens_the_directory_during_its_sy
     let result = topic.append(Frame::message("second"), &uncertain).await;
     assert!(matches!(result, Err(AppendError::Unknown(_))), "{result:?}");
     let result = append(&topic, "third").await;
-    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(AppendError::NotAppended(_))),
+        "{result:?}"
+    );
     // The new store has read the event.
     let new = opened.recv().unwrap();
     let topic = new.topic("t").unwrap();
@@ -553,7 +568,10 @@ async fn a_concurrent_writer_is_detected() {
     let text = std::fs::read_to_string(directory.join("t.sse")).unwrap();
     assert!(text.contains("theirs") && text.ends_with("second\n\n"));
     let result = append(&topic, "third").await;
-    assert!(matches!(result, Err(AppendError::NotDone(_))), "{result:?}");
+    assert!(
+        matches!(result, Err(AppendError::NotAppended(_))),
+        "{result:?}"
+    );
 }
 
 #[tokio::test]
@@ -562,11 +580,11 @@ async fn epochs_are_reserved_before_they_run_out() {
     let (store, faults) = open(&directory, 0);
     let store = store.max_topics(1);
     let renames = faults.count(Operation::Rename);
-    let first = store.topic("first").unwrap().bounds().await.unwrap().head;
+    let first = store.topic("first").unwrap().bounds().await.unwrap().newest;
     let mut last = first;
     for number in 0..1_200_000 {
         match store.topic(&number.to_string()) {
-            Ok(topic) => last = topic.bounds().await.unwrap().head,
+            Ok(topic) => last = topic.bounds().await.unwrap().newest,
             Err(error) => panic!("{error} at {number}"),
         }
         assert!(last.epoch > first.epoch);

@@ -304,7 +304,7 @@ fn publish(memory: &MemoryTopic, events: Vec<Pending>, written: &Written) {
         let state = &mut *memory.lock();
         let now = Instant::now();
         for (event, record) in events.iter().zip(&written.records) {
-            if record.id.epoch != state.log.head().epoch {
+            if record.id.epoch != state.log.newest().epoch {
                 // No event was lost in between: all acknowledged events are synced and were read.
                 state.log.begin_epoch(record.id.epoch, true);
             }

@@ -13,7 +13,7 @@ use super::{Shared, registry::Registry, shutdown::ShutdownState};
 pub(super) struct Options {
     pub(super) retry: Duration,
     pub(super) keep_alive: Duration,
-    pub(super) start: Position,
+    pub(super) start_position: Position,
     pub(super) gap_event: Box<str>,
     pub(super) max_clients: usize,
     pub(super) max_clients_per_topic: usize,
@@ -36,7 +36,7 @@ pub(super) type Authorize = Box<
 /// let hub = HubBuilder::new()
 ///     .retry(Duration::from_secs(5))
 ///     .keep_alive(Duration::from_secs(8))
-///     .start(Position::Oldest)
+///     .start_position(Position::Oldest)
 ///     .max_clients(10_000)
 ///     .build(MemoryStore::with_history(4 << 20));
 /// assert_eq!(hub.stats().clients, 0);
@@ -53,7 +53,7 @@ impl HubBuilder {
             options: Options {
                 retry: Duration::from_secs(2),
                 keep_alive: Duration::from_secs(15),
-                start: Position::Head,
+                start_position: Position::Newest,
                 gap_event: "gap".into(),
                 max_clients: 100_000,
                 max_clients_per_topic: usize::MAX,
@@ -83,12 +83,12 @@ impl HubBuilder {
         self
     }
 
-    /// Sets where clients without a `Last-Event-ID` start: at [`Position::Head`] by default.
+    /// Sets where clients without a `Last-Event-ID` start: at [`Position::Newest`] by default.
     ///
-    /// A client that starts at the head is sent the id of its position, so it misses nothing even
+    /// A client that starts at `Newest` is sent the id of its position, so it misses nothing even
     /// if it is disconnected before its first event.
-    pub fn start(mut self, position: Position) -> Self {
-        self.options.start = position;
+    pub fn start_position(mut self, position: Position) -> Self {
+        self.options.start_position = position;
         self
     }
 
@@ -180,7 +180,7 @@ impl fmt::Debug for HubBuilder {
         f.debug_struct("HubBuilder")
             .field("retry", &self.options.retry)
             .field("keep_alive", &self.options.keep_alive)
-            .field("start", &self.options.start)
+            .field("start_position", &self.options.start_position)
             .finish_non_exhaustive()
     }
 }

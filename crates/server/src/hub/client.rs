@@ -99,7 +99,7 @@ impl<S: Store> Client<S> {
         };
         let last = match self.last {
             Some(last) => last,
-            None => self.topic.bounds_now()?.head,
+            None => self.topic.bounds_now()?.newest,
         };
         self.last = Some(last);
         if after >= last {
@@ -124,15 +124,15 @@ impl<S: Store> Client<S> {
             return None;
         };
         match start {
-            Start::UnknownId => Some(self.gap(GapReason::Unknown, bounds.head)),
+            Start::UnknownId => Some(self.gap(GapReason::Unknown, bounds.newest)),
             Start::Position(Position::Oldest) => {
                 self.move_to(bounds.oldest);
                 None
             }
             Start::Position(_) => {
-                self.move_to(bounds.head);
+                self.move_to(bounds.newest);
                 // If the client is disconnected before its first event, it reconnects with this id.
-                let id = IdText::new(bounds.head);
+                let id = IdText::new(bounds.newest);
                 Frame::new().id(id.as_str()).ok().map(EncodedFrame::from)
             }
         }

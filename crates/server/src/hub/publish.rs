@@ -16,13 +16,14 @@ impl<S: Store> Hub<S> {
     /// # Errors
     ///
     /// [`PublishError`]. After [`Unknown`](PublishError::Unknown) it is not known whether the event
-    /// was published; call [`publish_again`](Self::publish_again) with the token of the error.
+    /// was published; call [`publish_with_token`](Self::publish_with_token) with the token of the
+    /// error.
     pub async fn publish(&self, topic: &str, frame: Frame<'_>) -> Result<EventId, PublishError> {
-        self.publish_again(topic, frame, &self.token()).await
+        self.publish_with_token(topic, frame, &self.token()).await
     }
 
-    /// Returns a token for [`publish_again`](Self::publish_again). Useful for callers that may drop
-    /// the future of a publication and then need to know its outcome.
+    /// Returns a token for [`publish_with_token`](Self::publish_with_token). Useful for callers that
+    /// may drop the future of a publication and then need to know its outcome.
     pub fn token(&self) -> Token {
         self.shared.publisher.token()
     }
@@ -42,13 +43,13 @@ impl<S: Store> Hub<S> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let hub = Hub::new(MemoryStore::new());
     /// let (token, frame) = (hub.token(), Frame::message("17.20"));
-    /// let id = hub.publish_again("prices", frame, &token).await?;
-    /// assert_eq!(hub.publish_again("prices", frame, &token).await?, id);
+    /// let id = hub.publish_with_token("prices", frame, &token).await?;
+    /// assert_eq!(hub.publish_with_token("prices", frame, &token).await?, id);
     /// assert_eq!(hub.publish("prices", frame).await?.number, id.number + 1);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn publish_again(
+    pub async fn publish_with_token(
         &self,
         topic: &str,
         frame: Frame<'_>,
@@ -67,7 +68,7 @@ impl<S: Store> Hub<S> {
             .append(frame, token)
             .await
             .map_err(|error| match error {
-                AppendError::NotDone(error) => PublishError::NotDone(error),
+                AppendError::NotAppended(error) => PublishError::NotPublished(error),
                 AppendError::Unknown(error) => PublishError::Unknown {
                     token: token.clone(),
                     error,
@@ -95,11 +96,11 @@ pub enum PublishError {
     /// The topic cannot be used.
     Topic(TopicError),
     /// The event is not in the store and never will be. It can be published again.
-    NotDone(StoreError),
+    NotPublished(StoreError),
     /// The store did not answer: the event may be in the store now, later, or never.
     #[non_exhaustive]
     Unknown {
-        /// Pass it to [`Hub::publish_again`] to retry without publishing the event twice.
+        /// Pass it to [`Hub::publish_with_token`] to retry without publishing the event twice.
         token: Token,
         /// Why there is no answer.
         error: StoreError,
@@ -109,7 +110,7 @@ pub enum PublishError {
 impl PublishError {
     /// A suitable response status for a handler that publishes on behalf of a client: 400 for a
     /// frame that is not an event, 413 for one that is too long, 404 or 503 for a topic that cannot
-    /// be used, 503 for `NotDone` and 504 for `Unknown`.
+    /// be used, 503 for `NotPublished` and 504 for `Unknown`.
     ///
     /// ```
     /// use http::StatusCode;
@@ -128,7 +129,7 @@ impl PublishError {
             Self::NotAnEvent => StatusCode::BAD_REQUEST,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Topic(error) => error.status(),
-            Self::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotPublished(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unknown { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -148,7 +149,7 @@ impl fmt::Display for PublishError {
                 write!(f, "the event has {len} bytes, but the limit is {limit}")
             }
             Self::Topic(error) => write!(f, "{error}"),
-            Self::NotDone(_) => f.write_str("the event was not published"),
+            Self::NotPublished(_) => f.write_str("the event was not published"),
             Self::Unknown { .. } => f.write_str("the event may have been published or not"),
         }
     }
@@ -157,7 +158,7 @@ impl fmt::Display for PublishError {
 impl Error for PublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotDone(error) | Self::Unknown { error, .. } => Some(error.as_ref()),
+            Self::NotPublished(error) | Self::Unknown { error, .. } => Some(error.as_ref()),
             _ => None,
         }
     }

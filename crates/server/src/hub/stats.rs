@@ -29,7 +29,7 @@ pub struct TopicStats {
     /// Open streams.
     pub clients: usize,
     /// The newest event.
-    pub head: EventId,
+    pub newest: EventId,
     /// The number of events that the slowest client still has to be sent; all events of the current
     /// epoch if the client is in an earlier one.
     ///
@@ -56,18 +56,18 @@ impl<S: Store> Hub<S> {
         if positions.is_empty() {
             return Ok(None);
         }
-        let head = self.shared.store.topic(topic)?.bounds().await?.head;
+        let newest = self.shared.store.topic(topic)?.bounds().await?.newest;
         let lags = positions.iter().map(|position| {
-            let seen = if position.epoch == head.epoch {
+            let seen = if position.epoch == newest.epoch {
                 position.number
             } else {
                 0
             };
-            head.number.saturating_sub(seen)
+            newest.number.saturating_sub(seen)
         });
         Ok(Some(TopicStats {
             clients: positions.len(),
-            head,
+            newest,
             max_lag: lags.clone().max().unwrap_or(0),
             total_lag: lags.sum(),
         }))

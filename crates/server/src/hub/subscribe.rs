@@ -66,7 +66,7 @@ impl<S: Store> Hub<S> {
         headers: &HeaderMap,
     ) -> Result<Subscription, SubscribeError> {
         let mut ids = headers.get_all("last-event-id").iter();
-        let position = self.shared.options.start;
+        let position = self.shared.options.start_position;
         let start = match (ids.next().map(HeaderValue::as_bytes), ids.next()) {
             (None | Some(b""), None) => Start::Position(position),
             // With several headers, for example if a proxy added one, the client's own is unknown.

@@ -28,7 +28,7 @@ impl Epoch {
         self.id_at(self.after)
     }
 
-    fn head(&self) -> EventId {
+    fn newest(&self) -> EventId {
         self.id_at(self.last)
     }
 
@@ -64,11 +64,11 @@ impl Epoch {
 pub(super) struct Epochs(VecDeque<Epoch>);
 
 impl Epochs {
-    pub(super) fn new(head: EventId) -> Self {
+    pub(super) fn new(newest: EventId) -> Self {
         let epoch = Epoch {
-            id: head.epoch,
-            after: head.number,
-            last: head.number,
+            id: newest.epoch,
+            after: newest.number,
+            last: newest.number,
             start: 0,
             continues: false,
         };
@@ -122,16 +122,16 @@ impl Epochs {
     /// The position before `index`, in the last epoch that `matches`.
     pub(super) fn position(&self, index: u64, matches: impl Fn(&Epoch) -> bool) -> EventId {
         let epoch = self.0.iter().rfind(|epoch| matches(epoch));
-        epoch.map_or(self.head(), |epoch| epoch.position(index))
+        epoch.map_or(self.newest(), |epoch| epoch.position(index))
     }
 
     pub(super) fn oldest(&self) -> Option<&Epoch> {
         self.0.front()
     }
 
-    pub(super) fn head(&self) -> EventId {
+    pub(super) fn newest(&self) -> EventId {
         // There is always an epoch.
-        self.0.back().map_or(EventId::ZERO, Epoch::head)
+        self.0.back().map_or(EventId::ZERO, Epoch::newest)
     }
 
     #[cfg(test)]

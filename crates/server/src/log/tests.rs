@@ -13,7 +13,7 @@ struct Model {
 }
 
 impl Model {
-    fn head(&self) -> EventId {
+    fn newest(&self) -> EventId {
         let epoch = self.epochs.last().unwrap().0;
         let number = self
             .events
@@ -50,11 +50,11 @@ impl Model {
             .iter()
             .position(|(epoch, _)| *epoch == after.epoch)
         else {
-            return (vec![], gap(GapReason::Unknown, self.head()));
+            return (vec![], gap(GapReason::Unknown, self.newest()));
         };
         let of_epoch = |epoch| self.events.iter().filter(move |(id, ..)| id.epoch == epoch);
         if after.number > of_epoch(after.epoch).count() as u64 {
-            return (vec![], gap(GapReason::Ahead, self.head()));
+            return (vec![], gap(GapReason::Ahead, self.newest()));
         }
         let first = self
             .events
@@ -62,7 +62,7 @@ impl Model {
             .position(|(id, ..)| *id > after)
             .unwrap_or(self.events.len());
         if first < self.removed {
-            return (vec![], gap(GapReason::TooOld, self.head()));
+            return (vec![], gap(GapReason::TooOld, self.newest()));
         }
         let mut seen: Vec<_> = of_epoch(after.epoch)
             .map(|(id, ..)| *id)
@@ -82,7 +82,7 @@ impl Model {
                 return (
                     seen,
                     if start < self.removed {
-                        gap(GapReason::TooOld, self.head())
+                        gap(GapReason::TooOld, self.newest())
                     } else {
                         gap(GapReason::EpochEnded, resume)
                     },
@@ -157,7 +157,7 @@ fn every_position_reads_as_in_the_model() {
             match random.below(12) {
                 0 => {
                     let (epoch, continues) = (
-                        model.head().epoch + 1 + random.below(3),
+                        model.newest().epoch + 1 + random.below(3),
                         random.below(2) == 0,
                     );
                     log.begin_epoch(epoch, continues);
@@ -174,12 +174,12 @@ fn every_position_reads_as_in_the_model() {
                     let data = "x".repeat(random.below(len) as usize);
                     let frame = Frame::message(&data);
                     let id = log.append(frame, now);
-                    let head = model.head();
+                    let newest = model.newest();
                     assert_eq!(
                         id,
                         EventId {
-                            number: head.number + 1,
-                            ..head
+                            number: newest.number + 1,
+                            ..newest
                         }
                     );
                     let text = id.to_string();
@@ -190,14 +190,14 @@ fn every_position_reads_as_in_the_model() {
                     positions.push(id);
                 }
             }
-            assert_eq!(log.head(), model.head());
+            assert_eq!(log.newest(), model.newest());
             assert_eq!(
                 log.event_count() as usize,
                 model.events.len() - model.removed
             );
             let ahead = EventId {
-                number: log.head().number + 1,
-                ..log.head()
+                number: log.newest().number + 1,
+                ..log.newest()
             };
             let unknown = EventId {
                 epoch: 4,

@@ -45,7 +45,7 @@ impl RedisTopic {
             let last_error = match self.try_append(&event, token, deadline).await {
                 Ok(Reply::Appended(id)) => {
                     unanswered.remove(token);
-                    self.window.set_appended(id);
+                    self.cache.set_appended(id);
                     return Ok(id);
                 }
                 Ok(Reply::Forgotten) => return Err(AppendError::forgotten()),
@@ -55,7 +55,7 @@ impl RedisTopic {
                 }
                 Err(CommandError::Server(error)) if !may_be_appended => {
                     unanswered.remove(token);
-                    return Err(AppendError::NotDone(error.into()));
+                    return Err(AppendError::NotAppended(error.into()));
                 }
                 Err(CommandError::NoReply(error)) => {
                     may_be_appended = true;
@@ -70,7 +70,7 @@ impl RedisTopic {
                 return Err(if may_be_appended {
                     AppendError::Unknown(last_error.into())
                 } else {
-                    AppendError::NotDone(last_error.into())
+                    AppendError::NotAppended(last_error.into())
                 });
             }
             time::sleep(delay).await;
@@ -93,7 +93,7 @@ impl RedisTopic {
             Err(_) => return Err(CommandError::NotSent(no_time())),
         };
         let core = &self.core;
-        let keys = &self.window.keys;
+        let keys = &self.cache.keys;
         let mut command = script_command(&core.append, &[&keys.log, &keys.tokens(token)]);
         command
             .arg(token.count())
@@ -116,7 +116,7 @@ impl RedisTopic {
             .await?;
         match reply::bytes(reply).as_deref() {
             Some(b"claim") => {
-                self.window.unset_epoch(epoch);
+                self.cache.unset_epoch(epoch);
                 Ok(Reply::EpochEnded)
             }
             Some(b"forgotten") => Ok(Reply::Forgotten),

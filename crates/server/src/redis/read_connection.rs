@@ -1,7 +1,7 @@
 //! The connection on which all topics are read.
 //!
 //! A single XREAD blocks on the streams of all topics. To add a topic, that XREAD is unblocked as
-//! if it had timed out. This loses nothing, because the windows contain the positions.
+//! if it had timed out. This loses nothing, because the caches contain the positions.
 
 use std::{
     collections::HashMap,
@@ -17,11 +17,11 @@ use ::redis::{
 use tokio::time;
 
 use super::{
+    cache::Cache,
     claim_epoch,
     connection::{CommandError, ConnectionManager, query},
     reader::Reader,
     reply,
-    window::Window,
 };
 use crate::EventId;
 
@@ -62,7 +62,7 @@ impl<'r> ReadConnection<'r> {
     /// Reads until the connection fails.
     pub(super) async fn run(
         &mut self,
-        topics: &mut Vec<Arc<Window>>,
+        topics: &mut Vec<Arc<Cache>>,
         failures: &mut usize,
     ) -> Result<(), CommandError> {
         let mut command = ::redis::cmd("CLIENT");
@@ -78,14 +78,14 @@ impl<'r> ReadConnection<'r> {
         loop {
             let added = self.reader.add_new(topics);
             self.catch_up(&added).await?;
-            topics.retain(|window| !window.clear_if_unused());
+            topics.retain(|cache| !cache.clear_if_unused());
             if checked.elapsed() >= RECHECK {
                 self.catch_up(topics).await?;
                 checked = Instant::now();
             }
             let readable: Vec<_> = topics
                 .iter()
-                .filter(|window| window.head().is_some())
+                .filter(|cache| cache.newest().is_some())
                 .cloned()
                 .collect();
             if readable.is_empty() {
@@ -100,32 +100,32 @@ impl<'r> ReadConnection<'r> {
 
     /// Determines where each stream ends and reads up to there. Begins a new epoch where the server
     /// has restarted or is a different one.
-    async fn catch_up(&mut self, topics: &[Arc<Window>]) -> Result<(), CommandError> {
+    async fn catch_up(&mut self, topics: &[Arc<Cache>]) -> Result<(), CommandError> {
         for batch in topics.chunks(CLAIM_BATCH) {
             let last_ids = self.claim_epochs(batch).await?;
-            let mut windows = Vec::new();
-            for (window, last) in batch.iter().zip(last_ids) {
+            let mut caches = Vec::new();
+            for (cache, last) in batch.iter().zip(last_ids) {
                 match last {
-                    Some(last) => windows.push((window, last, window.start_at(last))),
-                    None => window.clear(),
+                    Some(last) => caches.push((cache, last, cache.start_at(last))),
+                    None => cache.clear(),
                 }
             }
             loop {
-                let behind: Vec<_> = windows
+                let behind: Vec<_> = caches
                     .iter()
-                    .filter(|(window, last, _)| window.head() < Some(*last))
-                    .map(|(window, ..)| Arc::clone(window))
+                    .filter(|(cache, last, _)| cache.newest() < Some(*last))
+                    .map(|(cache, ..)| Arc::clone(cache))
                     .collect();
                 if behind.is_empty() || self.read(&behind, false).await?.is_empty() {
                     break;
                 }
-                for window in behind {
-                    window.notify();
+                for cache in behind {
+                    cache.notify();
                 }
             }
-            for (window, last, has_changed) in windows {
-                if window.set_end(last) || has_changed {
-                    window.notify();
+            for (cache, last, has_changed) in caches {
+                if cache.set_end(last) || has_changed {
+                    cache.notify();
                 }
             }
         }
@@ -135,15 +135,15 @@ impl<'r> ReadConnection<'r> {
     /// Claims epochs and returns the last ids of the streams; `None` where the server refuses.
     async fn claim_epochs(
         &mut self,
-        topics: &[Arc<Window>],
+        topics: &[Arc<Cache>],
     ) -> Result<Vec<Option<EventId>>, CommandError> {
         let reader = self.reader;
         let mut pipeline = ::redis::pipe();
         pipeline.ignore_errors();
         pipeline.cmd("SCRIPT").arg("LOAD").arg(claim_epoch::SOURCE);
-        for window in topics {
+        for cache in topics {
             let command =
-                claim_epoch::command(&reader.claim_epoch, &window.keys, reader.epoch_floor);
+                claim_epoch::command(&reader.claim_epoch, &cache.keys, reader.epoch_floor);
             pipeline.add_command(command);
         }
         let replies = pipeline.query_async::<Vec<RedisResult<Value>>>(&mut self.connection);
@@ -163,7 +163,7 @@ impl<'r> ReadConnection<'r> {
 
     /// Reads until nothing is left, then wakes the clients. XREAD returns at the first entry of a
     /// pipelined burst; the others arrive a moment later.
-    async fn finish_burst(&mut self, woken: Vec<Arc<Window>>) -> Result<(), CommandError> {
+    async fn finish_burst(&mut self, woken: Vec<Arc<Cache>>) -> Result<(), CommandError> {
         let mut result = Ok(woken.clone());
         for _ in 0..MAX_FURTHER_READS {
             match result {
@@ -171,19 +171,19 @@ impl<'r> ReadConnection<'r> {
                 _ => break,
             }
         }
-        for window in woken {
-            window.notify();
+        for cache in woken {
+            cache.notify();
         }
         result.map(drop)
     }
 
-    /// Reads these topics into their windows, and returns those that had new entries. All windows
+    /// Reads these topics into their caches, and returns those that had new entries. All caches
     /// must have a position.
     async fn read(
         &mut self,
-        topics: &[Arc<Window>],
+        topics: &[Arc<Cache>],
         block: bool,
-    ) -> Result<Vec<Arc<Window>>, CommandError> {
+    ) -> Result<Vec<Arc<Cache>>, CommandError> {
         let command = self.read_command(topics, block);
         let reply = if block {
             self.query_blocking(&command).await?
@@ -192,24 +192,24 @@ impl<'r> ReadConnection<'r> {
         };
         let streams = reply::streams(reply)
             .ok_or_else(|| CommandError::NoReply(reply::unexpected("XREAD")))?;
-        let by_key: HashMap<&[u8], &Arc<Window>> = topics
+        let by_key: HashMap<&[u8], &Arc<Cache>> = topics
             .iter()
-            .map(|window| (window.keys.log.as_bytes(), window))
+            .map(|cache| (cache.keys.log.as_bytes(), cache))
             .collect();
         let mut read = Vec::new();
         for (key, entries) in streams {
             let bytes: usize = entries.iter().map(|entry| entry.event.len()).sum();
             let mean = bytes / entries.len().max(1);
             self.event_len = (3 * self.event_len + mean).max(4) / 4;
-            if let Some(window) = by_key.get(&*key) {
-                window.append(&entries);
-                read.push(Arc::clone(window));
+            if let Some(cache) = by_key.get(&*key) {
+                cache.append(&entries);
+                read.push(Arc::clone(cache));
             }
         }
         Ok(read)
     }
 
-    fn read_command(&self, topics: &[Arc<Window>], block: bool) -> Cmd {
+    fn read_command(&self, topics: &[Arc<Cache>], block: bool) -> Cmd {
         // COUNT applies to each stream, and all of them may have new entries.
         let count = MAX_REPLY / self.event_len / topics.len().max(1);
         let mut command = ::redis::cmd("XREAD");
@@ -218,11 +218,11 @@ impl<'r> ReadConnection<'r> {
             command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
         }
         command.arg("STREAMS");
-        for window in topics {
-            command.arg(&window.keys.log);
+        for cache in topics {
+            command.arg(&cache.keys.log);
         }
-        for window in topics {
-            command.arg(window.head().unwrap_or(EventId::ZERO).to_string());
+        for cache in topics {
+            command.arg(cache.newest().unwrap_or(EventId::ZERO).to_string());
         }
         command
     }

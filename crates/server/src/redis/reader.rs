@@ -13,9 +13,9 @@ use ::redis::{Client, Script, Value};
 use tokio::{sync::Notify, time};
 
 use super::{
+    cache::Cache,
     connection::{ConnectionManager, connect},
     read_connection::ReadConnection,
-    window::Window,
 };
 
 /// The state that the task shares with the topics.
@@ -25,7 +25,7 @@ pub(super) struct Reader {
     commands: Arc<ConnectionManager>,
     pub(super) claim_epoch: Script,
     pub(super) epoch_floor: u64,
-    added: Mutex<Vec<Arc<Window>>>,
+    added: Mutex<Vec<Arc<Cache>>>,
     /// Notified when topics are added.
     pub(super) topics_added: Notify,
     /// Changes before and after each blocking XREAD.
@@ -58,14 +58,14 @@ impl Reader {
         self.connections.load(Ordering::Relaxed).saturating_sub(1)
     }
 
-    pub(super) fn add(&self, window: Arc<Window>) {
+    pub(super) fn add(&self, cache: Arc<Cache>) {
         let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
-        added.push(window);
+        added.push(cache);
         drop(added);
         self.topics_added.notify_one();
     }
 
-    fn take_added(&self) -> Vec<Arc<Window>> {
+    fn take_added(&self) -> Vec<Arc<Cache>> {
         std::mem::take(&mut *self.added.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -94,17 +94,17 @@ impl Reader {
     }
 
     /// Adds the topics for which clients have started to wait to `topics`, and returns them.
-    pub(super) fn add_new(&self, topics: &mut Vec<Arc<Window>>) -> Vec<Arc<Window>> {
+    pub(super) fn add_new(&self, topics: &mut Vec<Arc<Cache>>) -> Vec<Arc<Cache>> {
         let added = self.take_added();
         // The store may have evicted a topic and created it again. Clients use the latest one.
         let mut keys = HashSet::new();
         let mut latest: Vec<_> = added
             .iter()
             .rev()
-            .filter(|window| keys.insert(&*window.keys.log))
+            .filter(|cache| keys.insert(&*cache.keys.log))
             .cloned()
             .collect();
-        topics.retain(|window| !keys.contains(&*window.keys.log));
+        topics.retain(|cache| !keys.contains(&*cache.keys.log));
         latest.reverse();
         topics.extend(latest.iter().cloned());
         latest

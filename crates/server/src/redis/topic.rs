@@ -1,16 +1,17 @@
-//! A topic: a stream on the server, and a window that caches its newest events.
+//! A topic: a stream on the server, and a cache of its newest events in this process.
 
 use std::{sync::Arc, time::Duration};
 
 use sse_proto::Frame;
 
 use super::{
-    Core, claim_epoch,
+    Core,
+    cache::Cache,
+    claim_epoch,
     connection::{CommandError, Connection, ConnectionManager, script_command},
     keys::Keys,
     reply,
     snapshot::Snapshot,
-    window::Window,
 };
 use crate::{
     AppendError, Bounds, EventId, GapReason, ReadAfter, StoreError, Token, Topic, topics::Evict,
@@ -23,28 +24,28 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct RedisTopic {
     pub(super) core: Arc<Core>,
-    pub(super) window: Arc<Window>,
+    pub(super) cache: Arc<Cache>,
 }
 
 impl RedisTopic {
     pub(super) fn new(core: Arc<Core>, name: &str) -> Self {
         let keys = Keys::new(&core.options.prefix, name);
-        let window = Window::new(keys, core.options.window);
+        let cache = Cache::new(keys, core.options.cache_size);
         Self {
             core,
-            window: Arc::new(window),
+            cache: Arc::new(cache),
         }
     }
 
     /// Returns the connection and the epoch that was claimed on it.
     pub(super) async fn claim_epoch(&self) -> Result<(Connection, u64), CommandError> {
         let connection = self.core.connections.connection().await?;
-        if let Some(epoch) = self.window.epoch(connection.generation) {
+        if let Some(epoch) = self.cache.epoch(connection.generation) {
             return Ok((connection, epoch));
         }
         let command = claim_epoch::command(
             &self.core.claim_epoch,
-            &self.window.keys,
+            &self.cache.keys,
             self.core.options.epoch_floor,
         );
         let reply = self.core.connections.run_script(
@@ -54,7 +55,7 @@ impl RedisTopic {
             ConnectionManager::TIMEOUT,
         );
         let (epoch, _) = claim_epoch::parse(reply.await?)?;
-        self.window.set_epoch(connection.generation, epoch);
+        self.cache.set_epoch(connection.generation, epoch);
         Ok((connection, epoch))
     }
 
@@ -82,7 +83,7 @@ impl RedisTopic {
             let (connection, claimed) = self.claim_epoch().await?;
             let mut command = script_command(
                 &self.core.snapshot,
-                &[&self.window.keys.log, &self.window.keys.meta],
+                &[&self.cache.keys.log, &self.cache.keys.meta],
             );
             command
                 .arg(EventId { epoch, ..after }.to_string())
@@ -99,7 +100,7 @@ impl RedisTopic {
                 let snapshot = Snapshot::parse(reply).ok_or_else(|| reply::unexpected("SNAPSHOT"));
                 return snapshot.map_err(CommandError::Server);
             }
-            self.window.unset_epoch(claimed);
+            self.cache.unset_epoch(claimed);
         }
         Err(CommandError::Server(reply::unexpected(
             "the stream was deleted repeatedly",
@@ -120,7 +121,7 @@ impl Topic for RedisTopic {
     }
 
     async fn read_after(&self, after: EventId, max_bytes: usize) -> Result<ReadAfter, StoreError> {
-        if let Some(read) = self.window.read_after(after, max_bytes) {
+        if let Some(read) = self.cache.read_after(after, max_bytes) {
             return Ok(read);
         }
         let snapshot = self.snapshot(after, max_bytes.max(1)).await;
@@ -132,7 +133,7 @@ impl Topic for RedisTopic {
             ..
         } = read
         {
-            if let Some(read) = self.window.read_disputed(after, max_bytes) {
+            if let Some(read) = self.cache.read_disputed(after, max_bytes) {
                 return Ok(read);
             }
         }
@@ -145,6 +146,6 @@ impl Topic for RedisTopic {
     }
 
     async fn wait(&self, after: EventId) {
-        self.window.wait(after, &self.core.reader).await;
+        self.cache.wait(after, &self.core.reader).await;
     }
 }

@@ -1,5 +1,5 @@
 //! Tokens that were sent without a reply. An event with such a token may still be appended, so a
-//! failed retry must not be reported as not done.
+//! failed retry must not be reported as not appended.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -33,9 +33,9 @@ async fn append(topic: &FileTopic, data: &str) -> Result<EventId, AppendError> {
     topic.append(Frame::message(data), &token()).await
 }
 
-fn not_done(result: Result<EventId, AppendError>) -> String {
+fn not_appended(result: Result<EventId, AppendError>) -> String {
     match result {
-        Err(AppendError::NotDone(error)) => error.to_string(),
+        Err(AppendError::NotAppended(error)) => error.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -62,8 +62,8 @@ async fn oldest(topic: &FileTopic) -> EventId {
     topic.bounds().await.unwrap().oldest
 }
 
-async fn head(topic: &FileTopic) -> EventId {
-    topic.bounds().await.unwrap().head
+async fn newest(topic: &FileTopic) -> EventId {
+    topic.bounds().await.unwrap().newest
 }
 
 /// Data that is easily confused with the surrounding format.
@@ -192,7 +192,7 @@ async fn an_event_longer_than_the_history_is_kept() {
         let store = FileStore::open(&directory, 1000).unwrap();
         let topic = store.topic("t").unwrap();
         for _ in 0..5 {
-            let before = head(&topic).await;
+            let before = newest(&topic).await;
             let id = append(&topic, &data).await.unwrap();
             assert_eq!(
                 read_all(&topic, before).await,
@@ -226,7 +226,7 @@ async fn another_writer_is_detected_and_nothing_is_written_between_its_lines() {
         .unwrap();
         let theirs = fs::read(&path).unwrap_or_default();
         for _ in 0..3 {
-            let error = not_done(append(&topic, "second").await);
+            let error = not_appended(append(&topic, "second").await);
             assert!(
                 error.contains("t.sse") && error.contains(message),
                 "{error}"
@@ -244,7 +244,7 @@ async fn another_writer_is_detected_and_nothing_is_written_between_its_lines() {
     let path = directory.join("new.sse");
     let topic = store.topic("new").unwrap();
     fs::write(&path, "theirs").unwrap();
-    not_done(append(&topic, "first").await);
+    not_appended(append(&topic, "first").await);
     assert_eq!(fs::read(&path).unwrap(), b"theirs");
 }
 
@@ -257,11 +257,11 @@ async fn the_store_that_opened_the_directory_last_owns_it() {
     let new = FileStore::open(&directory, HISTORY).unwrap();
     let topic = new.topic("t").unwrap();
     for topic in [&old_topic, &unused] {
-        let error = not_done(append(topic, "old").await);
+        let error = not_appended(append(topic, "old").await);
         assert!(error.contains("continue to use"), "{error}");
     }
     let second = append(&topic, "second").await.unwrap();
-    not_done(append(&old_topic, "old").await);
+    not_appended(append(&old_topic, "old").await);
     assert!(second.epoch > first.epoch);
     let events = [(first, "first".to_owned()), (second, "second".to_owned())];
     let start = EventId { number: 0, ..first };
@@ -286,7 +286,7 @@ async fn topics_with_a_file_are_kept_and_others_are_evicted() {
     }
     for number in 0..1000 {
         let topic = store.topic(&format!("empty {number}")).unwrap();
-        assert_eq!(head(&topic).await.number, 0);
+        assert_eq!(newest(&topic).await.number, 0);
     }
     // A dropped append counts: there may be a file soon.
     {
@@ -314,8 +314,8 @@ async fn a_frame_without_data_is_refused() {
     let directory = Directory::new();
     let store = FileStore::open(&directory, HISTORY).unwrap();
     let topic = store.topic("t").unwrap();
-    not_done(topic.append(Frame::keep_alive(), &token()).await);
-    not_done(topic.append(Frame::new(), &token()).await);
+    not_appended(topic.append(Frame::keep_alive(), &token()).await);
+    not_appended(topic.append(Frame::new(), &token()).await);
     assert!(!directory.join("t.sse").exists());
 }
 
@@ -336,7 +336,7 @@ async fn dropping_the_store_waits_for_appended_events() {
         store
             .recovered()
             .iter()
-            .all(|found| (found.events, found.cut) == (10, 0))
+            .all(|found| (found.events, found.truncated_bytes) == (10, 0))
     );
 }
 

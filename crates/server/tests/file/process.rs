@@ -75,7 +75,7 @@ async fn kill_repeatedly(history: usize) -> (usize, u64, usize) {
     let directory = Directory::new();
     let mut acknowledged: HashMap<(String, EventId), String> = HashMap::new();
     let mut seen: HashMap<EventId, String> = HashMap::new();
-    let mut cut = 0;
+    let mut truncated_bytes = 0;
     for run in 0..20 {
         let mut child = spawn("append", run, history, &directory, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -105,7 +105,11 @@ async fn kill_repeatedly(history: usize) -> (usize, u64, usize) {
         killer.join().unwrap();
 
         let store = FileStore::open(&directory, history).unwrap();
-        cut += store.recovered().iter().map(|found| found.cut).sum::<u64>();
+        truncated_bytes += store
+            .recovered()
+            .iter()
+            .map(|found| found.truncated_bytes)
+            .sum::<u64>();
         let mut all = HashSet::new();
         for name in ["even", "odd"] {
             let topic = store.topic(name).unwrap();
@@ -130,7 +134,7 @@ async fn kill_repeatedly(history: usize) -> (usize, u64, usize) {
     }
     let reported: HashSet<_> = acknowledged.keys().map(|(_, id)| id).collect();
     let unreported = seen.keys().filter(|id| !reported.contains(id)).count();
-    (acknowledged.len(), cut, unreported)
+    (acknowledged.len(), truncated_bytes, unreported)
 }
 
 #[tokio::test]
@@ -161,7 +165,7 @@ async fn fill(store: &FileStore) {
                 print_line(&format!("appended {id}"));
             }
             error => {
-                not_done(error);
+                not_appended(error);
                 refused += 1;
                 // Nothing of the event is left.
                 assert_eq!(fs::metadata(&path).unwrap().len(), before);
@@ -200,7 +204,12 @@ async fn a_full_disk_refuses_events_and_keeps_existing_ones() {
 
         // Without the limit.
         let store = FileStore::open(&directory, HISTORY).unwrap();
-        assert!(store.recovered().iter().all(|found| found.cut == 0));
+        assert!(
+            store
+                .recovered()
+                .iter()
+                .all(|found| found.truncated_bytes == 0)
+        );
         let topic = store.topic("t").unwrap();
         let events = read_all(&topic, oldest(&topic).await).await;
         assert!(events.iter().map(|(id, _)| id).eq(&acknowledged));

@@ -45,14 +45,14 @@ async fn a_file_truncated_at_any_byte_consists_of_its_complete_events() {
             kept => ends[kept - 1],
         };
         let [found] = store.recovered() else { panic!() };
-        let found = (&*found.name, found.events, found.cut);
+        let found = (&*found.name, found.events, found.truncated_bytes);
         assert_eq!(found, ("t", kept as u64, (len - end) as u64));
         assert_eq!(fs::read(directory.join("t.sse")).unwrap(), whole[..end]);
 
         let topic = store.topic("t").unwrap();
         let mut left = events[..kept].to_vec();
         assert_eq!(read_all(&topic, oldest(&topic).await).await, left);
-        let before = head(&topic).await;
+        let before = newest(&topic).await;
         if let Some((last, _)) = left.last() {
             assert_eq!(before, *last);
         }
@@ -77,7 +77,7 @@ async fn a_file_truncated_at_any_byte_consists_of_its_complete_events() {
 
         let store = FileStore::open(&directory, HISTORY).unwrap();
         let topic = store.topic("t").unwrap();
-        assert_eq!(store.recovered()[0].cut, 0);
+        assert_eq!(store.recovered()[0].truncated_bytes, 0);
         assert_eq!(read_all(&topic, oldest(&topic).await).await, left);
         if end > 0 {
             assert_eq!(read_all(&topic, before).await, left[kept..]);
@@ -176,7 +176,7 @@ async fn restarts_cause_no_gap_however_many_there_are() {
         let topic = store.topic("t").unwrap();
         // Every position that a client may have received.
         if run > 0 {
-            positions.insert(head(&topic).await);
+            positions.insert(newest(&topic).await);
         }
         if run % 2 == 0 {
             let data = run.to_string();

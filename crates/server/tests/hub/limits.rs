@@ -9,14 +9,14 @@ async fn limits_are_enforced_and_a_client_that_leaves_makes_room() {
         .max_clients_per_topic(2)
         .max_event_len(100)
         .build(MemoryStore::new().max_topics(2));
-    let first = hub.subscribe_at("a", Position::Head).unwrap();
-    let second = hub.subscribe_at("a", Position::Head).unwrap();
+    let first = hub.subscribe_at("a", Position::Newest).unwrap();
+    let second = hub.subscribe_at("a", Position::Newest).unwrap();
     assert_eq!(
-        hub.subscribe_at("a", Position::Head).unwrap_err(),
+        hub.subscribe_at("a", Position::Newest).unwrap_err(),
         SubscribeError::TooManyClients
     );
-    let third = hub.subscribe_at("b", Position::Head).unwrap();
-    let error = hub.subscribe_at("b", Position::Head).unwrap_err();
+    let third = hub.subscribe_at("b", Position::Newest).unwrap();
+    let error = hub.subscribe_at("b", Position::Newest).unwrap_err();
     assert_eq!(error, SubscribeError::TooManyClients);
     let response = error.into_response();
     assert_eq!(
@@ -42,7 +42,7 @@ async fn limits_are_enforced_and_a_client_that_leaves_makes_room() {
     assert_eq!((hub.stats().clients, hub.stats().topics), (1, 1));
     hub.publish("c", Frame::message("x")).await.unwrap();
     // `c` has an event and no clients, `a` has a client: `d` replaces `c`.
-    drop(hub.subscribe_at("d", Position::Head).unwrap());
+    drop(hub.subscribe_at("d", Position::Newest).unwrap());
     drop(second);
     assert_eq!((hub.stats().clients, hub.stats().topics), (0, 0));
 

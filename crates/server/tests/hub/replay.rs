@@ -34,7 +34,7 @@ async fn events_published_between_the_subscription_and_the_first_byte_are_new() 
 #[tokio::test(start_paused = true)]
 async fn the_start_of_a_client_without_an_id_is_configurable() {
     let hub = HubBuilder::new()
-        .start(Position::Oldest)
+        .start_position(Position::Oldest)
         .build(MemoryStore::new());
     let id = publish(&hub, "old").await;
     let event = format!("id: {id}\ndata: old\n\n");
@@ -43,7 +43,7 @@ async fn the_start_of_a_client_without_an_id_is_configurable() {
         let mut body = hub.subscribe("t", &headers).await.unwrap();
         assert_eq!(all_now(&mut body), format!("retry: 2000\n{event}"));
     }
-    let mut body = hub.subscribe_at("t", Position::Head).unwrap();
+    let mut body = hub.subscribe_at("t", Position::Newest).unwrap();
     assert_eq!(all_now(&mut body), format!("retry: 2000\nid: {id}\n\n"));
     let start = EventId { number: 0, ..id };
     let mut body = hub.subscribe_at("t", Position::After(start)).unwrap();
@@ -54,13 +54,13 @@ async fn the_start_of_a_client_without_an_id_is_configurable() {
 async fn an_id_that_cannot_be_resumed_causes_one_gap_and_the_stream_continues_from_the_head() {
     let hub = Hub::new(MemoryStore::with_history(100));
     let first = publish(&hub, "first").await;
-    let mut head = first;
+    let mut newest = first;
     for _ in 0..20 {
-        head = publish(&hub, "more").await;
+        newest = publish(&hub, "more").await;
     }
     let ahead = EventId {
-        number: head.number + 1,
-        ..head
+        number: newest.number + 1,
+        ..newest
     }
     .to_string();
     for (id, reason) in [
@@ -75,13 +75,13 @@ async fn an_id_that_cannot_be_resumed_causes_one_gap_and_the_stream_continues_fr
         (&"9".repeat(10_000), "unknown"),
     ] {
         let mut body = subscribe(&hub, id).await;
-        let gap = format!("event: gap\nid: {head}\ndata: {reason}\n\n");
+        let gap = format!("event: gap\nid: {newest}\ndata: {reason}\n\n");
         assert_eq!(all_now(&mut body), format!("retry: 2000\n{gap}"), "{id:?}");
         // With the id of the gap event, there is no further gap.
-        let mut body = subscribe(&hub, &head.to_string()).await;
+        let mut body = subscribe(&hub, &newest.to_string()).await;
         assert_eq!(all_now(&mut body), "retry: 2000\n");
     }
-    let mut two = headers(&head.to_string());
+    let mut two = headers(&newest.to_string());
     two.append(
         "last-event-id",
         HeaderValue::from_str(&first.to_string()).unwrap(),
@@ -126,10 +126,10 @@ async fn a_slow_client_gets_a_gap_and_uses_no_memory() {
         (stats.clients, stats.max_lag, stats.total_lag),
         (2, 1000, 1000)
     );
-    let head = stats.head;
+    let newest = stats.newest;
     assert_eq!(
         all_now(&mut slow),
-        format!("event: gap\nid: {head}\ndata: too-old\n\n")
+        format!("event: gap\nid: {newest}\ndata: too-old\n\n")
     );
     assert_eq!(hub.topic_stats("t").await.unwrap().unwrap().max_lag, 0);
 }

@@ -79,7 +79,10 @@ async fn while_the_store_is_down_streams_stay_open_and_the_outcome_of_publishing
         panic!("{error:?}")
     };
     assert_eq!(error.to_string(), "down");
-    let again = hub.publish_again("t", frame, &token).await.unwrap_err();
+    let again = hub
+        .publish_with_token("t", frame, &token)
+        .await
+        .unwrap_err();
     assert_eq!(
         again.to_string(),
         "the event may have been published or not"
@@ -87,7 +90,7 @@ async fn while_the_store_is_down_streams_stay_open_and_the_outcome_of_publishing
     assert_eq!(again.source().unwrap().to_string(), "down");
 
     is_down.store(false, Relaxed);
-    let id = hub.publish_again("t", frame, &token).await.unwrap();
+    let id = hub.publish_with_token("t", frame, &token).await.unwrap();
     assert_eq!(id.number, 1, "it is in the log once");
     assert_eq!(next(&mut new).await.unwrap(), format!("id: {id}\n\n"));
     assert_eq!(

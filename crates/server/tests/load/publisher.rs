@@ -25,7 +25,7 @@ pub(crate) struct Publisher {
 /// The outcome of a POST request.
 enum Posted {
     Done(EventId),
-    NotDone,
+    NotPublished,
     Unknown,
     Refused(StatusCode),
 }
@@ -48,7 +48,7 @@ impl Publisher {
             event.set_sent(feed.now());
             match self.post(event).await {
                 Posted::Done(id) => break id,
-                Posted::NotDone => {
+                Posted::NotPublished => {
                     time::sleep(Duration::from_millis(20)).await;
                     continue;
                 }
@@ -84,7 +84,7 @@ impl Publisher {
         };
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::SERVICE_UNAVAILABLE => return Posted::NotDone,
+            StatusCode::SERVICE_UNAVAILABLE => return Posted::NotPublished,
             StatusCode::GATEWAY_TIMEOUT => return Posted::Unknown,
             status => return Posted::Refused(status),
         }

@@ -161,7 +161,7 @@ impl Seen {
             Ok(Received::Retry(time)) => self.retry = time,
             Ok(Received::Lost(lost)) => self.lost(lost.reason(), feed, tally),
             Err(error) => {
-                self.lost(Reason::Futile, feed, tally);
+                self.lost(Reason::Permanent, feed, tally);
                 self.errors.push(error.to_string());
             }
             Ok(_) => {}

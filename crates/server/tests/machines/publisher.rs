@@ -29,7 +29,7 @@ pub(crate) struct Ledger {
     ids: Mutex<HashMap<String, EventId>>,
     pub(crate) acknowledged: Mutex<BTreeMap<EventId, String>>,
     pub(crate) sent_at: Mutex<HashMap<String, Instant>>,
-    pub(crate) not_done: Mutex<Vec<String>>,
+    pub(crate) not_published: Mutex<Vec<String>>,
     pub(crate) unknown: AtomicU64,
     pub(crate) is_over: AtomicBool,
     /// The engine was restarted without its data.
@@ -114,7 +114,7 @@ pub(crate) async fn publish_one(
             Ok(Some(id))
         }
         StatusCode::SERVICE_UNAVAILABLE => {
-            ledger.not_done.lock().unwrap().push(data.to_owned());
+            ledger.not_published.lock().unwrap().push(data.to_owned());
             Ok(None)
         }
         StatusCode::GATEWAY_TIMEOUT => {

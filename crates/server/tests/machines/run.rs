@@ -163,14 +163,14 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
         }
     }
     for data in ledger
-        .not_done
+        .not_published
         .lock()
         .unwrap()
         .iter()
         .filter(|data| ledger.was_seen(data))
     {
         failed += 1;
-        writeln!(out, "{data:?} was reported as not done, but was seen")?;
+        writeln!(out, "{data:?} was reported as not published, but was seen")?;
     }
 
     let mut latencies = std::mem::take(&mut *tally.latencies.lock().unwrap());
@@ -186,12 +186,12 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let epochs: HashSet<_> = ids.iter().map(|id| id.epoch).collect();
     writeln!(
         out,
-        "{} events acknowledged in {:.0?}, {} not done, {} unknown; {} ids in {} epochs; \
+        "{} events acknowledged in {:.0?}, {} not published, {} unknown; {} ids in {} epochs; \
          {} deliveries over {} connections of {} clients, {} gaps sent; \
          latency {:.1} ms (median), {:.1} ms (99 %)",
         acknowledged.len(),
         begin.elapsed(),
-        ledger.not_done.lock().unwrap().len(),
+        ledger.not_published.lock().unwrap().len(),
         ledger.unknown.load(Relaxed),
         ids.len(),
         epochs.len(),

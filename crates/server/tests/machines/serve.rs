@@ -33,7 +33,7 @@ pub(crate) async fn serve(args: Args) -> Result<ExitCode, Failure> {
         }
     };
     let hub = HubBuilder::new()
-        .start(Position::Oldest)
+        .start_position(Position::Oldest)
         .retry(Duration::from_millis(500))
         .keep_alive(Duration::from_secs(2))
         .build(store);
@@ -59,7 +59,7 @@ async fn publish(State(hub): State<Hub<RedisStore>>, data: String) -> Response {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        return match hub.publish_again("news", frame, &token).await {
+        return match hub.publish_with_token("news", frame, &token).await {
             Ok(id) => id.to_string().into_response(),
             Err(PublishError::Unknown { .. }) if attempts < 3 => continue,
             Err(PublishError::Unknown { .. }) => StatusCode::GATEWAY_TIMEOUT.into_response(),

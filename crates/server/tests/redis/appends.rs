@@ -130,7 +130,7 @@ async fn an_event_that_the_server_refuses_was_not_appended() {
     server.query::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
     let refused = topic(&store).append(Frame::message("2"), &token).await;
     let error = match refused {
-        Err(AppendError::NotDone(error)) => error.to_string(),
+        Err(AppendError::NotAppended(error)) => error.to_string(),
         other => panic!("{other:?}"),
     };
     assert!(error.contains("OOM") || error.contains("memory"), "{error}");
@@ -160,7 +160,7 @@ async fn an_event_that_the_server_refuses_was_not_appended() {
         .append(Frame::message("x"), &Publisher::new().token())
         .await;
     assert!(
-        matches!(refused, Err(AppendError::NotDone(_))),
+        matches!(refused, Err(AppendError::NotAppended(_))),
         "{refused:?}"
     );
     // The event is in the stream, but its token is not remembered.

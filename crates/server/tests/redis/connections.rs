@@ -24,7 +24,7 @@ async fn clients_survive_a_server_that_is_down() {
     let away = topic(&store)
         .append(Frame::message("-"), &Publisher::new().token())
         .await;
-    assert!(matches!(away, Err(AppendError::NotDone(_))), "{away:?}");
+    assert!(matches!(away, Err(AppendError::NotAppended(_))), "{away:?}");
     assert!(start.elapsed() < Duration::from_secs(4));
     assert!(topic(&store).bounds().await.is_err());
     // A topic that was never read cannot be read, but clients can wait for it.
@@ -160,7 +160,7 @@ async fn scripts_that_the_server_forgot_are_loaded_again() {
         server.query::<()>(&["SCRIPT", "FLUSH"]);
         assert_eq!(append(&topic(&store), "x").await.number, number);
         server.query::<()>(&["SCRIPT", "FLUSH"]);
-        assert_eq!(topic(&store).bounds().await.unwrap().head.number, number);
+        assert_eq!(topic(&store).bounds().await.unwrap().newest.number, number);
     }
     assert_eq!(store.reconnects(), 0);
 }
@@ -199,7 +199,7 @@ async fn the_documented_permissions_suffice() {
     let got = Client::new(&other, start).read_to(new).await;
     assert_eq!(got.len(), 302);
     let cold = store.topic("cold").unwrap();
-    let after = cold.bounds().await.unwrap().head;
+    let after = cold.bounds().await.unwrap().newest;
     let mut client = Client {
         topic: cold.clone(),
         after,

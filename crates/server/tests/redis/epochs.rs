@@ -136,8 +136,8 @@ async fn a_deleted_stream_begins_a_new_epoch_on_open_connections() {
     }
     // Reading alone also creates the stream again.
     server.query::<()>(&["FLUSHALL"]);
-    let head = topic(&store).bounds().await.unwrap().head;
-    assert!(head.epoch > before.epoch && head.number == 0);
+    let newest = topic(&store).bounds().await.unwrap().newest;
+    assert!(newest.epoch > before.epoch && newest.number == 0);
     assert_eq!(store.reconnects(), 0);
 }
 
@@ -165,7 +165,7 @@ async fn a_stream_that_lost_its_newest_entries_is_detected() {
 async fn a_returning_client_is_told_the_end_of_each_epoch() {
     let mut server = Server::start();
     let old = store(&server.url()).await;
-    let empty = topic(&old).bounds().await.unwrap().head;
+    let empty = topic(&old).bounds().await.unwrap().newest;
     // An epoch without events.
     sleep(Duration::from_millis(1200)).await;
     server.restart();
@@ -184,19 +184,19 @@ async fn a_returning_client_is_told_the_end_of_each_epoch() {
     }
     // The newest epoch has no events, either.
     let bounds = topic(&store).bounds().await.unwrap();
-    assert_eq!(bounds.head.number, 0);
+    assert_eq!(bounds.newest.number, 0);
     let start = at(ids[0].epoch, 0);
     assert_eq!(bounds.oldest, start);
     let ended = |epoch| Got::Gap(GapReason::EpochEnded, at(epoch, 0));
     assert_eq!(
-        Client::new(&store, start).read_to(bounds.head).await,
+        Client::new(&store, start).read_to(bounds.newest).await,
         [
             event(ids[0], "1"),
             ended(ids[1].epoch),
             event(ids[1], "2"),
             ended(ids[2].epoch),
             event(ids[2], "3"),
-            ended(bounds.head.epoch),
+            ended(bounds.newest.epoch),
         ]
     );
 }
@@ -232,7 +232,7 @@ async fn an_epoch_is_greater_than_all_previous_ones_whatever_the_clock_says() {
     let token = Publisher::new().token();
     let refused = topic(&high).append(Frame::message("5"), &token).await;
     assert!(
-        matches!(refused, Err(AppendError::NotDone(_))),
+        matches!(refused, Err(AppendError::NotAppended(_))),
         "{refused:?}"
     );
 }
@@ -326,7 +326,7 @@ async fn a_master_that_became_a_replica_is_disconnected_from() {
     let token = Publisher::new().token();
     let refused = topic(&store).append(Frame::message("2"), &token).await;
     assert!(
-        matches!(refused, Err(AppendError::NotDone(_))),
+        matches!(refused, Err(AppendError::NotAppended(_))),
         "{refused:?}"
     );
     let second = append_as(&topic(&store), "2", &token).await;

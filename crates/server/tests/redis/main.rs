@@ -67,7 +67,7 @@ impl Client {
     }
 
     async fn at_head(store: &RedisStore) -> Self {
-        let after = topic(store).bounds().await.unwrap().head;
+        let after = topic(store).bounds().await.unwrap().newest;
         Self::new(store, after)
     }
 

@@ -105,7 +105,7 @@ async fn a_topic_is_read_as_soon_as_a_client_waits_for_it() {
     for number in 0..30 {
         let name = format!("topic {number}");
         let (here, there) = (near.topic(&name).unwrap(), far.topic(&name).unwrap());
-        let after = there.bounds().await.unwrap().head;
+        let after = there.bounds().await.unwrap().newest;
         let mut client = Client {
             topic: there,
             after,
@@ -158,7 +158,7 @@ async fn many_topics_are_read_over_one_connection_that_ends_with_the_store() {
     for number in 0..300 {
         let topic = far.topic(&format!("topic {number}")).unwrap();
         clients.push(tokio::spawn(async move {
-            let after = topic.bounds().await.unwrap().head;
+            let after = topic.bounds().await.unwrap().newest;
             let mut client = Client { topic, after };
             let mut got = Vec::new();
             while got.len() < 3 {
@@ -203,7 +203,7 @@ async fn invalid_positions_are_distinguished() {
     let store = store(&server.url()).await;
     append(&topic(&store), "1").await;
     let last = append(&topic(&store), "2").await;
-    for round in ["from the server", "from the window"] {
+    for round in ["from the server", "from the cache"] {
         for (after, reason) in [
             (at(last.epoch, 3), GapReason::Ahead),
             (at(last.epoch, u64::MAX), GapReason::Ahead),
@@ -233,32 +233,32 @@ async fn trimmed_events_are_reported_exactly() {
     let server = Server::start();
     let builder = RedisStore::builder(&server.url(), "test").max_len(100);
     let store = builder.connect().await.unwrap();
-    let start = topic(&store).bounds().await.unwrap().head;
+    let start = topic(&store).bounds().await.unwrap().newest;
     for number in 0..1000 {
         append(&topic(&store), &number.to_string()).await;
     }
     let bounds = topic(&store).bounds().await.unwrap();
-    assert_eq!(bounds.head, at(start.epoch, 1000));
+    assert_eq!(bounds.newest, at(start.epoch, 1000));
     let kept = 1000 - bounds.oldest.number;
     assert!((100..=200).contains(&kept), "{kept}");
     assert_eq!(entries(&server), kept);
     let got = Client::new(&store, bounds.oldest)
-        .read_to(bounds.head)
+        .read_to(bounds.newest)
         .await;
     assert_eq!(got.len() as u64, kept);
     let too_old = at(start.epoch, bounds.oldest.number - 1);
     assert_eq!(
         read_after(&store, too_old).await,
-        gap(GapReason::TooOld, bounds.head)
+        gap(GapReason::TooOld, bounds.newest)
     );
     // Everything is trimmed from outside while a client waits.
-    let mut client = Client::new(&store, bounds.head);
+    let mut client = Client::new(&store, bounds.newest);
     client.expect_nothing().await;
     server.query::<()>(&["XTRIM", "test:{news}:log", "MAXLEN", "0"]);
-    assert_eq!(topic(&store).bounds().await.unwrap().oldest, bounds.head);
+    assert_eq!(topic(&store).bounds().await.unwrap().oldest, bounds.newest);
     assert_eq!(
         read_after(&store, bounds.oldest).await,
-        gap(GapReason::TooOld, bounds.head)
+        gap(GapReason::TooOld, bounds.newest)
     );
     let next = append(&topic(&store), "next").await;
     assert_eq!(next, at(start.epoch, 1001));
@@ -294,7 +294,7 @@ async fn reads_are_as_long_as_requested_and_at_least_one_event() {
     let server = Server::start();
     let store = store(&server.url()).await;
     let topic = topic(&store);
-    let start = topic.bounds().await.unwrap().head;
+    let start = topic.bounds().await.unwrap().newest;
     let sizes = [
         10, 10, 5000, 10, 300_000, 10, 10, 4000, 4000, 4000, 4000, 10,
     ];

@@ -121,7 +121,7 @@ async fn read_all<T: Topic>(
 /// Waits until the topic has the event, which may have been appended by another process.
 async fn caught_up<T: Topic>(topic: &T, id: EventId) {
     let reached = async {
-        while topic.bounds().await.unwrap().head < id {
+        while topic.bounds().await.unwrap().newest < id {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -136,10 +136,10 @@ pub(crate) async fn reads<E: Engine>(engine: &E) {
     let reader = topic(engine, engine.processes() - 1, "reads").await;
 
     let start = reader.bounds().await.unwrap();
-    assert_eq!(start.head.number, 0, "numbers start at 1");
-    assert_eq!(start.oldest, start.head);
+    assert_eq!(start.newest.number, 0, "numbers start at 1");
+    assert_eq!(start.oldest, start.newest);
     assert_eq!(
-        reader.read_after(start.head, 1000).await.unwrap(),
+        reader.read_after(start.newest, 1000).await.unwrap(),
         ReadAfter::UpToDate
     );
 
@@ -158,40 +158,40 @@ pub(crate) async fn reads<E: Engine>(engine: &E) {
         assert_eq!(
             id,
             EventId {
-                epoch: start.head.epoch,
+                epoch: start.newest.epoch,
                 number: number as u64
             }
         );
         sent.push((id, data));
     }
-    let head = sent.last().unwrap().0;
-    caught_up(&*reader, head).await;
+    let newest = sent.last().unwrap().0;
+    caught_up(&*reader, newest).await;
     for max_bytes in [0, 1, 100, 1000, 5000, usize::MAX] {
-        let (events, end) = read_all(&*reader, start.head, max_bytes).await;
+        let (events, end) = read_all(&*reader, start.newest, max_bytes).await;
         assert_eq!(events, sent, "in reads of {max_bytes}");
         assert_eq!(end, ReadAfter::UpToDate);
-        let first = reader.read_after(start.head, max_bytes).await.unwrap();
+        let first = reader.read_after(start.newest, max_bytes).await.unwrap();
         let ReadAfter::Events { frames, count, .. } = first else {
             panic!()
         };
         assert!(count == 1 || frames.as_bytes().len() <= max_bytes);
     }
-    let joined = reader.read_after(start.head, usize::MAX).await.unwrap();
+    let joined = reader.read_after(start.newest, usize::MAX).await.unwrap();
     assert_eq!(decode(&joined).len(), 20, "available events are joined");
     for (place, (id, _)) in sent.iter().enumerate() {
         assert_eq!(read_all(&*reader, *id, 1000).await.0, sent[place + 1..]);
     }
     let gap = |reason| ReadAfter::Gap {
         reason,
-        resume: head,
+        resume: newest,
     };
     let position = |epoch, number| EventId { epoch, number };
     for (id, reason) in [
-        (position(head.epoch, head.number + 1), GapReason::Ahead),
-        (position(head.epoch, u64::MAX), GapReason::Ahead),
-        (position(head.epoch + 1, 0), GapReason::Unknown),
-        (position(head.epoch + 1, 1), GapReason::Unknown),
-        (position(head.epoch - 1, 1), GapReason::Unknown),
+        (position(newest.epoch, newest.number + 1), GapReason::Ahead),
+        (position(newest.epoch, u64::MAX), GapReason::Ahead),
+        (position(newest.epoch + 1, 0), GapReason::Unknown),
+        (position(newest.epoch + 1, 1), GapReason::Unknown),
+        (position(newest.epoch - 1, 1), GapReason::Unknown),
         (position(1, 1), GapReason::Unknown),
         (position(0, 0), GapReason::Unknown),
         (position(u64::MAX, u64::MAX), GapReason::Unknown),
@@ -207,15 +207,15 @@ pub(crate) async fn reads<E: Engine>(engine: &E) {
 
     // Another topic is empty, and ids of this topic are unknown to it.
     let other = topic(engine, 0, "reads {of} another\u{2028}/../topic:%7b").await;
-    let other_head = other.bounds().await.unwrap().head;
-    assert_eq!(other_head.number, 0);
-    assert_ne!(other_head.epoch, head.epoch);
-    let read = other.read_after(head, 1000).await.unwrap();
+    let other_newest = other.bounds().await.unwrap().newest;
+    assert_eq!(other_newest.number, 0);
+    assert_ne!(other_newest.epoch, newest.epoch);
+    let read = other.read_after(newest, 1000).await.unwrap();
     assert_eq!(
         read,
         ReadAfter::Gap {
             reason: GapReason::Unknown,
-            resume: other_head
+            resume: other_newest
         }
     );
 }
@@ -225,7 +225,7 @@ pub(crate) async fn tokens<E: Engine>(engine: &E) {
     let publisher = Publisher::new();
     let topics = (0..engine.processes()).map(|process| topic(engine, process, "tokens"));
     let topics = join_all(topics).await;
-    let start = topics[0].bounds().await.unwrap().head;
+    let start = topics[0].bounds().await.unwrap().newest;
     let created: Vec<_> = (0..40).map(|_| publisher.token()).collect();
     let mut ids = HashMap::new();
     // In reverse order, repeatedly, by each process.
@@ -283,7 +283,7 @@ pub(crate) async fn waits<E: Engine>(engine: &E) {
     let publisher = Publisher::new();
     let writer = topic(engine, 0, "waits").await;
     let reader = topic(engine, engine.processes() - 1, "waits").await;
-    let mut position = reader.bounds().await.unwrap().head;
+    let mut position = reader.bounds().await.unwrap().newest;
     for round in 0..20 {
         // Futures that are dropped, not polled, or polled and kept: none misses an event.
         drop(reader.wait(position));
@@ -329,7 +329,7 @@ struct History {
     /// The id of each data.
     ids: Mutex<HashMap<String, EventId>>,
     acknowledged: Mutex<BTreeMap<EventId, String>>,
-    not_done: Mutex<HashSet<String>>,
+    not_appended: Mutex<HashSet<String>>,
     unknown: AtomicU64,
     gaps: AtomicU64,
     reads: AtomicU64,
@@ -358,7 +358,7 @@ impl History {
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) acknowledged: usize,
-    pub(crate) not_done: usize,
+    pub(crate) not_appended: usize,
     /// The number of appends with an unknown outcome, including retries.
     pub(crate) unknown: u64,
     pub(crate) gaps: u64,
@@ -368,9 +368,9 @@ pub(crate) struct Summary {
 /// Runs publishers and readers in all processes while a fault is injected `times` times.
 ///
 /// Checks that no id names two events; that no event has two ids, unless the store lost it; that
-/// events reported as not done do not appear; that each reader saw numbers without holes, or a gap;
-/// that a reader that passed the end of an epoch without a gap saw all acknowledged events of it;
-/// and that all readers reach the last event.
+/// events reported as not appended do not appear; that each reader saw numbers without holes, or a
+/// gap; that a reader that passed the end of an epoch without a gap saw all acknowledged events of
+/// it; and that all readers reach the last event.
 pub(crate) async fn run_with_fault<E: Engine>(
     engine: Arc<E>,
     fault: Fault,
@@ -424,17 +424,17 @@ pub(crate) async fn run_with_fault<E: Engine>(
     {
         check_observations(number, &reader.unwrap(), &acknowledged, last);
     }
-    let not_done = history.not_done.lock().unwrap();
-    for data in not_done.iter() {
+    let not_appended = history.not_appended.lock().unwrap();
+    for data in not_appended.iter() {
         assert!(
             !history.ids.lock().unwrap().contains_key(data),
-            "{data} was reported as not done"
+            "{data} was reported as not appended"
         );
     }
     let epochs: HashSet<_> = acknowledged.keys().map(|id| id.epoch).collect();
     Summary {
         acknowledged: acknowledged.len(),
-        not_done: not_done.len(),
+        not_appended: not_appended.len(),
         unknown: history.unknown.load(Relaxed),
         gaps: history.gaps.load(Relaxed),
         epochs: epochs.len(),
@@ -458,7 +458,7 @@ async fn append_until_known<E: Engine>(
                 acknowledged.insert(id, data.to_owned());
                 return Some(id);
             }
-            Err(AppendError::NotDone(_)) => return None,
+            Err(AppendError::NotAppended(_)) => return None,
             Err(_) => {
                 drop(topic);
                 history.unknown.fetch_add(1, Relaxed);
@@ -486,7 +486,7 @@ async fn publish<E: Engine>(engine: Arc<E>, history: Arc<History>, number: usize
             .map(|(data, token)| append_until_known(place, data, token, &history));
         for (done, (data, _)) in join_all(appends).await.iter().zip(&events) {
             if done.is_none() {
-                history.not_done.lock().unwrap().insert(data.clone());
+                history.not_appended.lock().unwrap().insert(data.clone());
             }
         }
         sleep(Duration::from_millis(3)).await;
@@ -509,7 +509,7 @@ async fn read<E: Engine>(
                 break if number % 2 == 0 {
                     bounds.oldest
                 } else {
-                    bounds.head
+                    bounds.newest
                 };
             }
             Err(_) => sleep(Duration::from_millis(20)).await,

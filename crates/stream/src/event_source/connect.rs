@@ -101,25 +101,25 @@ where
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinalUrl(pub String);
 
-/// Why a request has no response, and whether trying again would be futile.
+/// Why a request has no response, and whether it is permanent: another attempt would fail too.
 ///
-/// Every error converts into it by `?` or `into`. It counts as futile if the certificate is not
+/// Every error converts into it by `?` or `into`. It is permanent if the certificate is not
 /// trusted or the server does not support TLS, as far as the library reports that as an
-/// [`io::Error`] (those on rustls do), or if the request is invalid. All other errors are not
-/// futile.
+/// [`io::Error`] (those on rustls do), or if the request is invalid. All other errors are
+/// temporary.
 ///
 /// ```
 /// use sse_proto_stream::ConnectError;
 /// use std::io;
 ///
 /// let refused = ConnectError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
-/// assert!(!refused.is_futile());
-/// assert!(ConnectError::futile("there is no such scheme").is_futile());
+/// assert!(!refused.is_permanent());
+/// assert!(ConnectError::permanent("there is no such scheme").is_permanent());
 /// ```
 // Not a `std::error::Error`: that would conflict with the conversion from every other error.
 pub struct ConnectError {
     source: Box<dyn error::Error + Send + Sync>,
-    is_futile: bool,
+    is_permanent: bool,
 }
 
 impl ConnectError {
@@ -127,21 +127,21 @@ impl ConnectError {
     pub fn new(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self {
             source: error.into(),
-            is_futile: false,
+            is_permanent: false,
         }
     }
 
     /// Creates an error after which no attempt will succeed.
-    pub fn futile(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+    pub fn permanent(error: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self {
             source: error.into(),
-            is_futile: true,
+            is_permanent: true,
         }
     }
 
-    /// Returns whether another attempt would be futile.
-    pub fn is_futile(&self) -> bool {
-        self.is_futile
+    /// Returns whether another attempt would fail too.
+    pub fn is_permanent(&self) -> bool {
+        self.is_permanent
     }
 
     /// Returns the error that this one was created from.
@@ -152,10 +152,10 @@ impl ConnectError {
 
 impl<E: error::Error + Send + Sync + 'static> From<E> for ConnectError {
     fn from(error: E) -> Self {
-        let is_futile = is_futile(&error);
+        let is_permanent = is_permanent(&error);
         Self {
             source: error.into(),
-            is_futile,
+            is_permanent,
         }
     }
 }
@@ -170,12 +170,12 @@ impl fmt::Debug for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectError")
             .field("source", &self.source)
-            .field("is_futile", &self.is_futile)
+            .field("is_permanent", &self.is_permanent)
             .finish()
     }
 }
 
-fn is_futile(error: &(dyn error::Error + 'static)) -> bool {
+fn is_permanent(error: &(dyn error::Error + 'static)) -> bool {
     let mut causes = iter::successors(Some(error), |error| error.source());
     causes.any(|cause| is_tls_error(cause) || is_invalid_request(cause))
 }

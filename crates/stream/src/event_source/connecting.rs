@@ -37,7 +37,7 @@ where
         let url = match attempt.url.parse::<Uri>() {
             Ok(url) => url,
             // The caller's URL was checked, so this is a `FinalUrl` of the HTTP library.
-            Err(error) => return Some(self.disconnect(Disconnect::Futile, Some(error.into()))),
+            Err(error) => return Some(self.disconnect(Disconnect::Permanent, Some(error.into()))),
         };
         *request.uri_mut() = url.clone();
         let original_url = machine.url();
@@ -102,8 +102,8 @@ where
         Poll::Ready(match response {
             Err(error) => {
                 let error: ConnectError = error.into();
-                let cause = match error.is_futile() {
-                    true => Disconnect::Futile,
+                let cause = match error.is_permanent() {
+                    true => Disconnect::Permanent,
                     false => Disconnect::Network,
                 };
                 Some(self.disconnect(cause, Some(error.into_source())))
@@ -133,7 +133,7 @@ where
                 .ok_or("redirect that would send the request body to another origin"),
         };
         match next {
-            Err(why) => Some(self.disconnect(Disconnect::Futile, Some(why.into()))),
+            Err(why) => Some(self.disconnect(Disconnect::Permanent, Some(why.into()))),
             Ok(next) => {
                 let (status, url) = (response.status().as_u16(), next.uri().to_string());
                 this.batches.decoder.handle_redirect(status, url);
@@ -149,7 +149,7 @@ where
         if is_compressed_event_stream(&response) {
             // Although the request did not allow it. Read as it is, it would contain no events.
             let why = "the response is compressed".into();
-            return Some(self.disconnect(Disconnect::Futile, Some(why)));
+            return Some(self.disconnect(Disconnect::Permanent, Some(why)));
         }
         let mut this = self.as_mut().project();
         let Phase::Connecting { request, .. } = this.phase else {

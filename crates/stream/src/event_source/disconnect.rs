@@ -55,17 +55,17 @@ where
     ) -> Item {
         self.as_mut().drop_connection();
         let mut this = self.as_mut().project();
-        let wait = match this.batches.decoder.action() {
+        let delay = match this.batches.decoder.action() {
             Action::Wait(wait) => Some(wait.with_jitter(random())),
             _ => None,
         };
-        *this.phase = match wait {
+        *this.phase = match delay {
             Some(_) => Phase::Waiting,
             None => Phase::Closed,
         };
-        this.timer.set(wait.map(|wait| this.sleep.sleep(wait)));
-        let lost = self.new_lost(reason, wait, response, source);
-        Some(match wait {
+        this.timer.set(delay.map(|delay| this.sleep.sleep(delay)));
+        let lost = self.new_lost(reason, delay, response, source);
+        Some(match delay {
             Some(_) => Ok(Received::Lost(lost)),
             None => Err(Error::Source(lost)),
         })
@@ -74,14 +74,14 @@ where
     pub(super) fn new_lost(
         &self,
         reason: Reason,
-        wait: Option<Duration>,
+        delay: Option<Duration>,
         response: Option<(Response<Bytes>, bool)>,
         source: Option<BoxError>,
     ) -> Lost {
         let (response, is_response_complete) = response.unzip();
         Lost::new(lost::Parts {
             reason,
-            wait,
+            delay,
             failures: self.failures(),
             response,
             is_response_complete: is_response_complete.unwrap_or(false),

@@ -23,7 +23,7 @@ use sse_proto::Reason;
 /// let source = EventSource::get("http://a.example/", connect, |_| std::future::ready(())).unwrap();
 /// let mut source = std::pin::pin!(source);
 /// let Some(Err(Error::Source(lost))) = source.next().await else { panic!() };
-/// assert_eq!((lost.reason(), lost.wait()), (Reason::Status(401), None));
+/// assert_eq!((lost.reason(), lost.delay()), (Reason::Status(401), None));
 /// let response = lost.response().unwrap();
 /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 /// assert_eq!(response.body(), "{\"error\":\"who are you?\"}");
@@ -33,7 +33,7 @@ pub struct Lost(Box<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) reason: Reason,
-    pub(crate) wait: Option<Duration>,
+    pub(crate) delay: Option<Duration>,
     pub(crate) failures: u32,
     pub(crate) response: Option<Response<Bytes>>,
     pub(crate) is_response_complete: bool,
@@ -51,8 +51,8 @@ impl Lost {
     }
 
     /// Returns the time until the next attempt; `None` if there will be none.
-    pub fn wait(&self) -> Option<Duration> {
-        self.0.wait
+    pub fn delay(&self) -> Option<Duration> {
+        self.0.delay
     }
 
     /// Returns the number of attempts that have failed in a row, including this one: see
@@ -85,8 +85,8 @@ impl Lost {
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.reason.fmt(f)?;
-        if let Some(wait) = self.0.wait {
-            write!(f, ", next attempt in {wait:.1?}")?;
+        if let Some(delay) = self.0.delay {
+            write!(f, ", next attempt in {delay:.1?}")?;
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl fmt::Debug for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lost")
             .field("reason", &self.0.reason)
-            .field("wait", &self.0.wait)
+            .field("delay", &self.0.delay)
             .field("failures", &self.0.failures)
             .field("response", &self.0.response)
             .field("source", &self.0.source)

@@ -59,7 +59,7 @@ impl ReadTimer {
             let stable_after = limits.stable_after.map(micros);
             let timeout = limits.timeout.map(micros);
             if stable_after.is_some_and(|time| self.open_for >= time) {
-                machine.handle_stable();
+                machine.handle_stable_elapsed();
                 continue;
             }
             if timeout.is_some_and(|time| self.silent_for >= time) {

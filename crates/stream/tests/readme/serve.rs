@@ -8,6 +8,6 @@ fn serve(prices: impl Stream<Item = u32>, shutdown: impl Future) -> http::Respon
     let frames = prices.map(|price| Ok::<_, Infallible>(Frame::message(&price.to_string()).into()));
     SseBody::new(frames)
         .keep_alive(Duration::from_secs(15), tokio::time::sleep)
-        .until(shutdown)
+        .with_shutdown(shutdown)
         .into_response()
 }

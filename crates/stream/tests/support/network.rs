@@ -339,11 +339,11 @@ pub(crate) fn describe(item: &Result<Received, Error<Lost>>) -> String {
             format!(
                 "lost {:?} {}",
                 lost.reason(),
-                lost.wait().unwrap().as_millis()
+                lost.delay().unwrap().as_millis()
             )
         }
         Err(Error::Source(lost)) => {
-            assert_eq!(lost.wait(), None);
+            assert_eq!(lost.delay(), None);
             format!("failed {:?}", lost.reason())
         }
         Err(error) => error.to_string(),

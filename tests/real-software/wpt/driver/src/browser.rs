@@ -29,7 +29,7 @@ pub(crate) struct Page {
 pub(crate) enum Failure {
     Network,
     /// Another attempt would fail in the same way.
-    Futile,
+    Permanent,
 }
 
 impl Browser {
@@ -61,7 +61,7 @@ impl Browser {
         let headers = request.headers_mut();
         headers.extend(cookies.map(|cookies| (header::COOKIE, cookies)));
         if crosses {
-            let origin = page.origin.parse().map_err(|_| Failure::Futile)?;
+            let origin = page.origin.parse().map_err(|_| Failure::Permanent)?;
             headers.insert(header::ORIGIN, origin);
         }
 
@@ -72,7 +72,7 @@ impl Browser {
             self.cookies.set_cookies(&mut cookies, &url);
         }
         if crosses && !page.may_read(response.headers()) {
-            return Err(Failure::Futile);
+            return Err(Failure::Permanent);
         }
         Ok(response)
     }

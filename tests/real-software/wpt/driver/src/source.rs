@@ -84,7 +84,7 @@ impl From<Failure> for ConnectError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Network => Self::new("network error"),
-            Failure::Futile => Self::futile("the page may not read the response"),
+            Failure::Permanent => Self::permanent("the page may not read the response"),
         }
     }
 }

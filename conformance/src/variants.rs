@@ -1,6 +1,6 @@
-//! The ways to run a case: as written, whole, cut in two at every byte, byte by byte, with empty
-//! chunks in between, and each of these with rewritten line terminators. Each way has a request and
-//! the answer that is expected to it.
+//! The variants of a case: as written, whole, cut in two at every byte, byte by byte, with empty
+//! chunks in between, and each of these with rewritten line terminators. Each variant has a request
+//! and the answer that is expected to it.
 
 mod decode;
 
@@ -8,20 +8,20 @@ use std::fmt;
 
 use crate::{
     capabilities::{Capabilities, Capability},
-    corpus::{Body, Case, Connect, Encoded, Item, Response, Verdict},
+    corpus::{Body, Case, Connect, ExpectedOutput, Item, Response, Verdict},
     request::{ConnectRequest, EncodeRequest, Request},
 };
 
-/// One way to run a case: a request, and the answer that is expected to it.
+/// One variant of a case: a request, and the answer that is expected to it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Way {
+pub struct Variant {
     /// How the input is split into chunks.
-    pub feeding: Feeding,
+    pub chunking: Chunking,
     /// Whether there is an empty chunk before, between and after the others.
     pub empty_chunks: bool,
     /// How the line terminators of the case are rewritten.
-    pub line_ends: LineEnds,
+    pub line_endings: LineEndings,
     /// The request to make.
     pub request: Request,
     pub(crate) expected: Expected,
@@ -30,7 +30,7 @@ pub struct Way {
 /// How an input is split into chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Feeding {
+pub enum Chunking {
     /// As the case has it.
     AsWritten,
     /// In one chunk; in a client's case, each body in one chunk.
@@ -44,9 +44,9 @@ pub enum Feeding {
 /// How line terminators are rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum LineEnds {
+pub enum LineEndings {
     /// Not at all.
-    AsTheyStand,
+    Unchanged,
     /// Each LF becomes a CR.
     Cr,
     /// Each LF becomes a CRLF.
@@ -68,7 +68,7 @@ pub(crate) enum Expected {
         retry: bool,
     },
     Encode {
-        output: Encoded,
+        output: ExpectedOutput,
         may_refuse: bool,
     },
     Connect {
@@ -78,7 +78,7 @@ pub(crate) enum Expected {
 }
 
 impl Case {
-    /// Returns the ways to run the case on an implementation with these capabilities; none if the
+    /// Returns the variants of the case for an implementation with these capabilities; none if the
     /// case needs a capability that is missing. The requests are built lazily, as a long input and
     /// all its cuts take much memory.
     ///
@@ -86,40 +86,43 @@ impl Case {
     /// use sse_conformance::{Capabilities, Request};
     ///
     /// let case = &sse_conformance::cases()[0];
-    /// let way = case.ways(&Capabilities::all()).next().unwrap();
-    /// assert_eq!(way.to_string(), "as written");
-    /// let Request::Decode(request) = way.request else { panic!() };
+    /// let variant = case.variants(&Capabilities::all()).next().unwrap();
+    /// assert_eq!(variant.to_string(), "as written");
+    /// let Request::Decode(request) = variant.request else { panic!() };
     /// assert!(!request.chunks.is_empty());
     /// ```
-    pub fn ways<'c>(&'c self, capabilities: &Capabilities) -> Box<dyn Iterator<Item = Way> + 'c> {
+    pub fn variants<'c>(
+        &'c self,
+        capabilities: &Capabilities,
+    ) -> Box<dyn Iterator<Item = Variant> + 'c> {
         if capabilities.missing_for(self).is_some() {
             return Box::new(std::iter::empty());
         }
         match &self.body {
-            Body::Decode(decode) => Box::new(decode::ways(decode, self.verdict, capabilities)),
-            Body::Encode(encode) => Box::new(std::iter::once(Way {
-                feeding: Feeding::AsWritten,
+            Body::Decode(decode) => Box::new(decode::variants(decode, self.verdict, capabilities)),
+            Body::Encode(encode) => Box::new(std::iter::once(Variant {
+                chunking: Chunking::AsWritten,
                 empty_chunks: false,
-                line_ends: LineEnds::AsTheyStand,
+                line_endings: LineEndings::Unchanged,
                 request: Request::Encode(EncodeRequest {
                     frames: encode.frames.clone(),
                 }),
                 expected: Expected::Encode {
-                    output: encode.due.clone(),
+                    output: encode.expected.clone(),
                     may_refuse: self.verdict == Verdict::May,
                 },
             })),
-            Body::Connect(connect) => Box::new(connect_ways(connect, capabilities)),
+            Body::Connect(connect) => Box::new(connect_variants(connect, capabilities)),
         }
     }
 }
 
-/// A way before its request is built.
+/// A variant before its request is built.
 #[derive(Clone, Copy)]
 struct Plan {
-    feeding: Feeding,
+    chunking: Chunking,
     empty_chunks: bool,
-    line_ends: LineEnds,
+    line_endings: LineEndings,
 }
 
 /// Whether the item is part of the comparison.
@@ -131,27 +134,27 @@ pub(crate) fn is_compared(item: &Item, comments: bool, retry: bool) -> bool {
     }
 }
 
-fn connect_ways<'c>(
+fn connect_variants<'c>(
     connect: &'c Connect,
     capabilities: &Capabilities,
-) -> impl Iterator<Item = Way> + use<'c> {
+) -> impl Iterator<Item = Variant> + use<'c> {
     let delay = capabilities.has(Capability::Delay);
     let empty_chunks = capabilities.has(Capability::EmptyChunks);
-    let plan = |feeding, empty_chunks, line_ends| Plan {
-        feeding,
+    let plan = |chunking, empty_chunks, line_endings| Plan {
+        chunking,
         empty_chunks,
-        line_ends,
+        line_endings,
     };
-    let mut plans = vec![plan(Feeding::AsWritten, false, LineEnds::AsTheyStand)];
+    let mut plans = vec![plan(Chunking::AsWritten, false, LineEndings::Unchanged)];
     if connect.responses.iter().any(has_body) {
-        plans.push(plan(Feeding::Whole, false, LineEnds::AsTheyStand));
-        plans.push(plan(Feeding::ByteByByte, false, LineEnds::AsTheyStand));
+        plans.push(plan(Chunking::Whole, false, LineEndings::Unchanged));
+        plans.push(plan(Chunking::ByteByByte, false, LineEndings::Unchanged));
         if empty_chunks {
-            plans.push(plan(Feeding::AsWritten, true, LineEnds::AsTheyStand));
+            plans.push(plan(Chunking::AsWritten, true, LineEndings::Unchanged));
         }
         if !connect.has_cr() {
-            plans.push(plan(Feeding::AsWritten, false, LineEnds::Cr));
-            plans.push(plan(Feeding::AsWritten, false, LineEnds::Crlf));
+            plans.push(plan(Chunking::AsWritten, false, LineEndings::Cr));
+            plans.push(plan(Chunking::AsWritten, false, LineEndings::Crlf));
         }
     }
     plans.into_iter().map(move |plan| {
@@ -161,10 +164,10 @@ fn connect_ways<'c>(
                 *chunks = plan.split(chunks, empty_chunks);
             }
         }
-        Way {
-            feeding: plan.feeding,
+        Variant {
+            chunking: plan.chunking,
             empty_chunks: plan.empty_chunks,
-            line_ends: plan.line_ends,
+            line_endings: plan.line_endings,
             request: Request::Connect(ConnectRequest {
                 url: connect.url.clone(),
                 with_credentials: connect.with_credentials,
@@ -188,11 +191,11 @@ fn has_body(response: &Response) -> bool {
 impl Plan {
     /// The chunks of a body.
     fn split(self, chunks: &[Vec<u8>], empty_chunks: bool) -> Vec<Vec<u8>> {
-        let chunks = chunks.iter().map(|chunk| self.line_ends.rewrite(chunk));
-        let mut chunks: Vec<Vec<u8>> = match self.feeding {
-            Feeding::Whole => vec![chunks.collect::<Vec<_>>().concat()],
-            Feeding::ByteByByte => chunks.flatten().map(|byte| vec![byte]).collect(),
-            Feeding::AsWritten | Feeding::Cut(_) => chunks.collect(),
+        let chunks = chunks.iter().map(|chunk| self.line_endings.rewrite(chunk));
+        let mut chunks: Vec<Vec<u8>> = match self.chunking {
+            Chunking::Whole => vec![chunks.collect::<Vec<_>>().concat()],
+            Chunking::ByteByByte => chunks.flatten().map(|byte| vec![byte]).collect(),
+            Chunking::AsWritten | Chunking::Cut(_) => chunks.collect(),
         };
         if !empty_chunks {
             chunks.retain(|chunk| !chunk.is_empty());
@@ -204,10 +207,10 @@ impl Plan {
     }
 }
 
-impl LineEnds {
+impl LineEndings {
     fn rewrite(self, bytes: &[u8]) -> Vec<u8> {
         let terminator: &[u8] = match self {
-            Self::AsTheyStand => return bytes.to_vec(),
+            Self::Unchanged => return bytes.to_vec(),
             Self::Cr => b"\r",
             Self::Crlf => b"\r\n",
         };
@@ -227,21 +230,21 @@ fn interspersed<T: Clone>(values: Vec<T>, between: impl Fn(Option<&T>) -> T) -> 
     all
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.feeding {
-            Feeding::AsWritten => write!(f, "as written")?,
-            Feeding::Whole => write!(f, "whole")?,
-            Feeding::ByteByByte => write!(f, "byte by byte")?,
-            Feeding::Cut(at) => write!(f, "cut after {at} bytes")?,
+        match self.chunking {
+            Chunking::AsWritten => write!(f, "as written")?,
+            Chunking::Whole => write!(f, "whole")?,
+            Chunking::ByteByByte => write!(f, "byte by byte")?,
+            Chunking::Cut(at) => write!(f, "cut after {at} bytes")?,
         }
         if self.empty_chunks {
             write!(f, ", with empty pieces")?;
         }
-        match self.line_ends {
-            LineEnds::AsTheyStand => Ok(()),
-            LineEnds::Cr => write!(f, ", CR for LF"),
-            LineEnds::Crlf => write!(f, ", CRLF for LF"),
+        match self.line_endings {
+            LineEndings::Unchanged => Ok(()),
+            LineEndings::Cr => write!(f, ", CR for LF"),
+            LineEndings::Crlf => write!(f, ", CRLF for LF"),
         }
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    corpus::{Connect, Encoded, Entry, Item, Refusal},
+    corpus::{Connect, ExpectedOutput, Item, LogEntry, Refusal},
     reference,
-    ways::{Expected, Way, is_compared},
+    variants::{Expected, Variant, is_compared},
 };
 
 /// An implementation's answer to a [`Request`](crate::Request).
@@ -46,9 +46,9 @@ pub struct DecodeAnswer {
 // Exhaustive: implementations construct it.
 pub struct ConnectAnswer {
     /// The requests, in order.
-    pub requests: Vec<Made>,
+    pub requests: Vec<RecordedRequest>,
     /// The events that the user received, in order.
-    pub log: Vec<Entry>,
+    pub log: Vec<LogEntry>,
     /// The final `readyState`.
     pub ready_state: u8,
 }
@@ -57,7 +57,7 @@ pub struct ConnectAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 // Exhaustive: implementations construct it.
-pub struct Made {
+pub struct RecordedRequest {
     /// The headers, in order.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
@@ -100,8 +100,8 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-impl Way {
-    /// Compares the answer to this way's request with what is expected.
+impl Variant {
+    /// Compares the answer to this variant's request with what is expected.
     ///
     /// # Errors
     ///
@@ -111,21 +111,21 @@ impl Way {
     /// use sse_conformance::{Answer, Capabilities, DecodeAnswer};
     ///
     /// let case = &sse_conformance::cases()[0];
-    /// let way = case.ways(&Capabilities::all()).next().unwrap();
+    /// let variant = case.variants(&Capabilities::all()).next().unwrap();
     /// let empty = Answer::Decode(DecodeAnswer::default());
-    /// let mismatch = way.judge(&empty).unwrap_err();
+    /// let mismatch = variant.check(&empty).unwrap_err();
     /// assert_eq!(mismatch.what, "answer"); // it lacks the lists of items, one for each chunk
     /// ```
-    pub fn judge(&self, answer: &Answer) -> Result<(), Mismatch> {
+    pub fn check(&self, answer: &Answer) -> Result<(), Mismatch> {
         match (&self.expected, answer) {
-            (Expected::Decode { .. }, Answer::Decode(answer)) => self.judge_decode(answer),
+            (Expected::Decode { .. }, Answer::Decode(answer)) => self.check_decode(answer),
             (Expected::Encode { output, may_refuse }, Answer::Encode(bytes)) => match output {
-                Encoded::Items {
+                ExpectedOutput::Items {
                     items,
                     bytes: spelling,
-                } => judge_bytes(items, spelling.as_deref(), bytes),
-                Encoded::Refused(_) if *may_refuse => Ok(()),
-                Encoded::Refused(refusal) => Err(wrong(
+                } => check_bytes(items, spelling.as_deref(), bytes),
+                ExpectedOutput::Refused(_) if *may_refuse => Ok(()),
+                ExpectedOutput::Refused(refusal) => Err(wrong(
                     "refusal",
                     "a frame was written that must be refused",
                     json!({ "refused": refusal }),
@@ -133,15 +133,15 @@ impl Way {
                 )),
             },
             (Expected::Encode { output, may_refuse }, Answer::Refused(refusal)) => match output {
-                Encoded::Refused(expected) if expected == refusal => Ok(()),
-                Encoded::Refused(expected) => Err(wrong(
+                ExpectedOutput::Refused(expected) if expected == refusal => Ok(()),
+                ExpectedOutput::Refused(expected) => Err(wrong(
                     "refusal",
                     "the refusal names the wrong frame or field",
                     json!({ "refused": expected }),
                     json!({ "refused": refusal }),
                 )),
-                Encoded::Items { .. } if *may_refuse => Ok(()),
-                Encoded::Items { items, .. } => Err(wrong(
+                ExpectedOutput::Items { .. } if *may_refuse => Ok(()),
+                ExpectedOutput::Items { items, .. } => Err(wrong(
                     "refusal",
                     "a frame was refused that must be written",
                     json!(items),
@@ -149,7 +149,7 @@ impl Way {
                 )),
             },
             (Expected::Connect { case, delay }, Answer::Connect(answer)) => {
-                judge_connect(case, *delay, answer)
+                check_connect(case, *delay, answer)
             }
             (_, Answer::Failed(why)) => Err(wrong(
                 "answer",
@@ -172,7 +172,7 @@ impl Way {
         }
     }
 
-    fn judge_decode(&self, answer: &DecodeAnswer) -> Result<(), Mismatch> {
+    fn check_decode(&self, answer: &DecodeAnswer) -> Result<(), Mismatch> {
         let Expected::Decode {
             items: expected,
             item_counts,
@@ -269,7 +269,7 @@ fn non_empty(chunks: &[Vec<&Item>]) -> Value {
     chunks.collect()
 }
 
-fn judge_bytes(expected: &[Item], spelling: Option<&str>, bytes: &[u8]) -> Result<(), Mismatch> {
+fn check_bytes(expected: &[Item], spelling: Option<&str>, bytes: &[u8]) -> Result<(), Mismatch> {
     if std::str::from_utf8(bytes).is_err() || bytes.starts_with(b"\xEF\xBB\xBF") {
         let message = "the output must be UTF-8 without a byte order mark";
         return Err(wrong(
@@ -318,7 +318,7 @@ fn equal_but_for_comment_space(expected: &[Item], got: &[Item]) -> bool {
     expected.len() == got.len() && expected.iter().zip(got).all(is_equal)
 }
 
-fn judge_connect(expected: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(), Mismatch> {
+fn check_connect(expected: &Connect, delay: bool, answer: &ConnectAnswer) -> Result<(), Mismatch> {
     if answer.log != expected.log {
         let message = "the user received other events";
         return Err(wrong(

@@ -1,7 +1,7 @@
-//! The ways to feed a decoder case: how its input is cut, and how many items may be out after each
+//! The variants of a decoder case: how its input is cut, and how many items may be out after each
 //! chunk.
 
-use super::{Expected, Feeding, LineEnds, Plan, Way, interspersed, is_compared};
+use super::{Chunking, Expected, LineEndings, Plan, Variant, interspersed, is_compared};
 use crate::{
     capabilities::{Capabilities, Capability},
     corpus::{Decode, Item, Verdict},
@@ -12,24 +12,24 @@ use crate::{
 /// places between.
 const CUT_EVERYWHERE: usize = 1024;
 
-pub(super) fn ways<'c>(
+pub(super) fn variants<'c>(
     decode: &'c Decode,
     verdict: Verdict,
     capabilities: &Capabilities,
-) -> impl Iterator<Item = Way> + use<'c> {
+) -> impl Iterator<Item = Variant> + use<'c> {
     let capabilities = capabilities.clone();
-    let line_ends: &[LineEnds] = if decode.may_rewrite_line_endings() {
-        &[LineEnds::AsTheyStand, LineEnds::Cr, LineEnds::Crlf]
+    let line_endings: &[LineEndings] = if decode.may_rewrite_line_endings() {
+        &[LineEndings::Unchanged, LineEndings::Cr, LineEndings::Crlf]
     } else {
-        &[LineEnds::AsTheyStand]
+        &[LineEndings::Unchanged]
     };
-    line_ends.iter().flat_map(move |line_ends| {
-        let input = Input::new(decode, *line_ends, &capabilities);
-        let plans = input.plans(*line_ends, &capabilities);
+    line_endings.iter().flat_map(move |line_endings| {
+        let input = Input::new(decode, *line_endings, &capabilities);
+        let plans = input.plans(*line_endings, &capabilities);
         let capabilities = capabilities.clone();
         plans
             .into_iter()
-            .map(move |plan| input.way(decode, verdict, plan, &capabilities))
+            .map(move |plan| input.variant(decode, verdict, plan, &capabilities))
     })
 }
 
@@ -43,7 +43,7 @@ struct Input {
 }
 
 impl Input {
-    fn new(decode: &Decode, line_ends: LineEnds, capabilities: &Capabilities) -> Self {
+    fn new(decode: &Decode, line_endings: LineEndings, capabilities: &Capabilities) -> Self {
         let (comments, retry) = (
             capabilities.has(Capability::Comments),
             capabilities.has(Capability::Retry),
@@ -54,7 +54,7 @@ impl Input {
             items: Vec::new(),
         };
         for step in &decode.steps {
-            input.bytes.extend(line_ends.rewrite(&step.bytes));
+            input.bytes.extend(line_endings.rewrite(&step.bytes));
             let items = step.items.iter();
             let items = items.filter(|item| is_compared(item, comments, retry));
             input.items.extend(items.cloned());
@@ -63,33 +63,33 @@ impl Input {
         input
     }
 
-    fn plans(&self, line_ends: LineEnds, capabilities: &Capabilities) -> Vec<Plan> {
+    fn plans(&self, line_endings: LineEndings, capabilities: &Capabilities) -> Vec<Plan> {
         let len = self.bytes.len();
-        let plan = |feeding, empty_chunks| Plan {
-            feeding,
+        let plan = |chunking, empty_chunks| Plan {
+            chunking,
             empty_chunks,
-            line_ends,
+            line_endings,
         };
         if !capabilities.has(Capability::Chunks) {
-            return vec![plan(Feeding::Whole, false)];
+            return vec![plan(Chunking::Whole, false)];
         }
         let empty_chunks = capabilities.has(Capability::EmptyChunks);
-        let mut plans = vec![plan(Feeding::AsWritten, false)];
+        let mut plans = vec![plan(Chunking::AsWritten, false)];
         if self.steps.len() != 1 {
-            plans.push(plan(Feeding::Whole, false));
+            plans.push(plan(Chunking::Whole, false));
         }
         let short = len <= CUT_EVERYWHERE;
         let cuts = self.cuts();
-        plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), false)));
+        plans.extend(cuts.iter().map(|cut| plan(Chunking::Cut(*cut), false)));
         // Byte by byte, a long input makes a request of several megabytes: once is enough.
-        if (short || line_ends == LineEnds::AsTheyStand) && len > 1 {
-            plans.push(plan(Feeding::ByteByByte, false));
+        if (short || line_endings == LineEndings::Unchanged) && len > 1 {
+            plans.push(plan(Chunking::ByteByByte, false));
         }
         if empty_chunks {
-            plans.push(plan(Feeding::AsWritten, true));
-            plans.extend(cuts.iter().map(|cut| plan(Feeding::Cut(*cut), true)));
+            plans.push(plan(Chunking::AsWritten, true));
+            plans.extend(cuts.iter().map(|cut| plan(Chunking::Cut(*cut), true)));
             if short && len > 1 {
-                plans.push(plan(Feeding::ByteByByte, true));
+                plans.push(plan(Chunking::ByteByByte, true));
             }
         }
         plans
@@ -113,19 +113,19 @@ impl Input {
         cuts
     }
 
-    fn way(
+    fn variant(
         &self,
         decode: &Decode,
         verdict: Verdict,
         plan: Plan,
         capabilities: &Capabilities,
-    ) -> Way {
+    ) -> Variant {
         let len = self.bytes.len();
-        let mut ends: Vec<usize> = match plan.feeding {
-            Feeding::AsWritten => self.steps.iter().map(|(end, _)| *end).collect(),
-            Feeding::Whole => vec![len],
-            Feeding::ByteByByte => (1..=len).collect(),
-            Feeding::Cut(at) => vec![at, len],
+        let mut ends: Vec<usize> = match plan.chunking {
+            Chunking::AsWritten => self.steps.iter().map(|(end, _)| *end).collect(),
+            Chunking::Whole => vec![len],
+            Chunking::ByteByByte => (1..=len).collect(),
+            Chunking::Cut(at) => vec![at, len],
         };
         if !capabilities.has(Capability::EmptyChunks) {
             ends.dedup();
@@ -151,17 +151,17 @@ impl Input {
                 counts.pop();
             }
         }
-        if plan.line_ends == LineEnds::Cr {
+        if plan.line_endings == LineEndings::Cr {
             // A14: waiting for an LF after a CR is late, but not wrong.
             counts.iter_mut().for_each(|(least, _)| *least = 0);
         }
         if let Some((least, _)) = counts.last_mut() {
             *least = self.items.len();
         }
-        Way {
-            feeding: plan.feeding,
+        Variant {
+            chunking: plan.chunking,
             empty_chunks: plan.empty_chunks,
-            line_ends: plan.line_ends,
+            line_endings: plan.line_endings,
             request: Request::Decode(DecodeRequest {
                 chunks,
                 last_event_id: decode.last_event_id.clone(),

@@ -1,7 +1,7 @@
-//! The window of a topic: its latest events, cached in this process by the reader task.
+//! The cache of a topic: its newest events, kept in this process by the reader task.
 //!
-//! A window is filled while clients wait for the topic, and for some time longer. Its events come
-//! from the stream in order and without holes. If the reader encounters a hole, the window restarts
+//! A cache is filled while clients wait for the topic, and for some time longer. Its events come
+//! from the stream in order and without holes. If the reader encounters a hole, the cache restarts
 //! after it, and clients before it must ask the server for the events that they missed.
 
 use std::{
@@ -24,11 +24,11 @@ use crate::{
 
 /// How long a topic is still read after the last client has left.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the window may differ from the server before clients rely on the server.
+/// How long the cache may differ from the server before clients rely on the server.
 const MAX_DISAGREEMENT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct Cache {
     pub(super) keys: Keys,
     history: History,
     state: Mutex<State>,
@@ -39,14 +39,14 @@ pub(super) struct Window {
 struct State {
     /// `None` until the reader task has determined where the stream ends.
     log: Option<Log>,
-    /// The window has been passed to the reader task.
+    /// The cache has been passed to the reader task.
     is_read: bool,
     waiting: usize,
     /// When the last client stopped waiting.
     idle_since: Instant,
     /// The newest event that this process has appended.
     appended: Option<EventId>,
-    /// Since when the server has reported a position that is in the window as lost or unknown.
+    /// Since when the server has reported a position that is in the cache as lost or unknown.
     disputed_since: Option<Instant>,
     /// The generation of the connection on which the epoch was claimed, and the epoch.
     claim: Option<(u64, u64)>,
@@ -60,16 +60,16 @@ impl State {
         }
     }
 
-    fn head(&self) -> Option<EventId> {
-        self.log.as_ref().map(Log::head)
+    fn newest(&self) -> Option<EventId> {
+        self.log.as_ref().map(Log::newest)
     }
 
     fn is_behind(&self) -> bool {
-        self.appended > self.head()
+        self.appended > self.newest()
     }
 }
 
-impl Window {
+impl Cache {
     pub(super) fn new(keys: Keys, bytes: usize) -> Self {
         Self {
             keys,
@@ -113,14 +113,14 @@ impl Window {
         }
     }
 
-    /// Records what this process has appended. Its own readers must see it even if the window does
+    /// Records what this process has appended. Its own readers must see it even if the cache does
     /// not contain it yet.
     pub(super) fn set_appended(&self, id: EventId) {
         let state = &mut *self.lock();
         state.appended = state.appended.max(Some(id));
     }
 
-    /// Reads from the window. `None` means that the server must be asked: the window does not
+    /// Reads from the cache. `None` means that the server must be asked: the cache does not
     /// contain the position, or lacks events that this process has appended.
     pub(super) fn read_after(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
         let state = &mut *self.lock();
@@ -132,7 +132,7 @@ impl Window {
 
     /// Reads a position that the server has reported as lost or unknown.
     ///
-    /// The window may know where that epoch ended, or learn it soon, so that the client need not
+    /// The cache may know where that epoch ended, or learn it soon, so that the client need not
     /// skip the following events. Limited in time, because the reader's connection may still lead
     /// to a server that is no longer the master.
     pub(super) fn read_disputed(&self, after: EventId, max_bytes: usize) -> Option<ReadAfter> {
@@ -149,14 +149,14 @@ impl Window {
             // Created before the check: it is notified of every read from here on, even if not
             // polled.
             let changed = self.changed.notified();
-            let (head, is_disputed) = {
+            let (newest, is_disputed) = {
                 let state = self.lock();
-                (state.head(), state.disputed_since.is_some())
+                (state.newest(), state.disputed_since.is_some())
             };
-            if head > Some(after) {
+            if newest > Some(after) {
                 return;
             }
-            if is_disputed || head.is_some_and(|head| head < after) {
+            if is_disputed || newest.is_some_and(|newest| newest < after) {
                 let _ = time::timeout(MAX_DISAGREEMENT, changed).await;
                 return;
             }
@@ -164,7 +164,7 @@ impl Window {
         }
     }
 
-    /// Clears the window if no client has waited for some time, and returns whether it did.
+    /// Clears the cache if no client has waited for some time, and returns whether it did.
     pub(super) fn clear_if_unused(&self) -> bool {
         let state = &mut *self.lock();
         if state.waiting > 0 || state.idle_since.elapsed() < IDLE_TIMEOUT {
@@ -175,17 +175,17 @@ impl Window {
     }
 
     /// The position from which to continue reading.
-    pub(super) fn head(&self) -> Option<EventId> {
-        self.lock().head()
+    pub(super) fn newest(&self) -> Option<EventId> {
+        self.lock().newest()
     }
 
-    /// Starts or continues the window of a stream that currently ends at `last`. Returns whether
-    /// the window has changed.
+    /// Starts or continues the cache of a stream that currently ends at `last`. Returns whether
+    /// the cache has changed.
     pub(super) fn start_at(&self, last: EventId) -> bool {
         let state = &mut *self.lock();
         match &state.log {
             // The entries in between are read next.
-            Some(log) if log.head() <= last => false,
+            Some(log) if log.newest() <= last => false,
             _ => {
                 state.log = Some(Log::new(self.history, last));
                 state.disputed_since = None;
@@ -195,19 +195,19 @@ impl Window {
         }
     }
 
-    /// Clears the window, because the stream cannot be read at present.
+    /// Clears the cache, because the stream cannot be read at present.
     pub(super) fn clear(&self) {
         self.lock().log = None;
     }
 
-    /// Moves the window to `last`, up to which all entries of the stream have been read. Returns
-    /// whether the window has changed.
+    /// Moves the cache to `last`, up to which all entries of the stream have been read. Returns
+    /// whether the cache has changed.
     pub(super) fn set_end(&self, last: EventId) -> bool {
         let state = &mut *self.lock();
         match &mut state.log {
-            Some(log) if log.head() < last => {
+            Some(log) if log.newest() < last => {
                 state.disputed_since = None;
-                if log.head().epoch < last.epoch && last.number == 0 {
+                if log.newest().epoch < last.epoch && last.number == 0 {
                     log.begin_epoch(last.epoch, false);
                 } else {
                     *log = Log::new(self.history, last);
@@ -218,7 +218,7 @@ impl Window {
         }
     }
 
-    /// Appends entries that were read after the head.
+    /// Appends entries that were read after the newest event.
     pub(super) fn append(&self, entries: &[Entry]) {
         let state = &mut *self.lock();
         let Some(log) = &mut state.log else { return };
@@ -226,12 +226,12 @@ impl Window {
         let now = Instant::now();
         let mut encoded = Vec::new();
         for entry in entries {
-            let (id, head) = (entry.id, log.head());
-            if id <= head {
+            let (id, newest) = (entry.id, log.newest());
+            if id <= newest {
                 continue;
             }
-            if !follows(head, id) {
-                if head.epoch < id.epoch && id.number == 1 {
+            if !follows(newest, id) {
+                if newest.epoch < id.epoch && id.number == 1 {
                     log.begin_epoch(id.epoch, false);
                 } else {
                     *log = Log::new(self.history, before(id));
@@ -248,17 +248,17 @@ impl Window {
 }
 
 /// Counts a waiting client, until it is dropped.
-struct Waiting<'w>(&'w Window);
+struct Waiting<'c>(&'c Cache);
 
-impl<'w> Waiting<'w> {
-    fn new(window: &'w Arc<Window>, reader: &Reader) -> Self {
-        let state = &mut *window.lock();
+impl<'c> Waiting<'c> {
+    fn new(cache: &'c Arc<Cache>, reader: &Reader) -> Self {
+        let state = &mut *cache.lock();
         state.waiting += 1;
         if !state.is_read {
             state.is_read = true;
-            reader.add(window.clone());
+            reader.add(cache.clone());
         }
-        Self(window)
+        Self(cache)
     }
 }
 
@@ -290,14 +290,14 @@ mod tests {
         ids.iter().map(entry).collect()
     }
 
-    fn window(last: &str) -> Window {
-        let window = Window::new(Keys::new("p", "t"), 1 << 10);
-        assert!(window.start_at(id(last)));
-        window
+    fn cache(last: &str) -> Cache {
+        let cache = Cache::new(Keys::new("p", "t"), 1 << 10);
+        assert!(cache.start_at(id(last)));
+        cache
     }
 
-    fn read(window: &Window, after: &str) -> String {
-        match window.read_after(id(after), 1 << 10) {
+    fn read(cache: &Cache, after: &str) -> String {
+        match cache.read_after(id(after), 1 << 10) {
             None => "ask the server".into(),
             Some(ReadAfter::UpToDate) => "up to date".into(),
             Some(ReadAfter::Gap { resume, .. }) => format!("ended, {resume}"),
@@ -307,35 +307,35 @@ mod tests {
 
     #[test]
     fn entries_continue_the_window_or_restart_it_after_a_hole() {
-        let window = window("5-3");
+        let cache = cache("5-3");
         // Some entries are read twice.
-        window.append(&entries(&["5-3", "5-4", "5-5"]));
-        window.append(&entries(&["5-5", "5-6"]));
-        assert_eq!(read(&window, "5-3"), "3 to 5-6");
-        assert_eq!(read(&window, "5-6"), "up to date");
+        cache.append(&entries(&["5-3", "5-4", "5-5"]));
+        cache.append(&entries(&["5-5", "5-6"]));
+        assert_eq!(read(&cache, "5-3"), "3 to 5-6");
+        assert_eq!(read(&cache, "5-6"), "up to date");
         for unknown in ["5-2", "5-7", "6-0", "4-1"] {
-            assert_eq!(read(&window, unknown), "ask the server");
+            assert_eq!(read(&cache, unknown), "ask the server");
         }
-        window.append(&entries(&["7-1", "7-2"]));
-        assert_eq!(read(&window, "5-4"), "2 to 5-6");
-        assert_eq!(read(&window, "5-6"), "ended, 7-0");
-        assert_eq!(read(&window, "7-0"), "2 to 7-2");
-        window.append(&entries(&["7-4"]));
-        assert_eq!(read(&window, "7-2"), "ask the server");
-        assert_eq!(read(&window, "7-3"), "1 to 7-4");
+        cache.append(&entries(&["7-1", "7-2"]));
+        assert_eq!(read(&cache, "5-4"), "2 to 5-6");
+        assert_eq!(read(&cache, "5-6"), "ended, 7-0");
+        assert_eq!(read(&cache, "7-0"), "2 to 7-2");
+        cache.append(&entries(&["7-4"]));
+        assert_eq!(read(&cache, "7-2"), "ask the server");
+        assert_eq!(read(&cache, "7-3"), "1 to 7-4");
         // The start of that epoch was not read.
-        window.append(&entries(&["9-2"]));
-        assert_eq!(read(&window, "7-4"), "ask the server");
-        assert_eq!(read(&window, "9-1"), "1 to 9-2");
+        cache.append(&entries(&["9-2"]));
+        assert_eq!(read(&cache, "7-4"), "ask the server");
+        assert_eq!(read(&cache, "9-1"), "1 to 9-2");
     }
 
     #[test]
     fn the_window_follows_the_end_of_the_stream_without_entries() {
         let ends = |last, end| {
-            let window = window(last);
-            let changed = window.start_at(id(end)) | window.set_end(id(end));
-            assert_eq!(window.head(), Some(id(end)));
-            (changed, read(&window, last))
+            let cache = cache(last);
+            let changed = cache.start_at(id(end)) | cache.set_end(id(end));
+            assert_eq!(cache.newest(), Some(id(end)));
+            (changed, read(&cache, last))
         };
         assert_eq!(ends("5-3", "5-3"), (false, "up to date".into()));
         assert_eq!(ends("5-3", "7-0"), (true, "ended, 7-0".into()));
@@ -348,12 +348,12 @@ mod tests {
 
     #[test]
     fn a_window_that_lacks_an_appended_event_does_not_report_up_to_date() {
-        let window = window("5-3");
-        window.set_appended(id("5-4"));
-        assert_eq!(read(&window, "5-3"), "ask the server");
-        window.append(&entries(&["5-4"]));
-        assert_eq!(read(&window, "5-3"), "1 to 5-4");
-        assert_eq!(read(&window, "5-4"), "up to date");
+        let cache = cache("5-3");
+        cache.set_appended(id("5-4"));
+        assert_eq!(read(&cache, "5-3"), "ask the server");
+        cache.append(&entries(&["5-4"]));
+        assert_eq!(read(&cache, "5-3"), "1 to 5-4");
+        assert_eq!(read(&cache, "5-4"), "up to date");
     }
 
     #[tokio::test]
@@ -361,18 +361,18 @@ mod tests {
         let client = ::redis::Client::open("redis://127.0.0.1/").unwrap();
         let connections = Arc::new(ConnectionManager::new(client.clone()));
         let reader = Reader::new(client, connections, ::redis::Script::new(""), 0);
-        let window = Arc::new(window("5-3"));
-        let long_ago = || window.lock().idle_since = Instant::now() - 2 * IDLE_TIMEOUT;
+        let cache = Arc::new(cache("5-3"));
+        let long_ago = || cache.lock().idle_since = Instant::now() - 2 * IDLE_TIMEOUT;
         {
-            let mut waiting = pin!(window.wait(id("5-3"), &reader));
+            let mut waiting = pin!(cache.wait(id("5-3"), &reader));
             let waited = time::timeout(Duration::from_millis(1), waiting.as_mut()).await;
             assert!(waited.is_err());
             long_ago();
-            assert!(!window.clear_if_unused());
+            assert!(!cache.clear_if_unused());
         }
-        assert!(!window.clear_if_unused());
+        assert!(!cache.clear_if_unused());
         long_ago();
-        assert!(window.clear_if_unused());
-        assert_eq!(window.head(), None);
+        assert!(cache.clear_if_unused());
+        assert_eq!(cache.newest(), None);
     }
 }
