@@ -435,7 +435,7 @@ pub enum Response {
 pub enum Failure {
     /// A network error that may not happen next time.
     Network,
-    /// The request was aborted, or another attempt is futile.
+    /// The request was aborted, or another attempt is known to be futile.
     Abort,
     /// The client gave up waiting for a response. Only in cases with options.
     Timeout,

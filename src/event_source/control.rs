@@ -48,8 +48,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// assert!(matches!(source.action(), Action::Connect(_)));
     ///
     /// let _open = source.handle_response(200, None, [("Content-Type", "text/event-stream")]);
-    /// let error = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Reconnect };
-    /// assert_eq!(source.reconnect_now(), Some(error));
+    /// let lost = Signal::Error { ready_state: ReadyState::Connecting, reason: Reason::Reconnect };
+    /// assert_eq!(source.reconnect_now(), Some(lost));
     /// assert!(matches!(source.action(), Action::Connect(_)));
     /// # }
     /// ```

@@ -177,8 +177,8 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
                     Duration::ZERO,
                 )
             }
-            // If a URL that is not for HTTP cannot be fetched now, later attempts will fail too. (If
-            // a body was being read, the resource exists, and another attempt may succeed.)
+            // If a URL that is not for HTTP cannot be fetched now, later attempts fail too. (If a
+            // body was being read, the resource exists, and another attempt may succeed.)
             Disconnect::Network
                 if self.state == State::Connecting
                     && !origin::is_http(self.location.request_url().as_ref()) =>

@@ -225,7 +225,8 @@ impl RetryPolicy {
     ///
     /// Without this, a server that accepts, sends one event and fails is retried again and again
     /// without any [`backoff`](RetryPolicy::backoff). [`Action::Read`](crate::Action::Read) tells
-    /// the driver when to call [`handle_stable_elapsed`](crate::EventSource::handle_stable_elapsed).
+    /// the driver when to call
+    /// [`handle_stable_elapsed`](crate::EventSource::handle_stable_elapsed).
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

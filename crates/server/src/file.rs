@@ -93,8 +93,8 @@ const EVENT_OVERHEAD: usize = 256;
 /// - The positions of all kept events, and the position before the first one, remain valid. A
 ///   client that waited for the first event of an empty topic gets a gap.
 /// - Tokens are forgotten: an event whose publication was [`Unknown`](AppendError::Unknown) before
-///   the restart and is [published again](crate::Hub::publish_with_token) after it may be in the log
-///   twice.
+///   the restart and is [published again](crate::Hub::publish_with_token) after it may be in the
+///   log twice.
 ///
 /// If an old copy of the directory is restored, clients that have seen later events get a gap,
 /// and no id is used twice unless the clock was set back, too.

@@ -105,8 +105,8 @@ pub struct FinalUrl(pub String);
 ///
 /// Every error converts into it by `?` or `into`. It is permanent if the certificate is not
 /// trusted or the server does not support TLS, as far as the library reports that as an
-/// [`io::Error`] (those on rustls do), or if the request is invalid. All other errors are
-/// temporary.
+/// [`io::Error`] (those on rustls do), or if the request is invalid. No other error
+/// is permanent.
 ///
 /// ```
 /// use sse_proto_stream::ConnectError;

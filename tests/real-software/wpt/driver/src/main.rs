@@ -4,11 +4,13 @@
 //! Reads commands as JSON lines from standard input and writes what happens as JSON lines to
 //! standard output:
 //!
-//! ```text >
-//! {"open":1,"url":"http://a.test/stream","withCredentials":false,"origin":"http://a.test"} <
-//! {"source":1,"type":"open","readyState":1} <
-//! {"source":1,"type":"message","event":"message","data":"hello","lastEventId":"","origin":"http://a.test"}
-//! < {"source":1,"type":"error","readyState":0} > {"close":1} ```
+//! ```text
+//! > {"open":1,"url":"http://a.test/stream","withCredentials":false,"origin":"http://a.test"}
+//! < {"source":1,"type":"open","readyState":1}
+//! < {"source":1,"type":"message","event":"message","data":"hello","lastEventId":"","origin":"http://a.test"}
+//! < {"source":1,"type":"error","readyState":0}
+//! > {"close":1}
+//! ```
 //!
 //! All sources share one cookie jar, as the pages of a browser do. The program exits when its
 //! standard input ends.
