@@ -85,6 +85,17 @@ fn the_type_of_an_event_that_is_too_large_does_not_count_under_any_chunking() {
 }
 
 #[test]
+fn invalid_utf_8_in_short_chunks_counts_before_the_next_line_starts() {
+    let data = [0xFF; 33];
+    let limit = 3 * data.len() + 4;
+    let event = format!("\nevent:yyyyy{{!{limit}}}yyy\n\n");
+    on(
+        heap(limit),
+        &[b"data:", &data[..], event.as_bytes()].concat(),
+    );
+}
+
+#[test]
 fn the_event_after_one_that_is_too_large_is_read() {
     on_both(
         3,
