@@ -250,3 +250,16 @@ fn two_long_events_of_the_same_length_are_read_from_one_chunk() {
         assert_prompt(&model, &[stream.as_bytes()]);
     }
 }
+
+/// What is known to be valid ends before the invalid byte, a few bytes before the end of the chunk.
+#[test]
+fn an_invalid_byte_near_the_end_of_a_chunk_does_not_move_the_text_before_it() {
+    for end in [b"\xFF".as_slice(), b"\xFFde", b"\xFFdefghijklmn"] {
+        let line = "x".repeat(100);
+        let chunk = [b"data: ", line.as_bytes(), b"\ndata: abc", end].concat();
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[&chunk, b"\n\n"]);
+        }
+    }
+}

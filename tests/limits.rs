@@ -96,6 +96,13 @@ fn invalid_utf_8_in_short_chunks_counts_before_the_next_line_starts() {
 }
 
 #[test]
+fn a_long_start_of_a_line_that_is_too_large_is_an_error_at_once() {
+    let limit = 100;
+    let marked = format!("data: {}{{!{limit}}}xx\n\n", "x".repeat(limit + 1));
+    on_both(limit, marked.as_bytes());
+}
+
+#[test]
 fn the_event_after_one_that_is_too_large_is_read() {
     on_both(
         3,

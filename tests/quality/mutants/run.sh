@@ -46,8 +46,8 @@ copy() {
     # A `const fn` cannot choose a mutant at run time. Replaced by spaces, since cargo-mutants counts columns. `Syntax::new` stays:
     # constants call it.
     find "$folder/src" -name '*.rs' -exec sed -i -E '/const fn new\(prefix:/!s/\bconst fn\b/      fn/' {} +
-    # Without other packages and examples.
-    sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d' Cargo.toml >"$folder/Cargo.toml"
+    # Without other packages and examples, and with `Reader`.
+    sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d; s/^default = .*/default = ["std"]/' Cargo.toml >"$folder/Cargo.toml"
     {
         cat <<'RUST'
 //! The tests as one program.
