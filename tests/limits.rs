@@ -98,7 +98,11 @@ fn invalid_utf_8_in_short_chunks_counts_before_the_next_line_starts() {
 #[test]
 fn a_long_start_of_a_line_that_is_too_large_is_an_error_at_once() {
     let limit = 100;
-    let marked = format!("data: {}{{!{limit}}}xx\n\n", "x".repeat(limit + 1));
+    // After an event in the same chunk, and without a line terminator.
+    let marked = format!(
+        "data: a\n\n{{m|a|}}data: {}{{!{limit}}}xx",
+        "x".repeat(limit + 1)
+    );
     on_both(limit, marked.as_bytes());
 }
 

@@ -43,8 +43,8 @@ copy() {
     cp -r src conformance README.md Cargo.lock "$folder"
     cp -r fuzz/Cargo.toml fuzz/regressions fuzz/fuzz_targets "$folder/fuzz"
     cp -r tests/support "$folder/tests"
-    # A `const fn` cannot choose a mutant at run time. Replaced by spaces, since cargo-mutants counts columns. `Syntax::new` stays:
-    # constants call it.
+    # A `const fn` cannot choose a mutant at run time. `const` is replaced by spaces, since cargo-mutants counts columns.
+    # `Syntax::new` stays as it is: constants call it.
     find "$folder/src" -name '*.rs' -exec sed -i -E '/const fn new\(prefix:/!s/\bconst fn\b/      fn/' {} +
     # Without other packages and examples, and with `Reader`.
     sed -E '/^members|^exclude/d; /^\[\[example/,/^$/d; s/^default = .*/default = ["std"]/' Cargo.toml >"$folder/Cargo.toml"
