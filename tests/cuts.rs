@@ -10,6 +10,7 @@ mod support;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use sse_proto::{Decoder, Fixed, Item};
 
 use bodies::reading::{End, Plan, Scenario, check};
 use streams::{Cuts, cuts, limit, roomy, short_stream, stream};
@@ -203,6 +204,62 @@ fn a_long_chunk_after_an_incomplete_character_invalidates_it() {
                 b"\n\n",
             ];
             assert_prompt(&model, &chunks);
+        }
+    }
+}
+
+#[test]
+fn an_event_type_or_an_id_alone_is_an_unfinished_event() {
+    for line in ["event: x\n", "id: 7\n"] {
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[line.as_bytes()]);
+        }
+    }
+}
+
+#[test]
+fn a_comment_cut_in_the_middle_does_not_split_the_event_around_it() {
+    let model = Model::new(Limit::Heap(usize::MAX), Ask::Items);
+    assert_prompt(&model, &[b"data: one\n: com", b"ment\ndata: two\n\n"]);
+}
+
+#[test]
+fn after_a_comment_no_further_line_has_been_read() {
+    let mut decoder = Decoder::with_storage(Fixed::new([0; 64]));
+    let mut events = decoder.feed(b"data: one\n:note\ndata: two\n\n");
+    assert_eq!(events.next_item(), Ok(Some(Item::Comment("note"))));
+    assert_eq!(events.rest(), b"data: two\n\n");
+}
+
+#[test]
+fn a_long_end_of_a_line_after_an_incomplete_character_invalidates_it() {
+    let start = [b"data:".as_slice(), &[b'x'; 3000], b"\xE2\x82"].concat();
+    let end = [[b'y'; 100].as_slice(), b"\n\n"].concat();
+    for ask in [Ask::Items, Ask::Events] {
+        let model = Model::new(Limit::Heap(usize::MAX), ask);
+        assert_prompt(&model, &[&start, &end]);
+    }
+}
+
+#[test]
+fn two_long_events_of_the_same_length_are_read_from_one_chunk() {
+    let stream = format!("data: {}\n\n", "x".repeat(3000)).repeat(2);
+    for ask in [Ask::Items, Ask::Events] {
+        let model = Model::new(Limit::Heap(usize::MAX), ask);
+        assert_prompt(&model, &[stream.as_bytes()]);
+    }
+}
+
+/// What is known to be valid ends before the invalid byte, a few bytes before the end of the chunk.
+#[test]
+fn an_invalid_byte_near_the_end_of_a_chunk_does_not_move_the_text_before_it() {
+    for end in [b"\xFF".as_slice(), b"\xFFde", b"\xFFdefghijklmn"] {
+        let line = "x".repeat(100);
+        let chunk = [b"data: ", line.as_bytes(), b"\ndata: abc", end].concat();
+        for ask in [Ask::Items, Ask::Events] {
+            let model = Model::new(Limit::Heap(usize::MAX), ask);
+            assert_prompt(&model, &[&chunk, b"\n\n"]);
         }
     }
 }

@@ -85,6 +85,28 @@ fn the_type_of_an_event_that_is_too_large_does_not_count_under_any_chunking() {
 }
 
 #[test]
+fn invalid_utf_8_in_short_chunks_counts_before_the_next_line_starts() {
+    let data = [0xFF; 33];
+    let limit = 3 * data.len() + 4;
+    let event = format!("\nevent:yyyyy{{!{limit}}}yyy\n\n");
+    on(
+        heap(limit),
+        &[b"data:", &data[..], event.as_bytes()].concat(),
+    );
+}
+
+#[test]
+fn a_long_start_of_a_line_that_is_too_large_is_an_error_at_once() {
+    let limit = 100;
+    // After an event in the same chunk, and without a line terminator.
+    let marked = format!(
+        "data: a\n\n{{m|a|}}data: {}{{!{limit}}}xx",
+        "x".repeat(limit + 1)
+    );
+    on_both(limit, marked.as_bytes());
+}
+
+#[test]
 fn the_event_after_one_that_is_too_large_is_read() {
     on_both(
         3,

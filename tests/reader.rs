@@ -172,3 +172,43 @@ fn borrowed_events_allocate_nothing_and_owned_ones_once() {
     assert_eq!(events.len(), 2000);
     assert!((2000..=2008).contains(&info.count_total), "{info:?}");
 }
+
+#[test]
+fn the_reader_reports_the_reconnection_time_of_the_stream() {
+    let mut reader = Reader::new(&b"retry: 2500\ndata: x\n\n"[..]);
+    assert_eq!(reader.reconnection_time(), None);
+    assert_eq!(reader.next().unwrap().unwrap().data(), "x");
+    let time = reader.reconnection_time().unwrap();
+    assert_eq!(time.as_millis(), 2500);
+}
+
+#[test]
+fn a_read_error_has_the_source_of_the_error_of_the_reader() {
+    #[derive(Debug)]
+    struct Broken(io::Error);
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("broken")
+        }
+    }
+    impl std::error::Error for Broken {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    let error = ReadError::Io(io::Error::other(Broken(io::Error::other(
+        "the cable is out",
+    ))));
+    let source = std::error::Error::source(&error).unwrap();
+    assert_eq!(source.to_string(), "the cable is out");
+}
+
+#[test]
+fn the_debug_output_of_a_reader_counts_the_undecoded_bytes() {
+    let mut reader = Reader::new(&b"data: 1\n\ndata: 2\n\n"[..]);
+    assert_eq!(reader.next().unwrap().unwrap().data(), "1");
+    assert_eq!(
+        format!("{reader:?}"),
+        "Reader { inner: [], undecoded: 9, .. }"
+    );
+}

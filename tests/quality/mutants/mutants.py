@@ -27,6 +27,7 @@ MOST_SECONDS = float(os.environ.get("MUTANTS_SECONDS") or 2)
 # The number of mutants to run at the same time.
 WORKERS = int(os.environ.get("MUTANTS_WORKERS") or os.cpu_count())
 CHOICE = """
+#[cfg(not(feature = "std"))]
 extern crate std;
 /// Which mutant to be; 0: none.
 pub static MUTANT: std::sync::LazyLock<usize> =
