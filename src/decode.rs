@@ -285,8 +285,7 @@ impl<S: Storage> Decoder<S> {
             LineState::Prefix | LineState::Value(..) | LineState::Ignored => self.end_line(false),
         };
         let has_event = self.dispatch();
-        self.line.state = LineState::StreamStart(0);
-        self.line.between_events = false;
+        self.line.reset();
         ended?;
         Ok(has_event.then(|| self.builder.event(&Borrowed::default())))
     }

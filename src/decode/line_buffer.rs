@@ -234,10 +234,15 @@ impl<S: Storage> Decoder<S> {
     #[inline(never)]
     fn flush_buffer(&mut self) {
         let buffered = self.builder.take_buffered();
+        let is_complete = self.utf8.is_complete();
         match self.utf8.checker.check(buffered.as_ref()) {
-            Ok(text) if self.utf8.is_complete() => self.builder.push(Field::Data, text),
-            _ => {
-                self.decode(Field::Data, buffered.as_ref(), Validity::Unknown);
+            Ok(text) if is_complete => self.builder.push(Field::Data, text),
+            checked => {
+                let validity = match checked {
+                    Err(_) if is_complete => Validity::Invalid,
+                    _ => Validity::Unknown,
+                };
+                self.decode(Field::Data, buffered.as_ref(), validity);
                 self.end_text(Field::Data);
             }
         }
