@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html:
+# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html when all have been run:
 #
-#   conformance/results.sh [NAME...]
+#   conformance/results.sh [--list | --all | NAME...]
 #
-# With names, only these are run again, and the earlier reports of the others are used. Installs what it needs below the target
-# folder, and the browsers with apt. Takes about half an hour on two cores. The exit status is 0 if every failure is explained in
-# adapters/faults.json, and every bug there was seen.
+# Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
+# on where it stopped. `--all` runs all again, which takes about an hour on two cores. With names, it runs only these again, and
+# the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
+#
+# Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
+# own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json, and every
+# bug there was seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -13,24 +17,101 @@ source tests/support/install.sh
 target=$(target_folder)
 work=$target/field
 adapters=conformance/adapters
-asked=("$@")
-# Without names, all results come from one run.
-[[ ${#asked[@]} -gt 0 ]] || rm -rf "$work/reports"
-mkdir -p "$work/reports"
+suite=$target/release/sse-conformance
+corpus=$(cat conformance/decode/*.json | sha256sum | cut -c1-16)
 
-need "command -v chromium" chromium
-need "command -v firefox-esr" firefox-esr
-cargo build --quiet --release -p sse-conformance
-CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
-cat $adapters/{python,browsers}/requirements.txt >"$work/requirements.txt"
-python_env "$work/requirements.txt" "$work/venv"
-node_env $adapters/javascript/package.json "$work/node" "$work/venv"
+rust=(sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client eventsource-stream
+    eventsource-stream2)
+python=(httpx-sse httpx2 sseclient-py sseclient launchdarkly-eventsource requests-sse aiohttp-sse-client niquests assel openai anthropic
+    google-genai mistralai cohere langgraph-sdk)
+# These replace a module of another one: sseclient has the name of sseclient-py's, and niquests brings its own urllib3.
+apart=(niquests sseclient)
+javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-stream parse-sse openai @anthropic-ai/sdk
+    groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
+    @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
+    eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
+# These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
+whole=(eventsource-polyfill sse.js react-native-sse)
+browsers=(chromium firefox-esr)
 
-# report FILE OPTION... -- COMMAND...: writes the report of a run. Failed cases are part of it; a run that cannot start is an error.
+rows=()
+for name in "${rust[@]}"; do rows+=("Rust:$name"); done
+for name in "${python[@]}"; do rows+=("Python:$name"); done
+for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
+for name in "${browsers[@]}"; do rows+=("browser:$name"); done
+# Last, since its development dependencies take long to build.
+rows+=(Rust:sse-proto)
+
+# folder ROW: where its reports are.
+folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
+
+# finished ROW: whether it was run with this corpus.
+finished() { grep -qs " $corpus$" "$(folder "$1")/done"; }
+
+# estimate ROW: the seconds that it took the last time.
+estimate() { cat "$(folder "$1")/seconds" 2>/dev/null || echo 60; }
+
+queue=()
+case ${1-} in
+--list)
+    printf '%s\n' "${rows[@]}"
+    exit
+    ;;
+--all) queue=("${rows[@]}") ;;
+'') for row in "${rows[@]}"; do finished "$row" || queue+=("$row"); done ;;
+*)
+    for name in "$@"; do
+        found=0
+        for row in "${rows[@]}"; do
+            if [[ $row == "$name" || ${row#*:} == "$name" ]]; then queue+=("$row") found=1; fi
+        done
+        [[ $found == 1 ]] || { echo "$0: there is no $name; --list prints the names" >&2 && exit 2; }
+    done
+    ;;
+esac
+
+# prepare FAMILY: installs what its adapters need.
+prepare() {
+    case $1 in
+    Rust)
+        CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
+        ;;
+    Python)
+        python_env $adapters/python/requirements.txt "$work/venv"
+        for name in "${apart[@]}"; do python_env "$adapters/python/requirements-$name.txt" "$work/venv-$name"; done
+        ;;
+    JavaScript)
+        need_node "$work/venv"
+        node_env $adapters/javascript/package.json "$work/node" "$work/venv"
+        ;;
+    browser)
+        need "command -v chromium" chromium
+        need "command -v firefox-esr" firefox-esr
+        python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    esac
+}
+
+# command ROW: sets `command` to that of its adapter.
+command() {
+    local name=${1#*:}
+    case $1 in
+    Rust:sse-proto) command=("$target/release/examples/adapter") ;;
+    Rust:*) command=("$target/release/rust-adapters" "$name") ;;
+    Python:*)
+        command=("$work/venv/bin/python" $adapters/python/adapter.py "$name")
+        if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
+        ;;
+    JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
+    browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
+    esac
+}
+
+# report FILE OPTION...: writes the report of a run of `command`. Failed cases are part of it; a run that cannot start is an error.
 report() {
     local file=$1 status=0
     shift
-    "$target/release/sse-conformance" run --json --startup 120 --restarts 1000 "$@" >"$file.new" 2>"$file.log" || status=$?
+    "$suite" run --json --startup 120 --restarts 1000 "$@" -- "${command[@]}" >"$file.new" 2>"$file.log" || status=$?
     if [[ $status -gt 1 ]]; then
         cat "$file.log" >&2
         return "$status"
@@ -38,88 +119,113 @@ report() {
     mv "$file.new" "$file"
 }
 
-# run FAMILY NAME OPTION... -- COMMAND...: makes the reports of an implementation, at most two at a time.
-run() {
-    local family=$1 name=$2
-    shift 2
-    if [[ ${#asked[@]} -gt 0 && " ${asked[*]} " != *" $name "* ]]; then
-        return
-    fi
-    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do
-        wait -n
-    done
-    echo "$family: $name"
-    if [[ $family == browser ]]; then
-        in_browser "$name" "$@" &
-    else
-        by_pipe "$work/reports/$family-${name//[^a-z0-9.-]/_}" "$@" &
-    fi
-}
+patient=(--timeout 20 --hangs 3)
+hasty=(--timeout 3 --hangs 1000)
 
-# by_pipe FILE -- COMMAND...: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not
-# finish most of them. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages.
+# by_pipe FOLDER NAME: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not finish most
+# of them. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They are run without empty chunks, which
+# the other cases have. A row that runs alone uses both cores.
 by_pipe() {
-    local file=$1
-    shift
-    report "$file.json" "${patient[@]}" "${short[@]}" "$@"
-    report "$file-long.json" --timeout 3 --hangs 1000 "${long[@]}" "$@"
+    local long=("${hasty[@]}" --without empty-chunks)
+    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=("${hasty[@]}" --without chunks); fi
+    if [[ ${#queue[@]} == 1 ]]; then
+        report "$1/long-2.json" "${long[@]}" "${long_2[@]}" &
+    fi
+    report "$1/short.json" "${patient[@]}" "${short[@]}"
+    report "$1/long-1.json" "${long[@]}" "${long_1[@]}"
+    if [[ ${#queue[@]} == 1 ]]; then
+        wait %%
+    else
+        report "$1/long-2.json" "${long[@]}" "${long_2[@]}"
+    fi
 }
 
-# in_browser NAME -- COMMAND...: sends the long inputs in one chunk, as many thousand chunks would take hours. An item may be late because
-# the machine is busy: such cases are run again, and count only if the item is late each time.
+# in_browser FOLDER: sends the long inputs in one chunk, as many thousand chunks would take hours. An item may be late because the machine is
+# busy: such cases are run again, and count only if the item is late each time.
 in_browser() {
-    local file=$work/reports/browser-$1 again late
-    shift
-    rm -f "$file"*.json
-    report "$file.json" "${patient[@]}" "${short[@]}" "$@"
-    report "$file-long.json" "${patient[@]}" "${long[@]}" --without chunks "$@"
-    local before=$file.json
+    local again late before=$1/short.json
+    report "$before" "${patient[@]}" "${short[@]}"
+    report "$1/long.json" "${patient[@]}" "${long_1[@]}" "${long_2[@]}" --without chunks
     for again in 1 2; do
         readarray -t late < <(only "case.get('failure', {}).get('what') == 'late'" "$before")
         if [[ ${#late[@]} == 0 ]]; then
             return
         fi
-        before=$file-again-$again.json
-        report "$before" "${patient[@]}" "${late[@]}" "$@"
+        before=$1/short-again-$again.json
+        report "$before" "${patient[@]}" "${late[@]}"
     done
 }
 
-# only CONDITION FILE: options that select the cases in FILE for which CONDITION, in Python, is true.
+# only CONDITION FILE: options that select the cases in FILE for which CONDITION, in Python, is true. `index` counts those.
 only() {
     python3 -c '
-import json, sys
+import itertools, json, sys
 found = json.load(open(sys.argv[2]))
+count = itertools.count()
 for case in found["cases"] if isinstance(found, dict) else found:
+    is_long = "linear" in case.get("flags", []) or case["id"] == "noise-64-kib"
     if eval(sys.argv[1]):
         print("--only", case["id"], sep="\n")' "$@"
 }
 
-patient=(--timeout 20 --hangs 3)
-long=(--only linear --only noise-64-kib)
-readarray -t short < <(only "'linear' not in case['flags'] and case['id'] != 'noise-64-kib'" \
-    <("$target/release/sse-conformance" list --only decode --json))
-[[ ${#short[@]} -gt 0 ]]
+# run ROW: makes its reports, and notes when and how long.
+run() {
+    local row=$1 folder before=$SECONDS
+    folder=$(folder "$row")
+    mkdir -p "$folder"
+    rm -f "$folder"/*.json*
+    command "$row"
+    if [[ $row == browser:* ]]; then
+        in_browser "$folder"
+    else
+        by_pipe "$folder" "${row#*:}"
+    fi
+    echo $((SECONDS - before)) >"$folder/seconds"
+    echo "$(date -u +%F) $corpus" >"$folder/done"
+}
 
-for name in sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client \
-    eventsource-stream eventsource-stream2; do
-    run Rust "$name" -- "$target/release/rust-adapters" "$name"
-done
-for name in httpx-sse sseclient-py launchdarkly-eventsource openai anthropic; do
-    run Python "$name" -- "$work/venv/bin/python" $adapters/python/adapter.py "$name"
-done
-for name in eventsource-parser undici @microsoft/fetch-event-source fetch-event-stream parse-sse openai @anthropic-ai/sdk; do
-    run JavaScript "$name" -- node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name"
-done
+# progress: prints what is running, and how long the rest takes if it takes as long as the last time.
+progress() {
+    local row left=0 running=()
+    for row in "${queue[@]:$started}"; do left=$((left + $(estimate "$row"))); done
+    for row in "${current[@]}"; do
+        finished "$row" || running+=("$row") left=$((left + $(estimate "$row")))
+    done
+    echo "$(date +%T) $((started - ${#running[@]})) of ${#queue[@]} done, about $(((left / 2 + 59) / 60)) min left; running: ${running[*]-}"
+}
 
-for name in chromium firefox-esr; do
-    run browser "$name" -- "$work/venv/bin/python" $adapters/browsers/adapter.py "$name"
-done
+if [[ ${#queue[@]} -gt 0 ]]; then
+    cargo build --quiet --release -p sse-conformance
+    listed=$("$suite" list --only decode --json)
+    readarray -t short < <(only "not is_long" <(echo "$listed"))
+    readarray -t long_1 < <(only "is_long and next(count) % 2 == 0" <(echo "$listed"))
+    readarray -t long_2 < <(only "is_long and next(count) % 2 == 1" <(echo "$listed"))
+    [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 ]]
+    # Before any is run: building takes all cores.
+    for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
+    if [[ " ${queue[*]} " == *" Rust:sse-proto "* ]]; then cargo build --quiet --release --example adapter; fi
+fi
 
-# Last, since its development dependencies take long to build.
-cargo build --quiet --release --example adapter
-run Rust sse-proto -- "$target/release/examples/adapter"
-while [[ -n $(jobs -p) ]]; do
-    wait -n
+started=0
+failed=0
+current=()
+for row in ${queue[@]+"${queue[@]}"}; do
+    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
+    rm -f "$(folder "$row")/done"
+    current+=("$row")
+    started=$((started + 1))
+    progress
+    run "$row" &
 done
+while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
 
-exec python3 $adapters/report.py "$work/reports" conformance
+# An adapter that could not start has said why.
+missing=()
+for row in "${rows[@]}"; do finished "$row" || missing+=("$row"); done
+if [[ ${#missing[@]} == 0 ]]; then
+    python3 $adapters/report.py "$work/rows" conformance || failed=1
+else
+    python3 $adapters/report.py "$work/rows" "$work" partial || failed=1
+    echo "$0: the results so far are in $work, as these have not been run with this corpus: ${missing[*]}" >&2
+fi
+exit "$failed"

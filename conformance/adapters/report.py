@@ -1,8 +1,14 @@
-"""Writes RESULTS.md and results.html from the reports of a run: `python report.py REPORTS OUT`.
+"""Writes RESULTS.md and results.html from the reports of all implementations: `python report.py ROWS OUT [partial]`.
+
+ROWS has a folder for each implementation, with the reports of its runs and the file `done`, which begins with the date.
+
+A case that makes an implementation crash, hang or take too long is not named, nor is its input shown: only how many there are in
+each group.
 
 Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it. A `when` has the implementations (browsers
 must be named), the ids of cases (shell patterns), a regular expression for the message (see `signs`), and one that must match all the
-variants in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1.
+variants in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1. If the reports
+are `partial`, a bug may be that of one that is missing.
 """
 
 import collections
@@ -27,7 +33,8 @@ SHOWN = 240
 class Implementation:
     """The reports of one implementation."""
 
-    def __init__(self, family, name, reports):
+    def __init__(self, family, name, date, reports):
+        self.date = date
         self.family = family
         self.package = name
         self.version = reports[0]["version"] or own_version()
@@ -59,6 +66,12 @@ class Implementation:
             for case in self.cases.values()
         )
 
+    def passed_of_asked(self, group=None):
+        return [
+            self.count("must", "passed", group=group),
+            self.count("must", "passed", "failed", "not-run", group=group),
+        ]
+
     def failures(self):
         return [case for case in self.cases.values() if case["outcome"] == "failed"]
 
@@ -73,17 +86,15 @@ def own_version():
 
 
 def read_reports(folder):
-    reports = collections.defaultdict(list)
-    for path in sorted(folder.glob("*.json")):
-        report = json.loads(path.read_text())
-        family, _, stem = path.stem.partition("-")
+    found = []
+    for done in sorted(folder.glob("*/done")):
+        reports = [json.loads(path.read_text()) for path in sorted(done.parent.glob("*.json"))]
+        # What was asked again comes after what it was first.
+        reports.sort(key=lambda one: -len(one["cases"]))
+        family, _, stem = done.parent.name.partition("_")
         # The adapter of sse-proto does not say who it is.
-        reports[family, report["name"] or stem.removesuffix("-long")].append(report)
-    # What was asked again comes after what it was first.
-    found = [
-        Implementation(family, name, sorted(ones, key=lambda one: -len(one["cases"])))
-        for (family, name), ones in reports.items()
-    ]
+        name = reports[0]["name"] or stem
+        found.append(Implementation(family, name, done.read_text().split()[0], reports))
     return sorted(found, key=rank)
 
 
@@ -101,6 +112,15 @@ def read_corpus():
             groups.append(group["group"])
         cases |= {case["id"]: case | {"group": group["group"]} for case in asked}
     return cases, groups
+
+
+def is_broken(case):
+    """Whether there is no answer, or one that no more can follow, rather than a wrong one."""
+    failure = case.get("failure")
+    return bool(failure) and (
+        failure["what"] in ("hang", "exit", "closed-output", "nonsense", "out-of-order")
+        or "panicked" in f"{failure['message']} {failure['got']}"
+    )
 
 
 class Faults:
@@ -130,12 +150,12 @@ class Faults:
         self.unexplained.append((implementation, case))
         return None
 
-    def complaints(self):
+    def complaints(self, partial):
         for implementation, case in self.unexplained:
             failure = case["failure"]
             yield f"{implementation.key} fails {case['id']}, and no bug explains it: {failure['message'][:200]}"
         for fault, seen in self.seen.items():
-            if not seen:
+            if not seen and not partial:
                 yield f"no implementation has this bug any more: {fault}"
 
 
@@ -158,7 +178,7 @@ def markdown(implementations, groups, cases, faults):
     must = sum(case["verdict"] == "must" for case in cases.values())
     requests = sum(one.requests for one in implementations)
     yield "# Results of published implementations\n"
-    yield "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has every failure with its input, the expected and the actual result.\n"
+    yield "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has every wrong answer with its input, the expected and the actual result. The inputs that make an implementation crash, hang or take too long are only counted.\n"
     yield (
         f"{len(implementations)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
         f"without a limit ({must} of them `must`) by sse-conformance {implementations[0].suite}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
@@ -171,16 +191,16 @@ def markdown(implementations, groups, cases, faults):
         "one chunk. All other columns are *in every variant*, where one bug, such as a CR that is not recognised, affects most cases. A single number "
         "means that all cases passed.\n"
     )
-    yield "| implementation | version | as written | in every variant | " + " | ".join(groups) + " | differs (`may`) | not run |"
-    yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|"
+    yield "| implementation | version | as written | in every variant | " + " | ".join(groups) + " | differs (`may`) | not run | date |"
+    yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|---|"
     for one in implementations:
         cells = [of(one, group) for group in groups]
         name = f"**{one.name}**" if one.name == "sse-proto" else one.link()
-        passed, asked = one.count("must", "passed"), one.count("must", "passed", "failed", "not-run")
+        passed, asked = one.passed_of_asked()
         share = f"**{passed}** of {asked}"
         skipped = one.count("must", "skipped") + one.count("may", "skipped")
         differs = str(one.count("may", "failed") or "")
-        yield f"| {name} ({one.family}) | {one.version} | {one.as_written()} | {share} | {' | '.join(cells)} | {differs} | {skipped or ''} |"
+        yield f"| {name} ({one.family}) | {one.version} | {one.as_written()} | {share} | {' | '.join(cells)} | {differs} | {skipped or ''} | {one.date} |"
     yield ""
     for one in implementations:
         passed, asked = one.limits
@@ -211,9 +231,7 @@ def markdown(implementations, groups, cases, faults):
         for fault in faults.all:
             ids = faults.seen[fault["fault"]].get(one.key)
             if ids:
-                must = [f"`{it}`" for it in ids]
-                more = f" and {len(must) - 4} more" if len(must) > 4 else ""
-                yield f"- {fault['fault']}: {', '.join(must[:4])}{more}"
+                yield f"- {fault['fault']}: {where(one, ids)}"
         yield ""
     browsers = [one for one in implementations if one.family == "browser"]
     yield "## Cases that browsers fail\n"
@@ -226,6 +244,19 @@ def markdown(implementations, groups, cases, faults):
                 yield f"| `{case}` | {one.name} {one.version} | {fault['fault']} |"
     yield ""
     yield "A page cannot see comments, reconnection times or the last event ID after a stream, so these are not compared. Inputs of many thousand bytes are sent to browsers in one chunk."
+
+
+def where(one, ids):
+    """The first of these cases; only the groups of those without an answer."""
+    named = [f"`{id}`" for id in ids if not is_broken(one.cases[id])]
+    told = [", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")] if named else []
+    told += [f"{count} of {group}" for group, count in broken_in(one, ids).items()]
+    return ", ".join(told)
+
+
+def broken_in(one, ids):
+    """In which groups these cases have no answer, and how many."""
+    return collections.Counter(one.cases[id]["group"] for id in ids if is_broken(one.cases[id]))
 
 
 # Capabilities that are not tested here.
@@ -241,8 +272,7 @@ def label(one, implementations):
 
 
 def of(one, group):
-    passed = one.count("must", "passed", group=group)
-    asked = one.count("must", "passed", "failed", "not-run", group=group)
+    passed, asked = one.passed_of_asked(group)
     if not asked:
         return "-"
     return str(asked) if passed == asked else f"**{passed}**/{asked}"
@@ -257,8 +287,8 @@ def page(implementations, groups, cases, explained):
                 "rule": " ".join(case["rule"]),
                 "verdict": case["verdict"],
                 "why": case["why"],
-                "input": shortened(" | ".join(piece(step) for step in case["steps"])),
-                "due": shortened(listed([item for step in case["steps"] for item in step["items"]])),
+                "input": case_input(case),
+                "due": case_items(case),
             }
             for id, case in cases.items()
         },
@@ -267,9 +297,14 @@ def page(implementations, groups, cases, explained):
                 "name": label(one, implementations),
                 "family": one.family,
                 "version": one.version,
-                "outcomes": {
-                    id: outcome(one, one.cases[id], explained) for id in cases if id in one.cases
-                },
+                "date": one.date,
+                "passed": {group or "": one.passed_of_asked(group) for group in [*groups, None]},
+                "broken": [
+                    {"fault": fault, "group": group, "count": count}
+                    for fault, ids in faults_of(one, explained).items()
+                    for group, count in broken_in(one, ids).items()
+                ],
+                "outcomes": outcomes(one, cases, explained),
             }
             for one in implementations
         ],
@@ -279,18 +314,49 @@ def page(implementations, groups, cases, explained):
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
 
 
-def outcome(one, case, explained):
-    if case["outcome"] != "failed":
-        return {"passed": 1, "skipped": 0, "not-run": 0}[case["outcome"]]
-    failure = case["failure"]
-    return {
-        "fault": explained[one.key, case["id"]],
+def faults_of(one, explained):
+    found = collections.defaultdict(list)
+    for (key, id), fault in explained.items():
+        if key == one.key:
+            found[fault].append(id)
+    return found
+
+
+def outcomes(one, cases, explained):
+    """0 for a case that was not run, 1 for one that passed, 2 for one that did not fail with a wrong answer, in a group in which some have none."""
+    hidden = broken_in(one, one.cases)
+    found = {}
+    for id in cases:
+        case = one.cases.get(id)
+        if case is None or case["outcome"] in ("skipped", "not-run"):
+            found[id] = 0
+        elif case["outcome"] == "failed" and not is_broken(case):
+            found[id] = wrong_answer(case["failure"], cases[id], explained[one.key, id])
+        else:
+            found[id] = 2 if case["group"] in hidden else 1
+    return found
+
+
+def wrong_answer(failure, case, fault):
+    told = {
+        "fault": fault,
         "way": failure["way"],
         "message": shortened(failure["message"]),
         "input": shortened(" | ".join(failure["input"])),
         "due": shortened(listed(failure["expected"])),
         "got": shortened(listed(failure["got"])),
     }
+    # The page takes from the case what is missing.
+    same = {"input": case_input(case), "due": case_items(case)}
+    return {key: text for key, text in told.items() if text != same.get(key)}
+
+
+def case_input(case):
+    return shortened(" | ".join(piece(step) for step in case["steps"]))
+
+
+def case_items(case):
+    return shortened(listed([item for step in case["steps"] for item in step["items"]]))
 
 
 def piece(step):
@@ -309,7 +375,7 @@ def shortened(text):
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} … {len(text) - SHOWN} more"
 
 
-def main(reports, out):
+def main(reports, out, partial=""):
     cases, groups = read_corpus()
     implementations = read_reports(Path(reports))
     faults = Faults(HERE / "faults.json")
@@ -321,7 +387,7 @@ def main(reports, out):
     text = "\n".join(markdown(implementations, groups, cases, faults))
     Path(out, "RESULTS.md").write_text(re.sub(r"\n{3,}", "\n\n", text) + "\n")
     Path(out, "results.html").write_text(page(implementations, groups, cases, explained))
-    complaints = list(faults.complaints())
+    complaints = list(faults.complaints(partial))
     for one in implementations:
         if len(one.cases) < len(cases) or one.broken_off:
             complaints.append(f"{one.key} was not run completely: {len(one.cases)} of {len(cases)} cases {one.broken_off}")

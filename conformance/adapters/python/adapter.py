@@ -11,79 +11,28 @@ import importlib.metadata
 import json
 import sys
 
+import bodies
+import clients
 
-def httpx_sse(body, _):
-    import httpx
-    from httpx_sse import EventSource
-
-    response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=body)
-    for event in EventSource(response).iter_sse():
-        yield event.event, event.data, event.id
-
-
-def sseclient(body, last_event_id):
-    from sseclient import SSEClient
-
-    for event in SSEClient(body).events():
-        last_event_id = last_event_id if event.id is None else event.id
-        yield event.event, event.data, last_event_id
-
-
-def launchdarkly(body, last_event_id):
-    from ld_eventsource import SSEClient
-    from ld_eventsource.actions import Comment, Event, Fault
-    from ld_eventsource.config import ConnectStrategy, ErrorStrategy
-    from ld_eventsource.config.connect_strategy import ConnectionClient, ConnectionResult
-
-    class Connect(ConnectStrategy, ConnectionClient):
-        def create_client(self, logger):
-            return self
-
-        def connect(self, last_event_id):
-            return ConnectionResult(stream=body, closer=None)
-
-    client = SSEClient(
-        Connect(),
-        last_event_id=last_event_id,
-        # Reports the end of the body instead of retrying.
-        error_strategy=ErrorStrategy.always_continue(),
-    )
-    for action in client.all:
-        if isinstance(action, Fault):
-            if action.error is not None:
-                raise action.error
-            return
-        if isinstance(action, Event):
-            yield action.event, action.data, action.last_event_id
-        elif isinstance(action, Comment):
-            yield (action.comment,)
-
-
-def openai(body, last_event_id):
-    from openai._streaming import SSEDecoder
-
-    return events_of(SSEDecoder(), body, last_event_id)
-
-
-def anthropic(body, last_event_id):
-    from anthropic._streaming import SSEDecoder
-
-    return events_of(SSEDecoder(), body, last_event_id)
-
-
-def events_of(decoder, body, last_event_id):
-    for event in decoder.iter_bytes(body):
-        last_event_id = last_event_id if event.id is None else event.id
-        yield event.event or "message", event.data, last_event_id
-
-
-# For each package: the decoder, its module, and its capabilities besides `decode`, `chunks`, `empty-chunks` and `large`.
+# For each package: the decoder, its module, and its capabilities besides `decode` and `chunks`.
+ALL = ["empty-chunks", "large"]
 IMPLEMENTATIONS = {
-    "anthropic": (anthropic, "anthropic._streaming", []),
-    "httpx-sse": (httpx_sse, "httpx_sse", []),
-    "launchdarkly-eventsource": (launchdarkly, "ld_eventsource", ["comments", "id-seed"]),
-    "openai": (openai, "openai._streaming", []),
-    "sseclient-py": (sseclient, "sseclient", []),
+    # No empty chunks where the HTTP library never delivers one, or where it means the end.
+    "aiohttp-sse-client": (clients.aiohttp_sse_client, "aiohttp_sse_client.client", ["large"]),
+    "anthropic": (bodies.anthropic, "anthropic._streaming", ALL),
+    "assel": (bodies.assel, "assel", ALL),
+    "cohere": (bodies.cohere, "cohere.core.http_sse", ALL),
+    "google-genai": (bodies.google_genai, "google.genai._api_client", ALL),
+    "httpx-sse": (bodies.httpx_sse, "httpx_sse", ALL),
+    "httpx2": (bodies.httpx2, "httpx2", ALL),
+    "langgraph-sdk": (bodies.langgraph_sdk, "langgraph_sdk._sync.http", ALL),
+    "launchdarkly-eventsource": (bodies.launchdarkly, "ld_eventsource", [*ALL, "comments", "id-seed"]),
+    "mistralai": (bodies.mistralai, "mistralai.client.utils.eventstreaming", ALL),
+    "niquests": (clients.niquests, "niquests", ["large"]),
+    "openai": (bodies.openai, "openai._streaming", ALL),
+    "requests-sse": (clients.requests_sse, "requests_sse", ["large", "id-seed"]),
+    "sseclient": (clients.sseclient, "sseclient", ["large"]),
+    "sseclient-py": (bodies.sseclient_py, "sseclient", ALL),
 }
 
 NAME = sys.argv[1]
@@ -114,7 +63,7 @@ def decode(request):
 def answer(request):
     if request["kind"] == "capabilities":
         version = importlib.metadata.version(NAME)
-        return {"name": NAME, "version": version, "capabilities": ["decode", "chunks", "empty-chunks", "large", *OFFERS]}
+        return {"name": NAME, "version": version, "capabilities": ["decode", "chunks", *OFFERS]}
     if request["kind"] == "decode":
         return decode(request)
     return {"unsupported": True}

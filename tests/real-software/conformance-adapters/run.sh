@@ -42,7 +42,7 @@ adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
 
 # The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check.
 adapters=conformance/adapters
-node --check $adapters/javascript/adapter.mjs
+for module in $adapters/javascript/*.mjs; do node --check "$module"; done
 for page in $adapters/report.html $adapters/browsers/page.html; do
     awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' "$page" | node --check -
 done
