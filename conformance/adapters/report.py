@@ -48,7 +48,9 @@ class Implementation:
         self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
         self.suite = reports[0]["suite"]
         self.requests = sum(report["requests"] for report in reports)
-        self.broken_off = [report["brokenOff"] for report in reports if report["brokenOff"]]
+        # Of the very long inputs, the rest is not run after some timeouts.
+        self.gave_up = [report for report in reports if report["brokenOff"] and is_long(report)]
+        self.broken_off = [report["brokenOff"] for report in reports if report["brokenOff"] and not is_long(report)]
 
     def count(self, verdict, *outcomes, group=None):
         return sum(
@@ -78,6 +80,10 @@ class Implementation:
     def link(self):
         home = HOMES.get(self.family, "").format(self.name)
         return f"[{self.name}]({home})" if home else self.name
+
+
+def is_long(report):
+    return all("linear" in case["flags"] or case["id"] == "noise-64-kib" for case in report["cases"])
 
 
 def own_version():
@@ -224,6 +230,9 @@ def markdown(implementations, groups, cases, faults):
             yield f"Not tested: {', '.join(f'`{it}`' for it in one.not_asked if it not in HIDDEN)}.\n"
         if len(one.cases) < len(cases):
             yield f"{len(cases) - len(one.cases)} cases were not run, all of them very long inputs.\n"
+        unrun = one.count("must", "not-run") + one.count("may", "not-run")
+        if one.gave_up and unrun:
+            yield f"{unrun} very long inputs were not run after those that took too long, and count as failed.\n"
         for why in one.broken_off:
             yield f"The run was aborted: {why}.\n"
         if not failed:

@@ -26,7 +26,13 @@ struct Implementation {
     decode: fn(DecodeRequest) -> Decoded,
 }
 
-const ALL: [Implementation; 11] = [
+const ALL: [Implementation; 17] = [
+    Implementation {
+        name: "allama-http",
+        version: "0.3.0",
+        offers: &[EmptyChunks, Large],
+        decode: pull::allama_http,
+    },
     Implementation {
         name: "async-sse",
         version: "5.1.0",
@@ -59,10 +65,34 @@ const ALL: [Implementation; 11] = [
         decode: pull::eventsrc,
     },
     Implementation {
+        name: "reqwest-sse",
+        version: "0.2.0",
+        offers: &[EmptyChunks, Large],
+        decode: pull::reqwest_sse,
+    },
+    Implementation {
+        name: "russe",
+        version: "0.3.1",
+        offers: &[Comments, Retry, EmptyChunks, Large],
+        decode: pull::russe,
+    },
+    Implementation {
+        name: "sse-codec",
+        version: "0.3.3",
+        offers: &[Retry, EmptyChunks, Large],
+        decode: pull::sse_codec,
+    },
+    Implementation {
         name: "sse-core",
         version: "0.2.3",
         offers: &[Retry, IdSeed, FinalId, EmptyChunks, Large],
         decode: push::sse_core,
+    },
+    Implementation {
+        name: "sse-frame",
+        version: "0.1.0",
+        offers: &[EmptyChunks, Large],
+        decode: push::sse_frame,
     },
     Implementation {
         name: "sse-parse",
@@ -93,6 +123,12 @@ const ALL: [Implementation; 11] = [
         version: "0.1.0",
         offers: &[FinalId, EmptyChunks, Large],
         decode: push::stream_rs,
+    },
+    Implementation {
+        name: "tokio_sse_codec",
+        version: "0.0.2",
+        offers: &[Comments, Retry, EmptyChunks, Large],
+        decode: pull::tokio_sse_codec,
     },
 ];
 

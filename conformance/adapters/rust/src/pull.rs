@@ -1,12 +1,14 @@
 //! Decoders that read a stream of bytes themselves, and are a stream of events.
 
-use std::{convert::Infallible, future::ready, pin::pin};
+use std::{convert::Infallible, future::ready, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use eventsource_client::Client as _;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_core::Stream;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use launchdarkly_sdk_transport as transport;
 use sse_conformance::{DecodeRequest, Item};
+use tokio_util::{codec::FramedRead, io::StreamReader};
 
 use crate::{Decoded, feed::Feed};
 
@@ -18,11 +20,25 @@ fn event(event: impl Into<String>, data: impl Into<String>, id: impl Into<String
     }
 }
 
+fn retry(after: Duration) -> Item {
+    Item::Retry {
+        retry: after.as_millis().try_into().unwrap_or(u64::MAX),
+    }
+}
+
 /// Adds the final last event ID to the answer.
 fn with_id(decoded: Decoded, id: &str) -> Decoded {
     let mut answer = decoded?;
     answer.last_event_id = Some(id.to_owned());
     Ok(answer)
+}
+
+pub(crate) fn allama_http(request: DecodeRequest) -> Decoded {
+    let feed = Feed::default();
+    let events = pin!(allama_http::sse::SseStream::new(feed.clone()));
+    feed.run(request.chunks, events, |out| {
+        Some(event(out.event, out.data, out.id.unwrap_or_default()))
+    })
 }
 
 pub(crate) fn async_sse(request: DecodeRequest) -> Decoded {
@@ -32,9 +48,7 @@ pub(crate) fn async_sse(request: DecodeRequest) -> Decoded {
     let mut last_event_id = String::new();
     feed.run(request.chunks, decoder, |item| {
         Some(match item {
-            async_sse::Event::Retry(after) => Item::Retry {
-                retry: after.as_millis().try_into().unwrap_or(u64::MAX),
-            },
+            async_sse::Event::Retry(after) => retry(after),
             async_sse::Event::Message(message) => {
                 if let Some(id) = message.id() {
                     last_event_id = id.clone();
@@ -116,9 +130,7 @@ pub(crate) fn eventsrc(request: DecodeRequest) -> Decoded {
     let decoded = feed.run(request.chunks, frames.as_mut(), |frame| {
         Some(match frame {
             eventsrc::Frame::Event(out) => event(out.event(), out.data(), out.id()),
-            eventsrc::Frame::Retry(after) => Item::Retry {
-                retry: after.as_millis().try_into().unwrap_or(u64::MAX),
-            },
+            eventsrc::Frame::Retry(after) => retry(after),
         })
     });
     with_id(decoded, frames.last_event_id())
@@ -141,6 +153,73 @@ fn of_block(
         data?,
         last_event_id.as_str(),
     ))
+}
+
+/// It reads a response of reqwest.
+pub(crate) fn reqwest_sse(request: DecodeRequest) -> Decoded {
+    use reqwest_sse::EventSource;
+
+    let feed = Feed::default();
+    let response = http::Response::builder()
+        .header("Content-Type", "text/event-stream")
+        .body(reqwest::Body::wrap_stream(feed.clone()))
+        .map_err(|why| why.to_string())?;
+    let events = reqwest::Response::from(response).events().now_or_never();
+    let events = events.ok_or("it waits before it reads the body")?;
+    let events = events.map_err(|why| why.to_string())?;
+    feed.run(request.chunks, pin!(events), |out| {
+        Some(event(
+            out.event_type,
+            out.data,
+            out.last_event_id.unwrap_or_default(),
+        ))
+    })
+}
+
+pub(crate) fn russe(request: DecodeRequest) -> Decoded {
+    let feed = Feed::default();
+    let frames = pin!(FramedRead::new(
+        reader(feed.clone()),
+        russe::Decoder::default()
+    ));
+    let mut last_event_id = String::new();
+    feed.run(request.chunks, frames, |frame| {
+        Some(match frame {
+            russe::Event::Comment(comment) => Item::Comment {
+                comment: comment.to_string(),
+            },
+            russe::Event::Retry(after) => retry(after),
+            russe::Event::Message(message) => {
+                if let Some(id) = message.id {
+                    last_event_id = id.to_string();
+                }
+                let name = message.event.as_deref().unwrap_or("message");
+                event(name, &*message.data, &last_event_id)
+            }
+        })
+    })
+}
+
+pub(crate) fn sse_codec(request: DecodeRequest) -> Decoded {
+    let feed = Feed::default();
+    let body = feed.clone().map_err(|never: Infallible| match never {});
+    let events = pin!(sse_codec::decode_stream(body.into_async_read()));
+    let mut last_event_id = String::new();
+    feed.run(request.chunks, events, |out| {
+        Some(match out {
+            sse_codec::Event::Retry { retry } => Item::Retry { retry },
+            sse_codec::Event::Message {
+                id,
+                event: name,
+                data,
+            } => {
+                if let Some(id) = id {
+                    last_event_id = id;
+                }
+                event(name, data, &last_event_id)
+            }
+        })
+    })
 }
 
 pub(crate) fn sse_stream(request: DecodeRequest) -> Decoded {
@@ -169,4 +248,32 @@ pub(crate) fn sseer(request: DecodeRequest) -> Decoded {
         Some(event(&*out.event, &*out.data, &*out.id))
     });
     with_id(decoded, events.last_event_id())
+}
+
+pub(crate) fn tokio_sse_codec(request: DecodeRequest) -> Decoded {
+    use tokio_sse_codec::{Frame, SseDecoder};
+
+    let feed = Feed::default();
+    let frames = pin!(FramedRead::new(
+        reader(feed.clone()),
+        SseDecoder::<String>::new()
+    ));
+    let mut last_event_id = String::new();
+    feed.run(request.chunks, frames, |frame| {
+        Some(match frame {
+            Frame::Comment(comment) => Item::Comment { comment },
+            Frame::Retry(after) => retry(after),
+            Frame::Event(message) => {
+                if let Some(id) = message.id {
+                    last_event_id = id.into_owned();
+                }
+                event(message.name, message.data, &last_event_id)
+            }
+        })
+    })
+}
+
+/// The body for codecs of tokio-util.
+fn reader(feed: Feed) -> StreamReader<impl Stream<Item = std::io::Result<Bytes>>, Bytes> {
+    StreamReader::new(feed.map_err(|never: Infallible| match never {}))
 }

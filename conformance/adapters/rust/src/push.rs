@@ -63,6 +63,28 @@ pub(crate) fn sse_parse(request: DecodeRequest) -> Decoded {
     })
 }
 
+pub(crate) fn sse_frame(request: DecodeRequest) -> Decoded {
+    let mut parser = sse_frame::Parser::new();
+    let mut last_event_id = String::new();
+    let mut item = |event: sse_frame::Event| {
+        if let Some(id) = event.id {
+            last_event_id = id;
+        }
+        Item::Event {
+            event: event.event.unwrap_or_else(|| "message".to_owned()),
+            data: event.data,
+            last_event_id: last_event_id.clone(),
+        }
+    };
+    // Its `flush` returns the incomplete event at the end, which the standard discards.
+    let chunks = request.chunks.iter();
+    let chunks = chunks.map(|chunk| parser.push(chunk).into_iter().map(&mut item).collect());
+    Ok(DecodeAnswer {
+        chunks: chunks.collect(),
+        last_event_id: None,
+    })
+}
+
 pub(crate) fn stream_rs(request: DecodeRequest) -> Decoded {
     let mut parser = stream_rs::SseParser::new();
     let mut last_event_id = String::new();
