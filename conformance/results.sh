@@ -32,12 +32,15 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
 # These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
 whole=(eventsource-polyfill sse.js react-native-sse)
-browsers=(chromium firefox-esr)
+browsers=(chromium firefox-esr webkitgtk)
+runtimes=(deno node)
 
 rows=()
 for name in "${rust[@]}"; do rows+=("Rust:$name"); done
 for name in "${python[@]}"; do rows+=("Python:$name"); done
 for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
+rows+=(Go:donovanhide/eventsource PHP:symfony/http-client)
+for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
 for name in "${browsers[@]}"; do rows+=("browser:$name"); done
 # Last, since its development dependencies take long to build.
 rows+=(Rust:sse-proto)
@@ -87,7 +90,21 @@ prepare() {
     browser)
         need "command -v chromium" chromium
         need "command -v firefox-esr" firefox-esr
+        need "ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser && command -v xvfb-run && command -v xauth" webkit2gtk-driver xvfb xauth
         python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    runtime)
+        need_node "$work/venv"
+        node_env $adapters/browsers/package.json "$work/runtimes" "$work/venv"
+        python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    Go)
+        need "command -v go && [[ -d /usr/share/gocode/src/github.com/donovanhide/eventsource ]]" \
+            golang-go golang-github-donovanhide-eventsource-dev
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/go-cache go build -o "$work/go-adapter" $adapters/go/adapter.go
+        ;;
+    PHP)
+        need "command -v php && [[ -d /usr/share/php/Symfony/Component/HttpClient ]]" php-cli php-symfony-http-client php-symfony-mime
         ;;
     esac
 }
@@ -103,7 +120,11 @@ command() {
         if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
         ;;
     JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
+    browser:webkitgtk) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" /usr/lib/*/webkit2gtk-4.1/MiniBrowser) ;;
     browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
+    runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
+    Go:*) command=("$work/go-adapter") ;;
+    PHP:*) command=(php $adapters/php/adapter.php) ;;
     esac
 }
 
@@ -175,7 +196,7 @@ run() {
     mkdir -p "$folder"
     rm -f "$folder"/*.json*
     command "$row"
-    if [[ $row == browser:* ]]; then
+    if [[ $row == browser:* || $row == runtime:* ]]; then
         in_browser "$folder"
     else
         by_pipe "$folder" "${row#*:}"

@@ -24,8 +24,11 @@ HOMES = {
     "Rust": "https://crates.io/crates/{}",
     "JavaScript": "https://www.npmjs.com/package/{}",
     "Python": "https://pypi.org/project/{}/",
+    "Go": "https://pkg.go.dev/github.com/{}",
+    "PHP": "https://packagist.org/packages/{}",
+    "runtime": "https://www.npmjs.com/package/{}",
 }
-BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox"}
+BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox", "webkitgtk": "WebKitGTK", "deno": "Deno", "node": "Node.js"}
 # Longer texts are truncated to this length.
 SHOWN = 240
 
@@ -78,7 +81,7 @@ class Implementation:
         return [case for case in self.cases.values() if case["outcome"] == "failed"]
 
     def link(self):
-        home = HOMES.get(self.family, "").format(self.name)
+        home = HOMES.get(self.family, "").format(re.sub(r" [\d.]+$", "", self.package))
         return f"[{self.name}]({home})" if home else self.name
 
 

@@ -1,6 +1,6 @@
-"""An adapter for the EventSource of a browser: `python adapter.py chromium|firefox-esr` speaks the protocol of ADAPTER.md.
+"""An adapter for the EventSource of a browser or of another runtime: `python adapter.py NAME [PROGRAM]` speaks the protocol of ADAPTER.md.
 
-A page in the browser, headless and with a fresh profile, opens an event source for each request and reports its events over
+NAME is chromium, firefox-esr, webkitgtk, deno or node. A page in the browser, headless and with a fresh profile, or a script in the runtime opens an event source for each request and reports its events over
 a WebSocket. The server sends each chunk by itself and then waits for some round trips on the WebSocket, which pass through
 the same processes of the browser: when the next chunk is sent, the previous one has been read and its events have been
 reported. The number of round trips is determined at the start, with a body whose chunks the page counts.
@@ -14,7 +14,9 @@ import base64
 import itertools
 import json
 import logging
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -184,14 +186,16 @@ async def begin(request, content_type):
     return response
 
 
-async def serve(program):
+async def serve(name, program):
     logging.disable()
     browser = Browser()
     app = web.Application()
     page = Path(__file__).with_name("page.html")
+    script = page.with_suffix(".js")
     app.add_routes(
         [
             web.get("/", lambda _: asyncio.sleep(0, web.FileResponse(page))),
+            web.get("/page.js", lambda _: asyncio.sleep(0, web.FileResponse(script))),
             web.get("/adapter", browser.adapter),
             web.get("/pieces", browser.send_pieces),
             web.get("/stream/{source}", browser.send_stream),
@@ -204,35 +208,52 @@ async def serve(program):
     port = runner.addresses[0][1]
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        if program == "chromium":
-            arguments = [*CHROMIUM, f"--user-data-dir={profile}"]
-        else:
-            prefs = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in FIREFOX.items())
-            Path(profile, "user.js").write_text("\n".join(prefs))
-            arguments = ["--headless", "--no-remote", "--profile", profile]
+        arguments, environment = start(name, program, profile, f"http://127.0.0.1:{port}", script)
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([program, *arguments, f"http://127.0.0.1:{port}/"], **quiet)
+        process = subprocess.Popen(arguments, env=os.environ | environment, start_new_session=True, **quiet)
         try:
             await browser.socket
             await browser.calibrate()
             print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
-            await talk(browser, program)
+            await talk(browser, name, version_of(name, program))
         finally:
-            process.terminate()
+            # With all that it has started.
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
-async def talk(browser, program):
+def start(name, program, profile, address, script):
+    """The command that opens the page or runs the script, and its environment."""
+    if name == "deno":
+        # Nothing but the connection to the server.
+        return [program, "run", "--quiet", "--no-config", "--allow-net=127.0.0.1", "--location", address, script], {"DENO_DIR": profile, "DENO_NO_UPDATE_CHECK": "1"}
+    if name == "node":
+        return [program, "--experimental-eventsource", script, address], {}
+    if name == "webkitgtk":
+        # It has no headless mode.
+        return ["xvfb-run", "--auto-servernum", program, "--private", f"{address}/"], {"HOME": profile, "WEBKIT_DISABLE_COMPOSITING_MODE": "1"}
+    if name == "firefox-esr":
+        prefs = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in FIREFOX.items())
+        Path(profile, "user.js").write_text("\n".join(prefs))
+        return [program, "--headless", "--no-remote", "--profile", profile, f"{address}/"], {}
+    return [program, *CHROMIUM, f"--user-data-dir={profile}", f"{address}/"], {}
+
+
+def version_of(name, program):
+    display = ["xvfb-run", "--auto-servernum"] if name == "webkitgtk" else []
+    about = subprocess.run([*display, program, "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"[\d.]*\d(esr)?", about)[0]
+
+
+async def talk(browser, name, version):
     """Answers in the order of the requests, though several are served concurrently."""
-    about = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    version = re.search(r"[\d.]+(esr)?", about)[0]
     lanes = asyncio.Semaphore(LANES)
     answers = asyncio.Queue()
 
     async def answer(request):
         if request["kind"] == "capabilities":
             offers = ["decode", "chunks", "id-seed", "large"]
-            return {"name": program, "version": version, "capabilities": offers}
+            return {"name": name, "version": version, "capabilities": offers}
         if request["kind"] == "decode":
             async with lanes:
                 return await browser.decode(request)
@@ -252,4 +273,4 @@ async def talk(browser, program):
     await writer
 
 
-asyncio.run(serve(sys.argv[1]))
+asyncio.run(serve(sys.argv[1], sys.argv[-1]))
