@@ -32,15 +32,19 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
 # These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
 whole=(eventsource-polyfill sse.js react-native-sse)
-browsers=()
+browsers=(chromium firefox-esr webkitgtk)
+runtimes=(deno node)
 
 rows=()
 for name in "${rust[@]}"; do rows+=("Rust:$name"); done
 for name in "${python[@]}"; do rows+=("Python:$name"); done
 for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
+rows+=(Go:donovanhide/eventsource PHP:symfony/http-client)
+for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
 for name in "${browsers[@]}"; do rows+=("browser:$name"); done
-# Last, since its development dependencies take long to build.
+rows+=(Rust:sse-proto)
 
+rows=(JavaScript:{eventsource,event-source-polyfill,sse.js,react-native-sse,launchdarkly-eventsource,groq-sdk,@google/genai,@mistralai/mistralai,@langchain/core,@langchain/langgraph-sdk,@azure/core-sse,@orpc/standard-server,@server-sent-stream/parser,event-stream-parser,sse-decoder,fetch-sse,event-source-plus,extended-eventsource,eventsource-polyfill} Python:{niquests,langgraph-sdk,cohere,mistralai,google-genai} Go:donovanhide/eventsource PHP:symfony/http-client Rust:russe Rust:tokio_sse_codec runtime:deno runtime:node browser:webkitgtk Python:aiohttp-sse-client JavaScript:{eventsource-parser,undici,@microsoft/fetch-event-source,fetch-event-stream,parse-sse,openai,@anthropic-ai/sdk} Python:anthropic browser:chromium browser:firefox-esr Rust:sse-proto)
 
 # folder ROW: where its reports are.
 folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
@@ -87,7 +91,21 @@ prepare() {
     browser)
         need "command -v chromium" chromium
         need "command -v firefox-esr" firefox-esr
+        need "ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser && command -v xvfb-run && command -v xauth" webkit2gtk-driver xvfb xauth
         python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    runtime)
+        need_node "$work/venv"
+        node_env $adapters/browsers/package.json "$work/runtimes" "$work/venv"
+        python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    Go)
+        need "command -v go && [[ -d /usr/share/gocode/src/github.com/donovanhide/eventsource ]]" \
+            golang-go golang-github-donovanhide-eventsource-dev
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/go-cache go build -o "$work/go-adapter" $adapters/go/adapter.go
+        ;;
+    PHP)
+        need "command -v php && [[ -d /usr/share/php/Symfony/Component/HttpClient ]]" php-cli php-symfony-http-client php-symfony-mime
         ;;
     esac
 }
@@ -103,7 +121,11 @@ command() {
         if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
         ;;
     JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
+    browser:webkitgtk) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" /usr/lib/*/webkit2gtk-4.1/MiniBrowser) ;;
     browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
+    runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
+    Go:*) command=("$work/go-adapter") ;;
+    PHP:*) command=(php $adapters/php/adapter.php) ;;
     esac
 }
 
@@ -175,7 +197,7 @@ run() {
     mkdir -p "$folder"
     rm -f "$folder"/*.json*
     command "$row"
-    if [[ $row == browser:* ]]; then
+    if [[ $row == browser:* || $row == runtime:* ]]; then
         in_browser "$folder"
     else
         by_pipe "$folder" "${row#*:}"
@@ -203,7 +225,6 @@ if [[ ${#queue[@]} -gt 0 ]]; then
     [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 ]]
     # Before any is run: building takes all cores.
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
-    if [[ " ${queue[*]} " == *" Rust:sse-proto "* ]]; then cargo build --quiet --release --example adapter; fi
 fi
 
 started=0
@@ -211,6 +232,11 @@ failed=0
 current=()
 for row in ${queue[@]+"${queue[@]}"}; do
     while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
+    if [[ $row == Rust:sse-proto ]]; then
+        # Its development dependencies take long to build.
+        while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+        cargo build --quiet --release --example adapter
+    fi
     rm -f "$(folder "$row")/done"
     current+=("$row")
     started=$((started + 1))

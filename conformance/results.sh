@@ -42,7 +42,6 @@ for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
 rows+=(Go:donovanhide/eventsource PHP:symfony/http-client)
 for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
 for name in "${browsers[@]}"; do rows+=("browser:$name"); done
-# Last, since its development dependencies take long to build.
 rows+=(Rust:sse-proto)
 
 # folder ROW: where its reports are.
@@ -224,7 +223,6 @@ if [[ ${#queue[@]} -gt 0 ]]; then
     [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 ]]
     # Before any is run: building takes all cores.
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
-    if [[ " ${queue[*]} " == *" Rust:sse-proto "* ]]; then cargo build --quiet --release --example adapter; fi
 fi
 
 started=0
@@ -232,6 +230,11 @@ failed=0
 current=()
 for row in ${queue[@]+"${queue[@]}"}; do
     while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
+    if [[ $row == Rust:sse-proto ]]; then
+        # Its development dependencies take long to build.
+        while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+        cargo build --quiet --release --example adapter
+    fi
     rm -f "$(folder "$row")/done"
     current+=("$row")
     started=$((started + 1))

@@ -5,10 +5,10 @@ ROWS has a folder for each implementation, with the reports of its runs and the 
 A case that makes an implementation crash, hang or take too long is not named, nor is its input shown: only how many there are in
 each group.
 
-Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it. A `when` has the implementations (browsers
-must be named), the ids of cases (shell patterns), a regular expression for the message (see `signs`), and one that must match all the
-variants in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1. If the reports
-are `partial`, a bug may be that of one that is missing.
+Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it, among those that name implementations, or
+else among the others. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular expression for
+the message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and a bug that no
+implementation has, are printed, and the exit status is 1. If the reports are `partial`, a bug may be that of one that is missing.
 """
 
 import collections
@@ -144,11 +144,15 @@ class Faults:
         failure = case["failure"]
         said = " ".join([f"{failure['what']}: {failure['message']}", *signs(failure)])
         ways = [way["way"] for way in case["ways"] if way["failed"]]
-        for fault in self.all:
-            for when in fault["when"]:
-                named = when.get("implementations")
+        clauses = [(fault, when) for fault in self.all for when in fault["when"]]
+        for named in (True, False):
+            for fault, when in clauses:
+                implementations = when.get("implementations")
                 fits = (
-                    (implementation.name in named if named else implementation.family != "browser")
+                    named == (implementations is not None)
+                    # That it crashes or takes too long goes before all that it gets wrong.
+                    and not (named and is_broken(case) and implementation.family != "browser")
+                    and (implementation.name in implementations if named else implementation.family != "browser")
                     and any(fnmatch.fnmatch(case["id"], it) for it in when.get("cases", ["*"]))
                     and re.search(when.get("says", ""), said)
                     and all(re.search(when.get("ways", ""), way) for way in ways)
@@ -176,11 +180,31 @@ def signs(failure):
     if failure["what"] == "items":
         if len(got) != len(due):
             yield "[more]" if len(got) > len(due) else "[fewer]"
-        elif all({**one, "lastEventId": ""} == {**other, "lastEventId": ""} for one, other in zip(due, got)):
+        elif without(due, "lastEventId") == without(got, "lastEventId"):
             yield "[ids]" if any(item.get("lastEventId") for item in got) else "[ids] [none]"
+        elif without(due, "event") == without(got, "event"):
+            yield "[types]"
+        elif stripped(due) == stripped(got):
+            yield "[spaces]"
+        elif without(due, "data") == without(got, "data"):
+            yield "[data]"
+        elif without(due, "retry") == without(got, "retry"):
+            yield "[retries]"
+        if without(got, "lastEventId") == without([item for item in due if item.get("data") != ""], "lastEventId"):
+            yield "[no empty]"
+        if all("event" in item or item in got for item in due) and len(due) > len(got):
+            yield "[fewer events]"
         empty = [sum(item.get("data") == "" for item in items) for items in (due, got)]
         if empty[1] > empty[0]:
             yield "[empty]"
+
+
+def without(items, field):
+    return [{key: value for key, value in item.items() if key != field} for item in items]
+
+
+def stripped(items):
+    return [{key: value.strip() if isinstance(value, str) else value for key, value in item.items()} for item in items]
 
 
 def markdown(implementations, groups, cases, faults):

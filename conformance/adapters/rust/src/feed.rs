@@ -33,6 +33,14 @@ impl Feed {
             .chunk = Some(chunk.into());
     }
 
+    /// Whether the body has ended: what comes now is because of that.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.0.lock();
+        state
+            .expect("no thread panics while it holds the lock")
+            .ended
+    }
+
     fn end(&self) {
         self.0
             .lock()

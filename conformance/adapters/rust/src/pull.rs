@@ -178,10 +178,8 @@ pub(crate) fn reqwest_sse(request: DecodeRequest) -> Decoded {
 
 pub(crate) fn russe(request: DecodeRequest) -> Decoded {
     let feed = Feed::default();
-    let frames = pin!(FramedRead::new(
-        reader(feed.clone()),
-        russe::Decoder::default()
-    ));
+    let frames = FramedRead::new(reader(feed.clone()), russe::Decoder::default());
+    let frames = pin!(until_end(frames, feed.clone()));
     let mut last_event_id = String::new();
     feed.run(request.chunks, frames, |frame| {
         Some(match frame {
@@ -254,10 +252,8 @@ pub(crate) fn tokio_sse_codec(request: DecodeRequest) -> Decoded {
     use tokio_sse_codec::{Frame, SseDecoder};
 
     let feed = Feed::default();
-    let frames = pin!(FramedRead::new(
-        reader(feed.clone()),
-        SseDecoder::<String>::new()
-    ));
+    let frames = FramedRead::new(reader(feed.clone()), SseDecoder::<String>::new());
+    let frames = pin!(until_end(frames, feed.clone()));
     let mut last_event_id = String::new();
     feed.run(request.chunks, frames, |frame| {
         Some(match frame {
@@ -271,6 +267,15 @@ pub(crate) fn tokio_sse_codec(request: DecodeRequest) -> Decoded {
             }
         })
     })
+}
+
+/// Without the error for an incomplete frame at the end of the body, which every connection that
+/// breaks off gives.
+fn until_end<T, E>(
+    frames: impl Stream<Item = Result<T, E>>,
+    feed: Feed,
+) -> impl Stream<Item = Result<T, E>> {
+    frames.take_while(move |frame| ready(frame.is_ok() || !feed.has_ended()))
 }
 
 /// The body for codecs of tokio-util.
