@@ -3,6 +3,8 @@
 The end of the body is an exception, since these clients would reconnect.
 """
 
+from types import SimpleNamespace
+
 
 class End(Exception):
     """The end of the body."""
@@ -127,7 +129,9 @@ def niquests(body, _):
     from niquests.packages.urllib3.contrib.webextensions.sse import ServerSideEventExtensionFromHTTP
 
     class Response:
-        _fp = None
+        # Its connection, which it could write to.
+        _fp = SimpleNamespace(_dsa=None)
+        _police_officer = None
 
         def stream(self, *args, **options):
             return body

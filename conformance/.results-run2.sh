@@ -1,0 +1,266 @@
+#!/usr/bin/env bash
+# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html when all have been run:
+#
+#   conformance/results.sh [--list | --all | NAME...]
+#
+# Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
+# on where it stopped. `--all` runs all again, which takes about an hour on two cores. With names, it runs only these again, and
+# the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
+#
+# Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
+# own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json, and every
+# bug there was seen.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/support/install.sh
+
+target=$(target_folder)
+work=$target/field
+adapters=conformance/adapters
+suite=$target/release/sse-conformance
+corpus=$(cat conformance/decode/*.json | sha256sum | cut -c1-16)
+
+rust=(sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client eventsource-stream
+    eventsource-stream2 allama-http reqwest-sse russe sse-codec sse-frame tokio_sse_codec)
+python=(httpx-sse httpx2 sseclient-py sseclient launchdarkly-eventsource requests-sse aiohttp-sse-client niquests assel openai anthropic
+    google-genai mistralai cohere langgraph-sdk)
+# These replace a module of another one: sseclient has the name of sseclient-py's, and niquests brings its own urllib3.
+apart=(niquests sseclient)
+javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-stream parse-sse openai @anthropic-ai/sdk
+    groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
+    @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
+    eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
+# These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
+whole=(eventsource-polyfill sse.js react-native-sse)
+browsers=(chromium firefox-esr webkitgtk)
+runtimes=(deno node)
+
+rows=()
+for name in "${rust[@]}"; do rows+=("Rust:$name"); done
+for name in "${python[@]}"; do rows+=("Python:$name"); done
+for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
+rows+=(Go:donovanhide/eventsource PHP:symfony/http-client)
+for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
+for name in "${browsers[@]}"; do rows+=("browser:$name"); done
+rows+=(Rust:sse-proto)
+
+rows=(JavaScript:{eventsource,event-source-polyfill,sse.js,react-native-sse,launchdarkly-eventsource,groq-sdk,@google/genai,@mistralai/mistralai,@langchain/core,@langchain/langgraph-sdk,@azure/core-sse,@orpc/standard-server,@server-sent-stream/parser,event-stream-parser,sse-decoder,fetch-sse,event-source-plus,extended-eventsource,eventsource-polyfill} Python:{niquests,langgraph-sdk,cohere,mistralai,google-genai} Go:donovanhide/eventsource PHP:symfony/http-client Rust:russe Rust:tokio_sse_codec runtime:deno runtime:node browser:webkitgtk Python:aiohttp-sse-client JavaScript:{eventsource-parser,undici,@microsoft/fetch-event-source,fetch-event-stream,parse-sse,openai,@anthropic-ai/sdk} Python:anthropic browser:chromium browser:firefox-esr Rust:sse-proto)
+
+# folder ROW: where its reports are.
+folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
+
+# finished ROW: whether it was run with this corpus.
+finished() { grep -qs " $corpus$" "$(folder "$1")/done"; }
+
+# estimate ROW: the seconds that it took the last time.
+estimate() { cat "$(folder "$1")/seconds" 2>/dev/null || echo 60; }
+
+queue=()
+case ${1-} in
+--list)
+    printf '%s\n' "${rows[@]}"
+    exit
+    ;;
+--all) queue=("${rows[@]}") ;;
+'') for row in "${rows[@]}"; do finished "$row" || queue+=("$row"); done ;;
+*)
+    for name in "$@"; do
+        found=0
+        for row in "${rows[@]}"; do
+            if [[ $row == "$name" || ${row#*:} == "$name" ]]; then queue+=("$row") found=1; fi
+        done
+        [[ $found == 1 ]] || { echo "$0: there is no $name; --list prints the names" >&2 && exit 2; }
+    done
+    ;;
+esac
+
+# prepare FAMILY: installs what its adapters need.
+prepare() {
+    case $1 in
+    Rust)
+        CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
+        ;;
+    Python)
+        python_env $adapters/python/requirements.txt "$work/venv"
+        for name in "${apart[@]}"; do python_env "$adapters/python/requirements-$name.txt" "$work/venv-$name"; done
+        ;;
+    JavaScript)
+        need_node "$work/venv"
+        node_env $adapters/javascript/package.json "$work/node" "$work/venv"
+        ;;
+    browser)
+        need "command -v chromium" chromium
+        need "command -v firefox-esr" firefox-esr
+        need "ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser && command -v xvfb-run && command -v xauth" webkit2gtk-driver xvfb xauth
+        python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    runtime)
+        need_node "$work/venv"
+        node_env $adapters/browsers/package.json "$work/runtimes" "$work/venv"
+        python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
+        ;;
+    Go)
+        need "command -v go && [[ -d /usr/share/gocode/src/github.com/donovanhide/eventsource ]]" \
+            golang-go golang-github-donovanhide-eventsource-dev
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/go-cache go build -o "$work/go-adapter" $adapters/go/adapter.go
+        ;;
+    PHP)
+        need "command -v php && [[ -d /usr/share/php/Symfony/Component/HttpClient ]]" php-cli php-symfony-http-client php-symfony-mime
+        ;;
+    esac
+}
+
+# command ROW: sets `command` to that of its adapter.
+command() {
+    local name=${1#*:}
+    case $1 in
+    Rust:sse-proto) command=("$target/release/examples/adapter") ;;
+    Rust:*) command=("$target/release/rust-adapters" "$name") ;;
+    Python:*)
+        command=("$work/venv/bin/python" $adapters/python/adapter.py "$name")
+        if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
+        ;;
+    JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
+    browser:webkitgtk) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" /usr/lib/*/webkit2gtk-4.1/MiniBrowser) ;;
+    browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
+    runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
+    Go:*) command=("$work/go-adapter") ;;
+    PHP:*) command=(php $adapters/php/adapter.php) ;;
+    esac
+}
+
+# report FILE OPTION...: writes the report of a run of `command`. Failed cases are part of it; a run that cannot start is an error.
+report() {
+    local file=$1 status=0
+    shift
+    "$suite" run --json --startup 120 --restarts 1000 "$@" -- "${command[@]}" >"$file.new" 2>"$file.log" || status=$?
+    if [[ $status -gt 1 ]]; then
+        cat "$file.log" >&2
+        return "$status"
+    fi
+    mv "$file.new" "$file"
+}
+
+patient=(--timeout 20 --hangs 3)
+
+# patience: a timeout of 3 s, or more if other programs take most of the CPU.
+patience() {
+    python3 -c '
+import time
+began, used = time.monotonic(), time.process_time()
+while time.process_time() - used < 0.2:
+    pass
+print(min(15, max(3, round(3 * (time.monotonic() - began) / 0.2))))'
+}
+
+# by_pipe FOLDER NAME: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not finish most
+# of them, and gives up after six timeouts. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They
+# are run without empty chunks, which the other cases have. A row that runs alone uses both cores.
+by_pipe() {
+    local long=(--hangs 6 --without empty-chunks)
+    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=(--hangs 6 --without chunks); fi
+    if [[ ${#queue[@]} == 1 ]]; then
+        report "$1/long-2.json" --timeout "$(patience)" "${long[@]}" "${long_2[@]}" &
+    fi
+    report "$1/short.json" "${patient[@]}" "${short[@]}"
+    report "$1/long-1.json" --timeout "$(patience)" "${long[@]}" "${long_1[@]}"
+    if [[ ${#queue[@]} == 1 ]]; then
+        wait %%
+    else
+        report "$1/long-2.json" --timeout "$(patience)" "${long[@]}" "${long_2[@]}"
+    fi
+}
+
+# in_browser FOLDER: sends the long inputs in one chunk, as many thousand chunks would take hours. An item may be late because the machine is
+# busy: such cases are run again, and count only if the item is late each time.
+in_browser() {
+    local again late before=$1/short.json
+    report "$before" "${patient[@]}" "${short[@]}"
+    report "$1/long.json" "${patient[@]}" "${long_1[@]}" "${long_2[@]}" --without chunks
+    for again in 1 2; do
+        readarray -t late < <(only "case.get('failure', {}).get('what') == 'late'" "$before")
+        if [[ ${#late[@]} == 0 ]]; then
+            return
+        fi
+        before=$1/short-again-$again.json
+        report "$before" "${patient[@]}" "${late[@]}"
+    done
+}
+
+# only CONDITION FILE: options that select the cases in FILE for which CONDITION, in Python, is true. `index` counts those.
+only() {
+    python3 -c '
+import itertools, json, sys
+found = json.load(open(sys.argv[2]))
+count = itertools.count()
+for case in found["cases"] if isinstance(found, dict) else found:
+    is_long = "linear" in case.get("flags", []) or case["id"] == "noise-64-kib"
+    if eval(sys.argv[1]):
+        print("--only", case["id"], sep="\n")' "$@"
+}
+
+# run ROW: makes its reports, and notes when and how long.
+run() {
+    local row=$1 folder before=$SECONDS
+    folder=$(folder "$row")
+    mkdir -p "$folder"
+    rm -f "$folder"/*.json*
+    command "$row"
+    if [[ $row == browser:* || $row == runtime:* ]]; then
+        in_browser "$folder"
+    else
+        by_pipe "$folder" "${row#*:}"
+    fi
+    echo $((SECONDS - before)) >"$folder/seconds"
+    echo "$(date -u +%F) $corpus" >"$folder/done"
+}
+
+# progress: prints what is running, and how long the rest takes if it takes as long as the last time.
+progress() {
+    local row left=0 running=()
+    for row in "${queue[@]:$started}"; do left=$((left + $(estimate "$row"))); done
+    for row in "${current[@]}"; do
+        finished "$row" || running+=("$row") left=$((left + $(estimate "$row")))
+    done
+    echo "$(date +%T) $((started - ${#running[@]})) of ${#queue[@]} done, about $(((left / 2 + 59) / 60)) min left; running: ${running[*]-}"
+}
+
+if [[ ${#queue[@]} -gt 0 ]]; then
+    cargo build --quiet --release -p sse-conformance
+    listed=$("$suite" list --only decode --json)
+    readarray -t short < <(only "not is_long" <(echo "$listed"))
+    readarray -t long_1 < <(only "is_long and next(count) % 2 == 0" <(echo "$listed"))
+    readarray -t long_2 < <(only "is_long and next(count) % 2 == 1" <(echo "$listed"))
+    [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 ]]
+    # Before any is run: building takes all cores.
+    for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
+fi
+
+started=0
+failed=0
+current=()
+for row in ${queue[@]+"${queue[@]}"}; do
+    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
+    if [[ $row == Rust:sse-proto ]]; then
+        # Its development dependencies take long to build.
+        while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+        cargo build --quiet --release --example adapter
+    fi
+    rm -f "$(folder "$row")/done"
+    current+=("$row")
+    started=$((started + 1))
+    progress
+    run "$row" &
+done
+while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+
+# An adapter that could not start has said why.
+missing=()
+for row in "${rows[@]}"; do finished "$row" || missing+=("$row"); done
+if [[ ${#missing[@]} == 0 ]]; then
+    python3 $adapters/report.py "$work/rows" conformance || failed=1
+else
+    python3 $adapters/report.py "$work/rows" "$work" partial || failed=1
+    echo "$0: the results so far are in $work, as these have not been run with this corpus: ${missing[*]}" >&2
+fi
+exit "$failed"
