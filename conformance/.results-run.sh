@@ -4,7 +4,7 @@
 #   conformance/results.sh [--list | --all | NAME...]
 #
 # Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
-# on where it stopped. `--all` runs all again, which takes about an hour on two cores. With names, it runs only these again, and
+# on where it stopped. `--all` runs all again, which takes about an hour on two idle cores. With names, it runs only these again, and
 # the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
@@ -30,8 +30,8 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
     @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
     eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
-# These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
-whole=(eventsource-polyfill sse.js react-native-sse)
+# Each chunk costs these a copy of all that has come, some because XMLHttpRequest does that: the very long inputs are sent in one chunk.
+whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
 runtimes=(deno node)
 
@@ -44,7 +44,7 @@ for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
 for name in "${browsers[@]}"; do rows+=("browser:$name"); done
 rows+=(Rust:sse-proto)
 
-rows=(JavaScript:{eventsource,event-source-polyfill,sse.js,react-native-sse,launchdarkly-eventsource,groq-sdk,@google/genai,@mistralai/mistralai,@langchain/core,@langchain/langgraph-sdk,@azure/core-sse,@orpc/standard-server,@server-sent-stream/parser,event-stream-parser,sse-decoder,fetch-sse,event-source-plus,extended-eventsource,eventsource-polyfill} Python:{niquests,langgraph-sdk,cohere,mistralai,google-genai} Go:donovanhide/eventsource PHP:symfony/http-client Rust:russe Rust:tokio_sse_codec runtime:deno runtime:node browser:webkitgtk Python:aiohttp-sse-client JavaScript:{eventsource-parser,undici,@microsoft/fetch-event-source,fetch-event-stream,parse-sse,openai,@anthropic-ai/sdk} Python:anthropic browser:chromium browser:firefox-esr Rust:sse-proto)
+rows=(Rust:russe PHP:symfony/http-client Go:donovanhide/eventsource Rust:tokio_sse_codec runtime:deno runtime:node browser:webkitgtk Python:google-genai Python:aiohttp-sse-client JavaScript:{undici,eventsource-parser,@anthropic-ai/sdk,@microsoft/fetch-event-source,fetch-event-stream,parse-sse,openai})
 
 # folder ROW: where its reports are.
 folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
@@ -142,23 +142,32 @@ report() {
 }
 
 patient=(--timeout 20 --hangs 3)
-hasty=(--timeout 3 --hangs 6)
+
+# patience: a timeout of 3 s, or more if other programs take most of the CPU.
+patience() {
+    python3 -c '
+import time
+began, used = time.monotonic(), time.process_time()
+while time.process_time() - used < 0.2:
+    pass
+print(min(15, max(3, round(3 * (time.monotonic() - began) / 0.2))))'
+}
 
 # by_pipe FOLDER NAME: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not finish most
 # of them, and gives up after six timeouts. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They
 # are run without empty chunks, which the other cases have. A row that runs alone uses both cores.
 by_pipe() {
-    local long=("${hasty[@]}" --without empty-chunks)
-    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=("${hasty[@]}" --without chunks); fi
+    local long=(--hangs 6 --without empty-chunks)
+    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=(--hangs 6 --without chunks); fi
     if [[ ${#queue[@]} == 1 ]]; then
-        report "$1/long-2.json" "${long[@]}" "${long_2[@]}" &
+        report "$1/long-2.json" --timeout "$(patience)" "${long[@]}" "${long_2[@]}" &
     fi
     report "$1/short.json" "${patient[@]}" "${short[@]}"
-    report "$1/long-1.json" "${long[@]}" "${long_1[@]}"
+    report "$1/long-1.json" --timeout "$(patience)" "${long[@]}" "${long_1[@]}"
     if [[ ${#queue[@]} == 1 ]]; then
         wait %%
     else
-        report "$1/long-2.json" "${long[@]}" "${long_2[@]}"
+        report "$1/long-2.json" --timeout "$(patience)" "${long[@]}" "${long_2[@]}"
     fi
 }
 

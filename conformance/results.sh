@@ -4,7 +4,7 @@
 #   conformance/results.sh [--list | --all | NAME...]
 #
 # Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
-# on where it stopped. `--all` runs all again, which takes about an hour on two cores. With names, it runs only these again, and
+# on where it stopped. `--all` runs all again, which takes about an hour on two idle cores. With names, it runs only these again, and
 # the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
@@ -30,8 +30,8 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
     @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
     eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
-# These use XMLHttpRequest, whose text grows with each chunk: the very long inputs are sent in one.
-whole=(eventsource-polyfill sse.js react-native-sse)
+# Each chunk costs these a copy of all that has come, some because XMLHttpRequest does that: the very long inputs are sent in one chunk.
+whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
 runtimes=(deno node)
 

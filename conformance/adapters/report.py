@@ -128,7 +128,7 @@ def is_broken(case):
     failure = case.get("failure")
     return bool(failure) and (
         failure["what"] in ("hang", "exit", "closed-output", "out-of-order")
-        or "panicked" in f"{failure['message']} {failure['got']}"
+        or re.search("panicked|must be of type array", f"{failure['message']} {failure['got']}") is not None
     )
 
 

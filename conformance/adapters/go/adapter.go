@@ -48,7 +48,7 @@ func (b *body) Read(buffer []byte) (int, error) {
 }
 
 func decode(chunks [][]byte) [][]item {
-	body := &body{chunks: chunks}
+	body := &body{chunks: chunks, answer: [][]item{}}
 	decoder := eventsource.NewDecoder(body)
 	lastEventID := ""
 	for {
