@@ -234,6 +234,11 @@ if [[ ${#queue[@]} -gt 0 ]]; then
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
 fi
 
+wait_for_all() {
+    local job
+    for job in $(jobs -p); do wait "$job" || failed=1; done
+}
+
 started=0
 failed=0
 current=()
@@ -241,7 +246,7 @@ for row in ${queue[@]+"${queue[@]}"}; do
     while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
     if [[ $row == Rust:sse-proto ]]; then
         # Its development dependencies take long to build.
-        while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+        wait_for_all
         cargo build --quiet --release --example adapter
     fi
     rm -f "$(folder "$row")/done"
@@ -250,7 +255,7 @@ for row in ${queue[@]+"${queue[@]}"}; do
     progress
     run "$row" &
 done
-while [[ -n $(jobs -p) ]]; do wait -n || failed=1; done
+wait_for_all
 
 # An adapter that could not start has said why.
 missing=()

@@ -73,7 +73,8 @@ const ALL: [Implementation; 17] = [
     Implementation {
         name: "russe",
         version: "0.3.1",
-        offers: &[Comments, Retry, EmptyChunks, Large],
+        // It combines the comments of a block, and its reconnection time is part of the event.
+        offers: &[EmptyChunks, Large],
         decode: pull::russe,
     },
     Implementation {

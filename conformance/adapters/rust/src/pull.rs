@@ -182,19 +182,14 @@ pub(crate) fn russe(request: DecodeRequest) -> Decoded {
     let frames = pin!(until_end(frames, feed.clone()));
     let mut last_event_id = String::new();
     feed.run(request.chunks, frames, |frame| {
-        Some(match frame {
-            russe::Event::Comment(comment) => Item::Comment {
-                comment: comment.to_string(),
-            },
-            russe::Event::Retry(after) => retry(after),
-            russe::Event::Message(message) => {
-                if let Some(id) = message.id {
-                    last_event_id = id.to_string();
-                }
-                let name = message.event.as_deref().unwrap_or("message");
-                event(name, &*message.data, &last_event_id)
-            }
-        })
+        let russe::Event::Message(message) = frame else {
+            return None;
+        };
+        if let Some(id) = message.id {
+            last_event_id = id.to_string();
+        }
+        let name = message.event.as_deref().unwrap_or("message");
+        Some(event(name, &*message.data, &last_event_id))
     })
 }
 
