@@ -246,6 +246,8 @@ def markdown(implementations, groups, cases, faults):
     names = {one.key: one for one in implementations}
     for fault in faults.all:
         seen = faults.seen[fault["fault"]]
+        if not seen:
+            continue
         who = ", ".join(f"{label(names[key], implementations)} ({len(ids)})" for key, ids in seen.items())
         yield f"| {fault['fault']} | {fault['matters']} | {who} |"
     yield ""
