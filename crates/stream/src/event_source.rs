@@ -32,7 +32,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, res
 use http_body::Body;
 use pin_project_lite::pin_project;
 use sse_proto::{
-    Decoder, EventTooLarge, Origin, OwnedEvent, ReadyState, ReconnectTo, RetryPolicy, Signal,
+    Decoder, EventTooLarge, IgnoredReason, Origin, OwnedEvent, ReadyState, ReconnectTo,
+    RetryPolicy, Signal,
 };
 
 use crate::{
@@ -154,6 +155,17 @@ pub enum Received {
     /// A `retry` line has set the reconnection time. Only returned if [`items`](EventSource::items)
     /// is set.
     Retry(Duration),
+    /// A block without data has set the last event ID, to this. There is no event. Only returned if
+    /// [`items`](EventSource::items) is set.
+    Id(String),
+    /// A line without effect: see [`sse_proto::Ignored`]. Only returned if
+    /// [`items`](EventSource::items) is set.
+    Ignored {
+        /// The line, or the value of its field.
+        text: String,
+        /// Why it has no effect.
+        reason: IgnoredReason,
+    },
     /// The connection is lost, and the client will try again.
     Lost(Lost),
 }
@@ -394,7 +406,8 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.map_machine(|machine| machine.cache_control(yes))
     }
 
-    /// Sets whether comments and `retry` lines are returned, too. The default is `false`.
+    /// Sets whether comments, `retry` lines, IDs without an event and lines without effect are
+    /// returned, too. The default is `false`.
     pub fn items(mut self, yes: bool) -> Self {
         self.batches.include_items = yes;
         self
@@ -542,6 +555,14 @@ impl DecodeItem for Received {
             _ => None,
         }
     }
+
+    fn last_event_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(event.last_event_id()),
+            Self::Id(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 impl From<OwnedItem> for Received {
@@ -550,6 +571,8 @@ impl From<OwnedItem> for Received {
             OwnedItem::Event(event) => Self::Event(event),
             OwnedItem::Comment(text) => Self::Comment(text),
             OwnedItem::Retry(time) => Self::Retry(time),
+            OwnedItem::Id(id) => Self::Id(id),
+            OwnedItem::Ignored { text, reason } => Self::Ignored { text, reason },
         }
     }
 }
