@@ -77,7 +77,8 @@ impl HubBuilder {
     /// default.
     ///
     /// A comment may be sent early, but not before half of the interval has passed. Some proxies
-    /// and servers close connections after less than 15 seconds.
+    /// and servers close connections after less than 15 seconds. The frame itself cannot be changed:
+    /// for a keep-alive that a page can see, publish an event.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.options.keep_alive = interval;
         self
