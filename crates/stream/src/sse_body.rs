@@ -138,7 +138,7 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// Ends the body when `shutdown` is ready, between two frames.
     ///
     /// Without it, an open stream blocks a graceful shutdown of the server forever. Clients receive
-    /// a complete response and reconnect.
+    /// a complete response and reconnect. A timer as `shutdown` limits how long a stream lasts.
     ///
     /// A client that has stopped reading still blocks the shutdown, because servers do not poll the
     /// body of a connection whose buffers are full. So limit the time of the shutdown, too.

@@ -125,6 +125,9 @@ impl HubBuilder {
     /// Calls `may_subscribe` with the topic and the request headers before each subscription. An
     /// error refuses the client with that status. By default, every client may subscribe.
     ///
+    /// The `EventSource` of a page cannot set headers. It sends cookies; a token in the URL has to
+    /// be checked before the hub is called.
+    ///
     /// ```
     /// use http::{HeaderMap, StatusCode, header};
     /// use sse_proto_server::{HubBuilder, MemoryStore};

@@ -247,13 +247,17 @@ async fn keep_alive_comments_can_be_seen() -> Result {
     Ok(())
 }
 
-/// The waits of a client whose server sends `retry: 0`.
-async fn delays(
-    set: impl FnOnce(EventSource<Network, Sleep>) -> EventSource<Network, Sleep>,
-) -> Vec<u128> {
+type Sleep = fn(Duration) -> tokio::time::Sleep;
+
+/// A client of a server that sends `retry: 0`.
+fn impatient_source() -> Result<EventSource<Network, Sleep>> {
     let http = Network::new([events("retry: 0\n\n"), events("")]);
-    let sleep: Sleep = tokio::time::sleep;
-    let mut source = pin!(set(EventSource::get(URL, http, sleep).unwrap()));
+    Ok(EventSource::get(URL, http, tokio::time::sleep as Sleep)?)
+}
+
+/// How long a client waits before each reconnect, in milliseconds.
+async fn delays(source: EventSource<Network, Sleep>) -> Vec<u128> {
+    let mut source = pin!(source);
     let mut delays = vec![];
     while let Ok(Some(received)) = source.try_next().await {
         if let Received::Lost(lost) = received {
@@ -263,18 +267,16 @@ async fn delays(
     delays
 }
 
-type Sleep = fn(Duration) -> tokio::time::Sleep;
-
 #[tokio::test(start_paused = true)]
-async fn retry_0_is_obeyed_unless_there_is_a_minimum() {
-    assert_eq!(delays(|source| source).await, [0, 0]);
+async fn retry_0_is_obeyed_unless_there_is_a_minimum() -> Result {
+    assert_eq!(delays(impatient_source()?).await, [0, 0]);
 
-    let delays = delays(|source| {
-        let source = source.retry_policy(RetryPolicy::new().min_delay(Duration::from_millis(500)));
+    let source = impatient_source()?;
 
-        source
-    });
-    assert_eq!(delays.await, [500, 500]);
+    let source = source.retry_policy(RetryPolicy::new().min_delay(Duration::from_millis(500)));
+
+    assert_eq!(delays(source).await, [500, 500]);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

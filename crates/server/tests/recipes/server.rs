@@ -13,7 +13,7 @@ use std::{
 use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
@@ -53,6 +53,33 @@ async fn a_response_gets_more_headers() -> Result {
         headers["access-control-allow-origin"],
         "https://app.example"
     );
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_in_the_url_counts_until_there_is_a_header() -> Result {
+    let hub = Hub::new(MemoryStore::new());
+    let mut ids = vec![];
+    for data in ["a", "b", "c"] {
+        let id = hub.publish("prices", Frame::message(data)).await?;
+        ids.push(HeaderValue::try_from(id.to_string())?);
+    }
+    let first_request = HeaderMap::new();
+    let reconnect =
+        HeaderMap::from_iter([(HeaderName::from_static("last-event-id"), ids[1].clone())]);
+    for (mut request, expected) in [(first_request, "data: b"), (reconnect, "data: c")] {
+        let id_of_the_url = Some(ids[0].clone());
+
+        if let Some(id) = id_of_the_url {
+            request.entry("last-event-id").or_insert(id);
+        }
+        let response = hub.respond("prices", &request).await;
+
+        let mut body = response.into_body();
+        assert_eq!(next(&mut body).await.unwrap(), "retry: 2000\n");
+        let events = next(&mut body).await.unwrap();
+        assert_eq!(events.lines().nth(1), Some(expected));
+    }
     Ok(())
 }
 
