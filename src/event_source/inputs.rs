@@ -26,6 +26,9 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// [`RetryPolicy::retry_content_type`] says otherwise. Returns `None` if no request was
     /// pending: drop the response.
     ///
+    /// To accept a stream that a server sends with another content type, or with none, pass
+    /// `[("Content-Type", "text/event-stream")]` instead of its headers.
+    ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// use sse_proto::{EventSource, ReadyState, Reason, Signal};

@@ -110,7 +110,7 @@ pub enum Reason {
     ///
     /// A client cannot tell whether the stream is complete. If a server is killed, a proxy may end
     /// the response properly, and with HTTP/1.0 every body ends with its connection. Only a message
-    /// can announce that a stream is complete.
+    /// can announce that a stream is complete: see [`EventSource::expect_end`].
     EndOfBody,
     /// [`Disconnect::EndOfBody`] within a line or an event, which is discarded: the server was
     /// killed, or omitted the blank line after its last event.
