@@ -199,11 +199,9 @@ def complaints(rows, cases, faults):
         bugs.update(bugs_of(row))
         if row["run"] < len(cases) or row["brokenOff"]:
             yield f"{row['key']} was not run completely: {row['run']} of {len(cases)} cases {row['brokenOff']}"
-    known = {fault["fault"] for fault in faults.all}
-    for bug in known - bugs.keys():
-        yield f"no implementation has this bug any more: {bug}"
-    for bug in bugs.keys() - known - {None}:
-        yield f"faults.json does not have this bug of earlier results: {bug}"
+    known = [fault["fault"] for fault in faults.all]
+    yield from (f"no implementation has this bug any more: {bug}" for bug in known if bug not in bugs)
+    yield from (f"faults.json does not have this bug of earlier results: {bug}" for bug in bugs if bug and bug not in known)
 
 
 def main(keep, reports, out):

@@ -103,7 +103,7 @@ class Implementation:
 def stops(failure):
     """Whether the implementation did not answer at all, instead of wrongly or with an error."""
     said = failure["got"].get("error", "") if isinstance(failure["got"], dict) else ""
-    return failure["what"] in ("hang", "exit", "closed-output") or said.startswith("panicked")
+    return failure["what"] in ("hang", "exit", "closed-output") or "panicked" in said
 
 
 def own_version():
