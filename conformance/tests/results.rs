@@ -16,7 +16,7 @@ const STOPS: [&str; 4] = [
 ];
 
 /// In a row of `docs/mistakes.md`, words that tell of a crash, a hang or a check that is passed.
-const GRAVE: [&str; 11] = [
+const GRAVE: [&str; 12] = [
     "panic",
     "crash",
     "hang",
@@ -27,6 +27,7 @@ const GRAVE: [&str; 11] = [
     "injection",
     "bypass",
     "mute",
+    "unchecked",
     "GHSA-",
 ];
 

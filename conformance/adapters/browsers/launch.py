@@ -80,6 +80,7 @@ def launched(program, url):
         else:
             [program] = glob.glob(MINI_BROWSER)
             environment |= {**WEBKIT, "HOME": profile, "XDG_RUNTIME_DIR": profile, "DISPLAY": stack.enter_context(display())}
+            # The mode for tests: nothing is stored.
             arguments = ["--automation"]
         about = subprocess.run([program, "--version"], env=environment, capture_output=True, text=True, check=True).stdout
         stack.enter_context(running([program, *arguments, url], env=environment))
