@@ -1,32 +1,22 @@
 //! `sse-cat` on files: the real program in a child process.
 
-#[path = "../../../tests/support/program.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
-mod program;
+mod support;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Read, Write},
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::Stdio,
 };
 
-use program::Interactive;
 use serde_json::{Value, json};
+use support::{
+    cat, file, objects,
+    program::{self, Interactive},
+    sse_cat, text,
+};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
 const DEMO: &[u8] = include_bytes!("../src/demo.sse");
-
-fn sse_cat(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args);
-    command
-}
-
-/// Runs `sse-cat ARGS -` with this standard input.
-fn cat(args: &[&str], input: impl AsRef<[u8]>) -> Output {
-    program::run(sse_cat(args).arg("-"), input.as_ref())
-}
 
 /// Asserts success without messages; returns standard output.
 #[track_caller]
@@ -35,25 +25,6 @@ fn printed(args: &[&str], input: impl AsRef<[u8]>) -> String {
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
     text(&output.stdout).to_owned()
-}
-
-#[track_caller]
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-fn objects(lines: &str) -> Vec<Value> {
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// Creates a file for one test.
-fn file(name: &str, bytes: &[u8]) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, bytes).unwrap();
-    path
 }
 
 #[test]

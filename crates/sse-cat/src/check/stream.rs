@@ -1,0 +1,382 @@
+//! Checks the lines of a stream.
+
+use std::{borrow::Cow, mem};
+
+use super::{
+    arrivals::Contents,
+    fields::{self, Field},
+    finding::{Code, Finding, Place, Report},
+    lines::{Line, Lines, Piece, Terminator},
+};
+use crate::{Failure, output::Escaped};
+use sse_proto::Decoder;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// The most findings that wait for the first line that clients recognize. If there is no such line,
+/// there is one finding for the whole stream, which is not an event stream, instead.
+const MAX_HELD: usize = 100;
+
+/// An event stream.
+pub(super) struct Stream {
+    lines: Lines,
+    checker: Checker,
+}
+
+impl Stream {
+    /// Reports events that are longer than this limit.
+    pub(super) fn new(max_event_len: usize) -> Self {
+        Self {
+            // With the field name, an event that is too large is still recognized as such.
+            lines: Lines::new(max_event_len.saturating_add(64)),
+            checker: Checker {
+                decoder: Decoder::with_max_event_len(max_event_len),
+                block: Block::default(),
+                terminator: None,
+                reported: Vec::new(),
+                held: Some(Vec::new()),
+                start: String::new(),
+                lines: 0,
+                ignored: 0,
+                is_recognized: false,
+                contents: Contents::default(),
+                events: 0,
+            },
+        }
+    }
+
+    /// Checks the next chunk. Returns what it completes.
+    pub(super) fn feed(&mut self, chunk: &[u8], report: &mut Report) -> Result<Contents, Failure> {
+        self.checker.contents.bytes += chunk.len() as u64;
+        let checker = &mut self.checker;
+        self.lines.feed(chunk, |piece| match piece {
+            Piece::Line(line) => checker.line(&line, report),
+            Piece::Terminator(place, terminator) => checker.terminator(place, terminator, report),
+        })?;
+        Ok(mem::take(&mut self.checker.contents))
+    }
+
+    /// Checks the end of the stream, or of what was read of it.
+    pub(super) fn end(&mut self, is_complete: bool, report: &mut Report) -> Result<(), Failure> {
+        let checker = &mut self.checker;
+        if let Some((place, terminator)) = self.lines.last_terminator() {
+            checker.terminator(place, terminator, report)?;
+        }
+        let unfinished = self.lines.unfinished().filter(|_| is_complete);
+        if is_complete {
+            checker.unfinished(unfinished.as_ref(), report)?;
+        }
+        let has_content = checker.ignored > 0 || unfinished.is_some();
+        checker.no_event_stream(has_content, report)
+    }
+
+    /// Returns the place after the last byte.
+    pub(super) fn place(&self) -> Place {
+        self.lines.end()
+    }
+
+    /// Returns the number of lines and of events.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        (self.checker.lines, self.checker.events)
+    }
+}
+
+/// Everything but the places.
+struct Checker {
+    decoder: Decoder,
+    block: Block,
+    /// The first line terminator.
+    terminator: Option<Terminator>,
+    /// Codes of findings that are reported only once.
+    reported: Vec<Code>,
+    /// Findings that wait for the first recognized line. `None`: they do not wait.
+    held: Option<Vec<Finding>>,
+    /// The first line that was ignored.
+    start: String,
+    lines: u64,
+    ignored: u64,
+    is_recognized: bool,
+    contents: Contents,
+    events: u64,
+}
+
+/// The lines since the last blank line.
+#[derive(Default)]
+struct Block {
+    start: Option<Place>,
+    /// The last `event` line that is not empty.
+    event_type: Option<(Place, String)>,
+    data_lines: u64,
+    has_id: bool,
+}
+
+impl Checker {
+    fn line(&mut self, line: &Line<'_>, report: &mut Report) -> Result<(), Failure> {
+        self.lines += 1;
+        self.decode(line, report)?;
+        let place = line.place;
+        let text = self.text(line, report)?;
+        let field = Field::parse(&text);
+        if !matches!(field, Field::Blank | Field::Ignored(..)) {
+            self.recognize(report)?;
+        }
+        match field {
+            Field::Blank => return self.blank_line(report),
+            Field::Comment => {
+                self.contents.comments += 1;
+                return Ok(());
+            }
+            Field::Data => self.block.data_lines += 1,
+            Field::Event("") => self.block.event_type = None,
+            Field::Event(value) => self.block.event_type = Some((place, shown(value))),
+            Field::Id(id) => {
+                self.block.has_id |= !id.contains('\0');
+                self.findings(place, fields::check_id(id), report)?;
+            }
+            Field::Retry(value) => {
+                return self.findings(place, fields::check_retry(value), report);
+            }
+            Field::Ignored(code, why) => {
+                self.ignored += 1;
+                self.set_start(&text);
+                return self.find(place, code, why, report);
+            }
+        }
+        self.block.start.get_or_insert(place);
+        Ok(())
+    }
+
+    /// Notes a line that clients do not ignore.
+    fn recognize(&mut self, report: &mut Report) -> Result<(), Failure> {
+        if self.is_recognized {
+            return Ok(());
+        }
+        self.is_recognized = true;
+        self.release(report)
+    }
+
+    /// Keeps the start of the first line that is ignored.
+    fn set_start(&mut self, line: &str) {
+        if self.start.is_empty() {
+            self.start = line.chars().take(100).collect();
+        }
+    }
+
+    /// Counts events. The decoder is given whole lines, so an error belongs to this line.
+    fn decode(&mut self, line: &Line<'_>, report: &mut Report) -> Result<(), Failure> {
+        for part in [line.bytes, b"\n"] {
+            let mut events = self.decoder.feed(part);
+            let too_large = loop {
+                match events.next_event() {
+                    Ok(Some(_)) => {
+                        self.events += 1;
+                        self.contents.events += 1;
+                    }
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            if let Some(error) = too_large {
+                let message = format!("{error}, so it is skipped; see --max-event");
+                self.find(line.place, Code::EventTooLarge, message, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the text of the line, without a byte order mark at the start of the stream.
+    fn text<'a>(&mut self, line: &Line<'a>, report: &mut Report) -> Result<Cow<'a, str>, Failure> {
+        let place = line.place;
+        let bytes = match line.bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if place.offset == 0 => {
+                let why = "the stream starts with a byte order mark, which clients remove";
+                self.find(place, Code::ByteOrderMark, why.into(), report)?;
+                rest
+            }
+            _ => line.bytes,
+        };
+        let removed = line.bytes.len() - bytes.len();
+        let bytes = match str::from_utf8(bytes) {
+            // The line is cut off inside a character.
+            Err(error) if line.is_cut && error.error_len().is_none() => {
+                &bytes[..error.valid_up_to()]
+            }
+            _ => bytes,
+        };
+        if let Err(error) = str::from_utf8(bytes) {
+            let index = removed + error.valid_up_to();
+            let invalid = bytes.utf8_chunks().map(|chunk| chunk.invalid());
+            let replaced = invalid.filter(|invalid| !invalid.is_empty()).count();
+            let place = Place {
+                offset: place.offset + index as u64,
+                ..place
+            };
+            let first = line.bytes[index];
+            let message = format!(
+                "invalid UTF-8 from byte 0x{first:02X}; characters of this line that become U+FFFD: {replaced}"
+            );
+            self.find(place, Code::InvalidUtf8, message, report)?;
+        }
+        Ok(String::from_utf8_lossy(bytes))
+    }
+
+    fn blank_line(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let block = mem::take(&mut self.block);
+        match block.event_type {
+            Some((place, event_type)) if block.data_lines == 0 => {
+                let message = format!(
+                    "the block of this event type, {event_type}, has no data line, so clients ignore it"
+                );
+                self.find(place, Code::TypeWithoutData, message, report)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn terminator(
+        &mut self,
+        place: Place,
+        terminator: Terminator,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let first = *self.terminator.get_or_insert(terminator);
+        if terminator == Terminator::Cr {
+            let why = "this line ends with a bare CR, which the standard allows, but some parsers do \
+                       not know (reported once)";
+            self.find_once(place, Code::BareCr, why.into(), report)?;
+        }
+        if terminator != first {
+            let why = format!(
+                "this line ends with {}, the first one with {} (reported once)",
+                name(terminator),
+                name(first)
+            );
+            self.find_once(place, Code::MixedLineTerminators, why, report)?;
+        }
+        Ok(())
+    }
+
+    /// Reports what is lost because the input ends without a blank line.
+    fn unfinished(&mut self, line: Option<&Line<'_>>, report: &mut Report) -> Result<(), Failure> {
+        let block = mem::take(&mut self.block);
+        let has_data = block.data_lines > 0;
+        if let Some(line) = line {
+            let text = self.text(line, report)?;
+            let field = Field::parse(&text);
+            match field {
+                Field::Ignored(..) => self.set_start(&text),
+                _ => self.recognize(report)?,
+            }
+            let why = format!(
+                "the input ends inside this line, so it is ignored: {}",
+                shown(&text)
+            );
+            match field {
+                Field::Blank | Field::Comment => {}
+                Field::Data if !has_data => {
+                    let why = format!("{why}; its event is lost");
+                    let start = block.start.unwrap_or(line.place);
+                    return self.find(start, Code::UnfinishedEvent, why, report);
+                }
+                _ => self.find(line.place, Code::UnfinishedLine, why, report)?,
+            }
+        }
+        let what = match block {
+            _ if has_data => "it is lost",
+            Block { has_id: true, .. } => "its id is not kept",
+            _ => return Ok(()),
+        };
+        let why = format!("the input ends without the blank line after this event, so {what}");
+        match block.start {
+            Some(place) => self.find(place, Code::UnfinishedEvent, why, report),
+            None => Ok(()),
+        }
+    }
+
+    fn no_event_stream(&mut self, has_content: bool, report: &mut Report) -> Result<(), Failure> {
+        if self.is_recognized || !has_content {
+            return self.release(report);
+        }
+        self.held = None;
+        let message = format!(
+            "no event stream: no line of it is a comment or has a field; its first line: {}",
+            shown(&self.start)
+        );
+        report.at(Place { line: 1, offset: 0 }, Code::NoEventStream, message)
+    }
+
+    fn findings(
+        &mut self,
+        place: Place,
+        findings: impl IntoIterator<Item = (Code, String)>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        for (code, message) in findings {
+            match code {
+                Code::IdNotAscii | Code::IdBlanks => {
+                    self.find_once(place, code, message + " (reported once)", report)?;
+                }
+                _ => self.find(place, code, message, report)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn find_once(
+        &mut self,
+        place: Place,
+        code: Code,
+        message: String,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        if self.reported.contains(&code) {
+            return Ok(());
+        }
+        self.reported.push(code);
+        self.find(place, code, message, report)
+    }
+
+    fn find(
+        &mut self,
+        place: Place,
+        code: Code,
+        message: String,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let finding = Finding {
+            place: Some(place),
+            code,
+            message,
+        };
+        let Some(held) = &mut self.held else {
+            return report.print(&finding);
+        };
+        held.push(finding);
+        match held.len() {
+            MAX_HELD => self.release(report),
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints the findings that were held.
+    fn release(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let held = self.held.take().unwrap_or_default();
+        held.iter().try_for_each(|finding| report.print(finding))
+    }
+}
+
+fn name(terminator: Terminator) -> &'static str {
+    match terminator {
+        Terminator::Lf => "LF",
+        Terminator::CrLf => "CRLF",
+        Terminator::Cr => "CR",
+    }
+}
+
+/// Returns the start of the text in quotation marks.
+pub(super) fn shown(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    let start: String = text.chars().take(MAX_CHARS).collect();
+    let dots = if start.len() < text.len() { " .." } else { "" };
+    format!("\"{}\"{dots}", Escaped(&start))
+}
