@@ -39,7 +39,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Checks the input, or one response of the URL, to its end.
 pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
     let input = match url {
-        Some(url) => Input::Url(UrlRequest::new(&url, &args.http, &args.last_event_id)?),
+        Some(url) => {
+            let request = UrlRequest::new(&url, &args.http, &args.last_event_id)?;
+            Input::Url(Box::new(request))
+        }
         None => Input::of_file(args.input.as_deref()),
     };
     let heartbeat = args.heartbeat.unwrap_or(HEARTBEAT);

@@ -84,7 +84,10 @@ fn input(args: &Args) -> Result<Input, Failure> {
     let is_timed_file = args.duration.is_some() && !input.is_live();
     let has_url_options = args.http.is_any_set() || !args.last_event_id.is_empty();
     match args::url(Some(&args.input), has_url_options || is_timed_file) {
-        Some(url) => UrlRequest::new(&url, &args.http, &args.last_event_id).map(Input::Url),
+        Some(url) => {
+            let request = UrlRequest::new(&url, &args.http, &args.last_event_id)?;
+            Ok(Input::Url(Box::new(request)))
+        }
         None => Ok(input),
     }
 }

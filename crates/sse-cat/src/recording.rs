@@ -2,9 +2,11 @@
 
 use std::{
     io::{self, BufRead, Write},
+    str,
     time::Duration,
 };
 
+use crate::times::in_seconds;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
@@ -80,7 +82,7 @@ impl<W: Write> Writer<W> {
         };
         writer.write(&Line {
             recording: Some(VERSION),
-            at: head.at.as_secs_f64(),
+            at: in_seconds(head.at),
             status,
             headers,
             ..Line::default()
@@ -94,7 +96,7 @@ impl<W: Write> Writer<W> {
             Err(_) => (None, Some(BASE64.encode(bytes))),
         };
         self.write(&Line {
-            at: at.as_secs_f64(),
+            at: in_seconds(at),
             text,
             base64,
             ..Line::default()
@@ -108,7 +110,7 @@ impl<W: Write> Writer<W> {
             End::Failed(error) => ("failed", Some(error.clone())),
         };
         self.write(&Line {
-            at: at.as_secs_f64(),
+            at: in_seconds(at),
             end: Some(end.into()),
             error,
             ..Line::default()

@@ -26,7 +26,7 @@ pub(crate) use url::UrlRequest;
 
 /// Where the bytes come from.
 pub(crate) enum Input {
-    Url(UrlRequest),
+    Url(Box<UrlRequest>),
     Stdin,
     /// A file, or the demo.
     File(Option<PathBuf>),
@@ -146,7 +146,7 @@ impl Source {
 /// Reads the input to its end. Returns early if the receiver is gone.
 fn read(input: Input, sender: &SyncSender<Message>) -> Result<(), Failure> {
     match input {
-        Input::Url(request) => url::read(request, sender),
+        Input::Url(request) => url::read(*request, sender),
         Input::Stdin => read_all(io::stdin().lock(), "standard input".into(), sender),
         Input::File(None) => read_all(file::DEMO, "demo".into(), sender),
         Input::File(Some(path)) => {

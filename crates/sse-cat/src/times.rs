@@ -21,7 +21,12 @@ pub(crate) struct Stamp {
 }
 
 fn seconds<S: serde::Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64())
+    to.serialize_f64(in_seconds(*time))
+}
+
+/// Returns the time in seconds, rounded down to microseconds.
+pub(crate) fn in_seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
 }
 
 /// Measures the items of a stream.

@@ -67,9 +67,8 @@ pub(super) fn check_id(id: &str) -> Vec<(Code, String)> {
     }
     if id.len() > MAX_LEN {
         let len = id.len();
-        let why = format!(
-            "an id of {len} bytes: servers refuse long headers, many of more than 8 KB in total or for each"
-        );
+        let why =
+            format!("an id of {len} bytes: servers refuse long headers, many of more than 8 KB");
         found.push((Code::IdTooLong, why));
     }
     if !id.is_ascii() {
@@ -96,15 +95,15 @@ pub(super) fn check_retry(value: &str) -> Option<(Code, String)> {
     }
     match value.parse::<u128>().unwrap_or(u128::MAX) {
         0 => {
-            let why = "retry: 0: Chromium and WebKit reconnect without a pause, more than 100 times a \
+            let why = "Chromium and WebKit reconnect without a pause, more than 100 times a \
                        second; react-native-sse never reconnects";
             Some((Code::RetryZero, why.into()))
         }
         millis if millis > DAY => {
             let digits: String = value.chars().take(40).collect();
             let why = format!(
-                "retry: {digits} is more than a day in milliseconds; above 2147483647, timers of \
-                 JavaScript overflow, and clients do not wait at all"
+                "retry: {digits} is more than a day in milliseconds; above 2147483647, the timers of some clients \
+ overflow, and they do not wait at all"
             );
             Some((Code::RetryTooLong, why))
         }

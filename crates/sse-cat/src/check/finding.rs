@@ -97,10 +97,20 @@ pub(crate) struct Finding {
     pub(crate) message: String,
 }
 
+/// The most findings that wait for the first line that clients recognize.
+const MAX_HELD: usize = 100;
+
 /// Prints findings and counts them.
+///
+/// Findings about lines wait for the first line that clients recognize. If there is none, a single
+/// finding, that this is not an event stream, takes their place.
 pub(crate) struct Report {
     to: BufWriter<io::StdoutLock<'static>>,
     json: bool,
+    /// `None`: findings do not wait any longer.
+    held: Option<Vec<Finding>>,
+    /// Codes of findings that are reported only once.
+    reported: Vec<Code>,
     pub(crate) errors: u64,
     pub(crate) warnings: u64,
     pub(crate) infos: u64,
@@ -111,12 +121,15 @@ impl Report {
         Self {
             to: BufWriter::new(io::stdout().lock()),
             json,
+            held: Some(Vec::new()),
+            reported: Vec::new(),
             errors: 0,
             warnings: 0,
             infos: 0,
         }
     }
 
+    /// Reports something about the head of the response.
     pub(crate) fn head(&mut self, code: Code, message: impl Display) -> Result<(), Failure> {
         let message = message.to_string();
         self.print(&Finding {
@@ -126,6 +139,7 @@ impl Report {
         })
     }
 
+    /// Reports something else than a line.
     pub(crate) fn at(
         &mut self,
         place: Place,
@@ -140,7 +154,53 @@ impl Report {
         })
     }
 
-    pub(crate) fn print(&mut self, finding: &Finding) -> Result<(), Failure> {
+    /// Reports something about a line.
+    pub(crate) fn line(
+        &mut self,
+        place: Place,
+        code: Code,
+        message: impl Display,
+    ) -> Result<(), Failure> {
+        let Some(held) = &mut self.held else {
+            return self.at(place, code, message);
+        };
+        held.push(Finding {
+            place: Some(place),
+            code,
+            message: message.to_string(),
+        });
+        match held.len() {
+            MAX_HELD => self.release(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports something about a line, unless the code was reported before.
+    pub(crate) fn line_once(
+        &mut self,
+        place: Place,
+        code: Code,
+        message: impl Display,
+    ) -> Result<(), Failure> {
+        if self.reported.contains(&code) {
+            return Ok(());
+        }
+        self.reported.push(code);
+        self.line(place, code, format_args!("{message} (reported once)"))
+    }
+
+    /// Prints the findings that wait, and those that follow without waiting.
+    pub(crate) fn release(&mut self) -> Result<(), Failure> {
+        let held = self.held.take().unwrap_or_default();
+        held.iter().try_for_each(|finding| self.print(finding))
+    }
+
+    /// Drops the findings that wait.
+    pub(crate) fn discard(&mut self) {
+        self.held = None;
+    }
+
+    fn print(&mut self, finding: &Finding) -> Result<(), Failure> {
         match finding.code.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,

@@ -142,6 +142,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::str;
 
     /// The lines of `text` with their places and terminators, fed in chunks of `len` bytes.
     fn split(text: &str, len: usize) -> (Vec<String>, Vec<(u64, Terminator)>, Option<String>) {

@@ -1,11 +1,11 @@
 //! Checks the lines of a stream.
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, str};
 
 use super::{
     arrivals::Contents,
     fields::{self, Field},
-    finding::{Code, Finding, Place, Report},
+    finding::{Code, Place, Report},
     lines::{Line, Lines, Piece, Terminator},
 };
 use crate::{Failure, output::Escaped};
@@ -13,9 +13,8 @@ use sse_proto::Decoder;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The most findings that wait for the first line that clients recognize. If there is no such line,
-/// there is one finding for the whole stream, which is not an event stream, instead.
-const MAX_HELD: usize = 100;
+/// So much of each line is checked in any case.
+const MIN_LINE_LEN: usize = 64 * 1024;
 
 /// An event stream.
 pub(super) struct Stream {
@@ -27,14 +26,12 @@ impl Stream {
     /// Reports events that are longer than this limit.
     pub(super) fn new(max_event_len: usize) -> Self {
         Self {
-            // With the field name, an event that is too large is still recognized as such.
-            lines: Lines::new(max_event_len.saturating_add(64)),
+            // Together with the name of its field, a value that exceeds the limit still does so.
+            lines: Lines::new(max_event_len.saturating_add(MIN_LINE_LEN)),
             checker: Checker {
                 decoder: Decoder::with_max_event_len(max_event_len),
                 block: Block::default(),
                 terminator: None,
-                reported: Vec::new(),
-                held: Some(Vec::new()),
                 start: String::new(),
                 lines: 0,
                 ignored: 0,
@@ -87,10 +84,6 @@ struct Checker {
     block: Block,
     /// The first line terminator.
     terminator: Option<Terminator>,
-    /// Codes of findings that are reported only once.
-    reported: Vec<Code>,
-    /// Findings that wait for the first recognized line. `None`: they do not wait.
-    held: Option<Vec<Finding>>,
     /// The first line that was ignored.
     start: String,
     lines: u64,
@@ -131,15 +124,23 @@ impl Checker {
             Field::Event(value) => self.block.event_type = Some((place, shown(value))),
             Field::Id(id) => {
                 self.block.has_id |= !id.contains('\0');
-                self.findings(place, fields::check_id(id), report)?;
+                for (code, why) in fields::check_id(id) {
+                    match code {
+                        Code::IdNotAscii | Code::IdBlanks => report.line_once(place, code, why)?,
+                        _ => report.line(place, code, why)?,
+                    }
+                }
             }
             Field::Retry(value) => {
-                return self.findings(place, fields::check_retry(value), report);
+                return match fields::check_retry(value) {
+                    Some((code, why)) => report.line(place, code, why),
+                    None => Ok(()),
+                };
             }
             Field::Ignored(code, why) => {
                 self.ignored += 1;
                 self.set_start(&text);
-                return self.find(place, code, why, report);
+                return report.line(place, code, why);
             }
         }
         self.block.start.get_or_insert(place);
@@ -152,7 +153,7 @@ impl Checker {
             return Ok(());
         }
         self.is_recognized = true;
-        self.release(report)
+        report.release()
     }
 
     /// Keeps the start of the first line that is ignored.
@@ -166,19 +167,18 @@ impl Checker {
     fn decode(&mut self, line: &Line<'_>, report: &mut Report) -> Result<(), Failure> {
         for part in [line.bytes, b"\n"] {
             let mut events = self.decoder.feed(part);
-            let too_large = loop {
+            loop {
                 match events.next_event() {
                     Ok(Some(_)) => {
                         self.events += 1;
                         self.contents.events += 1;
                     }
-                    Ok(None) => break None,
-                    Err(error) => break Some(error),
+                    Ok(None) => break,
+                    Err(error) => {
+                        let why = format!("{error}, so it is skipped; see --max-event");
+                        report.line(line.place, Code::EventTooLarge, why)?;
+                    }
                 }
-            };
-            if let Some(error) = too_large {
-                let message = format!("{error}, so it is skipped; see --max-event");
-                self.find(line.place, Code::EventTooLarge, message, report)?;
             }
         }
         Ok(())
@@ -190,7 +190,7 @@ impl Checker {
         let bytes = match line.bytes.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) if place.offset == 0 => {
                 let why = "the stream starts with a byte order mark, which clients remove";
-                self.find(place, Code::ByteOrderMark, why.into(), report)?;
+                report.line(place, Code::ByteOrderMark, why)?;
                 rest
             }
             _ => line.bytes,
@@ -215,7 +215,7 @@ impl Checker {
             let message = format!(
                 "invalid UTF-8 from byte 0x{first:02X}; characters of this line that become U+FFFD: {replaced}"
             );
-            self.find(place, Code::InvalidUtf8, message, report)?;
+            report.line(place, Code::InvalidUtf8, message)?;
         }
         Ok(String::from_utf8_lossy(bytes))
     }
@@ -227,7 +227,7 @@ impl Checker {
                 let message = format!(
                     "the block of this event type, {event_type}, has no data line, so clients ignore it"
                 );
-                self.find(place, Code::TypeWithoutData, message, report)
+                report.line(place, Code::TypeWithoutData, message)
             }
             _ => Ok(()),
         }
@@ -242,16 +242,16 @@ impl Checker {
         let first = *self.terminator.get_or_insert(terminator);
         if terminator == Terminator::Cr {
             let why = "this line ends with a bare CR, which the standard allows, but some parsers do \
-                       not know (reported once)";
-            self.find_once(place, Code::BareCr, why.into(), report)?;
+                       not know";
+            report.line_once(place, Code::BareCr, why)?;
         }
         if terminator != first {
             let why = format!(
-                "this line ends with {}, the first one with {} (reported once)",
+                "this line ends with {}, the first one with {}",
                 name(terminator),
                 name(first)
             );
-            self.find_once(place, Code::MixedLineTerminators, why, report)?;
+            report.line_once(place, Code::MixedLineTerminators, why)?;
         }
         Ok(())
     }
@@ -276,9 +276,9 @@ impl Checker {
                 Field::Data if !has_data => {
                     let why = format!("{why}; its event is lost");
                     let start = block.start.unwrap_or(line.place);
-                    return self.find(start, Code::UnfinishedEvent, why, report);
+                    return report.line(start, Code::UnfinishedEvent, why);
                 }
-                _ => self.find(line.place, Code::UnfinishedLine, why, report)?,
+                _ => report.line(line.place, Code::UnfinishedLine, why)?,
             }
         }
         let what = match block {
@@ -288,80 +288,21 @@ impl Checker {
         };
         let why = format!("the input ends without the blank line after this event, so {what}");
         match block.start {
-            Some(place) => self.find(place, Code::UnfinishedEvent, why, report),
+            Some(place) => report.line(place, Code::UnfinishedEvent, why),
             None => Ok(()),
         }
     }
 
     fn no_event_stream(&mut self, has_content: bool, report: &mut Report) -> Result<(), Failure> {
         if self.is_recognized || !has_content {
-            return self.release(report);
+            return report.release();
         }
-        self.held = None;
+        report.discard();
         let message = format!(
             "no event stream: no line of it is a comment or has a field; its first line: {}",
             shown(&self.start)
         );
         report.at(Place { line: 1, offset: 0 }, Code::NoEventStream, message)
-    }
-
-    fn findings(
-        &mut self,
-        place: Place,
-        findings: impl IntoIterator<Item = (Code, String)>,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        for (code, message) in findings {
-            match code {
-                Code::IdNotAscii | Code::IdBlanks => {
-                    self.find_once(place, code, message + " (reported once)", report)?;
-                }
-                _ => self.find(place, code, message, report)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn find_once(
-        &mut self,
-        place: Place,
-        code: Code,
-        message: String,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        if self.reported.contains(&code) {
-            return Ok(());
-        }
-        self.reported.push(code);
-        self.find(place, code, message, report)
-    }
-
-    fn find(
-        &mut self,
-        place: Place,
-        code: Code,
-        message: String,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        let finding = Finding {
-            place: Some(place),
-            code,
-            message,
-        };
-        let Some(held) = &mut self.held else {
-            return report.print(&finding);
-        };
-        held.push(finding);
-        match held.len() {
-            MAX_HELD => self.release(report),
-            _ => Ok(()),
-        }
-    }
-
-    /// Prints the findings that were held.
-    fn release(&mut self, report: &mut Report) -> Result<(), Failure> {
-        let held = self.held.take().unwrap_or_default();
-        held.iter().try_for_each(|finding| report.print(finding))
     }
 }
 

@@ -83,6 +83,12 @@ impl Cat {
         assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected);
     }
 
+    /// Returns the next line on standard output.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        self.output.recv_timeout(PATIENCE).unwrap()
+    }
+
     /// Returns the next line on standard error.
     #[track_caller]
     pub(crate) fn error_line(&mut self) -> String {
