@@ -55,8 +55,8 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) comments: bool,
 
-    /// Print when each item arrived, the time since the last one, and its length in bytes; for a URL
-    /// and standard input, also those of each chunk
+    /// Print when each item arrived, the time since the last one, and its length in bytes; for a
+    /// URL and standard input, also those of each chunk
     #[arg(long)]
     pub(crate) times: bool,
 

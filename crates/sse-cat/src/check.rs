@@ -1,7 +1,7 @@
 //! `--check`: reports what clients ignore, misread or cannot use.
 //!
-//! [`response`] checks the head of a response, [`stream`] the lines, whose places [`lines`] knows and
-//! whose meaning [`fields`], and [`arrivals`] the times.
+//! [`response`] checks the head of a response, [`stream`] the lines, whose places [`lines`] knows
+//! and whose meaning [`fields`], and [`arrivals`] the times.
 
 mod arrivals;
 mod fields;
@@ -62,8 +62,8 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
     };
     loop {
         check.report.flush()?; // the next arrival may take long
-        let silent_at = check.arrivals.as_ref().and_then(Arrivals::silent_at);
-        match source.next(silent_at)? {
+        let wake_at = check.arrivals.as_ref().and_then(Arrivals::wake_at);
+        match source.next(wake_at)? {
             Next::At(_, Arrival::Head(head)) => match response::check(&head, &mut check.report)? {
                 Body::Plain => {}
                 Body::Gzip => check.gzip = Some(GzDecoder::new(Vec::new())),
@@ -93,7 +93,7 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
             Next::Silence => {
                 let place = check.stream.place();
                 if let Some(arrivals) = &mut check.arrivals {
-                    arrivals.silence(place, &mut check.report)?;
+                    arrivals.wake(place, &mut check.report)?;
                 }
             }
             Next::Stopped => return check.end(None, false),

@@ -54,7 +54,7 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
         }
         output.flush()?; // the next read may block
         if let Some(progress) = &mut progress {
-            progress.add(len, output.printed());
+            progress.add(len, output.events());
         }
     }
 

@@ -162,7 +162,8 @@ fn log_cause(lost: &Lost) {
     }
 }
 
-/// Prints the response, if it was refused. The status 204 is not a refusal, but the end of the stream.
+/// Prints the response, if it was refused. The status 204 is not a refusal, but the end of the
+/// stream.
 fn log_response(lost: &Lost) {
     match (lost.reason(), lost.response()) {
         (Reason::Status(204), _) | (_, None) => {}

@@ -1,17 +1,19 @@
-//! `sse-cat` prints the events of a stream as they arrive, checks streams, and records and replays them.
+//! `sse-cat` prints the events of a stream as they arrive, checks streams, and records and replays
+//! them.
 //!
 //! ```text
-//! $ sse-cat                                                      # a built-in demo stream
-//! $ sse-cat https://example.com/events                           # a live stream, as a browser reads it
+//! $ sse-cat                                                # a built-in demo stream
+//! $ sse-cat https://example.com/events                     # a live stream, as a browser reads it
 //! $ sse-cat -H 'Authorization: Bearer ..' --data @question.json https://example.com/v1/chat
-//! $ sse-cat --json --chunk 1 recorded.sse                        # the result does not depend on chunks
-//! $ sse-cat --check --for 60 https://example.com/events          # what clients could not use
-//! $ sse-cat record stream.jsonl https://example.com/events       # and then: sse-cat replay stream.jsonl
+//! $ sse-cat --json --chunk 1 recorded.sse                  # the result does not depend on chunks
+//! $ sse-cat --check --for 60 https://example.com/events    # what clients cannot use
+//! $ sse-cat record stream.jsonl https://example.com/events
+//! $ sse-cat replay stream.jsonl --serve 8080
 //! ```
 //!
-//! [`file::cat`] shows how to decode a stream, [`live::watch`] how to stay connected to one. [`check`],
-//! [`record`] and [`replay`] are the other modes, on the bytes of a [`source`]. The rest is arguments,
-//! requests and output.
+//! [`file::cat`] shows how to decode a stream, [`live::watch`] how to stay connected to one.
+//! [`check`], [`record`] and [`replay`] are the other modes, on the bytes of a [`source`]. The rest
+//! is arguments, requests and output.
 
 mod args;
 mod check;

@@ -20,7 +20,7 @@ pub(crate) struct Output {
     to: BufWriter<io::StdoutLock<'static>>,
     json: bool,
     times: Option<Times>,
-    printed: u64,
+    events: u64,
     too_large: usize,
 }
 
@@ -33,7 +33,7 @@ impl Output {
             to: BufWriter::new(io::stdout().lock()),
             json: args.json,
             times,
-            printed: 0,
+            events: 0,
             too_large: 0,
         }
     }
@@ -43,7 +43,7 @@ impl Output {
         if !matches!(item, Item::Event(_) | Item::Comment(_) | Item::Retry(_)) {
             return Ok(());
         }
-        self.printed += 1;
+        self.events += u64::from(matches!(item, Item::Event(_)));
         let stamp = self.times.as_mut().map(Times::item);
         let to = &mut self.to;
         if self.json {
@@ -89,9 +89,9 @@ impl Output {
         }
     }
 
-    /// Returns the number of items that were printed.
-    pub(crate) fn printed(&self) -> u64 {
-        self.printed
+    /// Returns the number of events that were printed.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
     }
 
     /// Flushes the output. Everything was read.
@@ -225,8 +225,8 @@ pub(crate) fn log(message: impl Display) {
 /// The most bytes of a body that [`log_refused`] prints.
 pub(crate) const EXCERPT_LEN: usize = 4096;
 
-/// Prints the start of the body of a response that is not an event stream: usually the error message
-/// of an API.
+/// Prints the start of the body of a response that is not an event stream: usually the error
+/// message of an API.
 pub(crate) fn log_refused(response: &Response<impl AsRef<[u8]>>, is_complete: bool) {
     let body = response.body().as_ref();
     let excerpt = &body[..body.len().min(EXCERPT_LEN)];

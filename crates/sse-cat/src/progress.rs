@@ -21,8 +21,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `None` unless standard error is a terminal and standard output, which would scroll it away, is
-    /// not.
+    /// `None` unless standard error is a terminal and standard output, which would scroll it away,
+    /// is not.
     pub(crate) fn new(total: u64) -> Option<Self> {
         let is_seen = io::stderr().is_terminal() && !io::stdout().is_terminal();
         let start = Instant::now();

@@ -17,9 +17,9 @@ use crate::{
 
 /// Records a stream byte for byte, with the time and the limits of each chunk
 ///
-/// Of a URL, it sends one request and records the status, the headers (except Set-Cookie) and the body
-/// of the response, whatever they are. It records neither the URL nor the request. Ctrl-C ends the
-/// recording.
+/// Of a URL, it sends one request and records the status, the headers (except Set-Cookie) and the
+/// body of the response, whatever they are. It records neither the URL nor the request. Ctrl-C ends
+/// the recording.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// File to write

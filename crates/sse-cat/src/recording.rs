@@ -60,8 +60,8 @@ struct Line {
     error: Option<String>,
 }
 
-/// Writes a recording line by line. Each line is complete in the file before the next one is written,
-/// so that a recorder that is killed leaves a valid recording.
+/// Writes a recording line by line. Each line is complete in the file before the next one is
+/// written, so that a recorder that is killed leaves a valid recording.
 pub(crate) struct Writer<W> {
     to: W,
 }

@@ -27,7 +27,8 @@ pub(crate) struct Options {
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 
-    /// Send this body (@FILE: from a file, @-: from standard input); the Content-Type is JSON by default
+    /// Send this body (@FILE: from a file, @-: from standard input); the Content-Type is JSON by
+    /// default
     #[arg(short, long, value_name = "BODY|@FILE")]
     data: Option<String>,
 
@@ -35,7 +36,8 @@ pub(crate) struct Options {
     #[arg(short = 'X', long, value_name = "METHOD")]
     request: Option<Method>,
 
-    /// Treat a connection as lost if nothing was received for this time; 0: no timeout [default: 300]
+    /// Treat a connection as lost if nothing was received for this time; 0: no timeout [default:
+    /// 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -99,8 +101,8 @@ impl Options {
     }
 }
 
-/// Creates a client that trusts the root certificates of the system or, if there are none, of browsers.
-/// `decompress` is whether it decompresses bodies that are compressed with gzip.
+/// Creates a client that trusts the root certificates of the system or, if there are none, of
+/// browsers. `decompress` is whether it decompresses bodies that are compressed with gzip.
 pub(crate) fn client(decompress: bool) -> reqwest::Result<Reqwest> {
     let _newly_installed = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
@@ -118,8 +120,8 @@ pub(crate) fn client(decompress: bool) -> reqwest::Result<Reqwest> {
     Ok(client?.into())
 }
 
-/// A body whose frames are noted in the output (`--times`), split into chunks (`--chunk`) and followed
-/// by a suffix (`--finish`).
+/// A body whose frames are noted in the output (`--times`), split into chunks (`--chunk`) and
+/// followed by a suffix (`--finish`).
 pub(crate) struct ChunkedBody<'a, B> {
     pub(crate) body: B,
     pub(crate) output: &'a RefCell<Output>,

@@ -1,7 +1,7 @@
 //! Bytes with the time of their arrival, from a URL, standard input or a file.
 //!
-//! A thread reads and sends what arrives to a channel, so that the receiver can notice silence, the end
-//! of `--for`, and Ctrl-C, while a read blocks.
+//! A thread reads and sends what arrives to a channel, so that the receiver can notice silence, the
+//! end of `--for`, and Ctrl-C, while a read blocks.
 
 mod url;
 
@@ -111,16 +111,16 @@ impl Source {
         self.started
     }
 
-    /// Waits for the next arrival, and at most until `silent_at`.
+    /// Waits for the next arrival, and at most until `wake_at`.
     ///
     /// Fails if there was no response, or if the file or standard input cannot be read at all.
-    pub(crate) fn next(&mut self, silent_at: Option<Instant>) -> Result<Next, Failure> {
+    pub(crate) fn next(&mut self, wake_at: Option<Instant>) -> Result<Next, Failure> {
         if self.is_interrupted.load(Ordering::Relaxed) {
             return Ok(Next::Stopped);
         }
-        let limit = match (self.deadline, silent_at) {
-            (Some(deadline), Some(silent_at)) => Some(deadline.min(silent_at)),
-            (deadline, silent_at) => deadline.or(silent_at),
+        let limit = match (self.deadline, wake_at) {
+            (Some(deadline), Some(wake_at)) => Some(deadline.min(wake_at)),
+            (deadline, wake_at) => deadline.or(wake_at),
         };
         let message = match limit {
             None => self.receiver.recv().map_err(RecvTimeoutError::from),

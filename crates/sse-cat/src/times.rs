@@ -31,8 +31,9 @@ pub(crate) fn in_seconds(time: Duration) -> f64 {
 
 /// Measures the items of a stream.
 ///
-/// An item cannot tell how long it was in the stream, so this decodes each chunk once more, ahead of
-/// the decoder whose items are printed, and keeps the lengths of its items until they are printed.
+/// An item cannot tell how long it was in the stream, so this decodes each chunk once more, ahead
+/// of the decoder whose items are printed, and keeps the lengths of its items until they are
+/// printed.
 pub(crate) struct Times {
     decoder: Decoder,
     /// Whether comments and `retry` lines are items.
@@ -112,8 +113,8 @@ impl Times {
         }
     }
 
-    /// Returns the stamp of the next item that is printed or reported. Its length is that of all bytes
-    /// since the last one.
+    /// Returns the stamp of the next item that is printed or reported. Its length is that of all
+    /// bytes since the last one.
     pub(crate) fn item(&mut self) -> Stamp {
         let bytes = self.lengths.pop_front();
         let gap = self.arrived - self.last_item;

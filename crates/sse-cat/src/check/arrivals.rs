@@ -1,9 +1,13 @@
 //! Looks for buffering and silence in the times of arrival.
 //!
-//! Chunks that arrive within a tenth of a second of each other are a *burst*. A server that sends each
-//! event when it happens has few events in a burst; something that buffers has many, after a silence.
+//! Chunks that arrive within a tenth of a second of each other are a *burst*. A server that sends
+//! each event when it happens has few events in a burst; something that buffers has many, after a
+//! silence.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use super::finding::{Code, Place, Report};
 use crate::Failure;
@@ -35,6 +39,8 @@ pub(super) struct Arrivals {
 }
 
 struct Burst {
+    /// Whether more of it may arrive.
+    is_open: bool,
     place: Place,
     silence: Duration,
     contents: Contents,
@@ -49,6 +55,7 @@ impl Arrivals {
             heartbeat,
             is_silence_reported: false,
             burst: Burst {
+                is_open: false,
                 place: Place { line: 1, offset: 0 },
                 silence: Duration::ZERO,
                 contents: Contents::default(),
@@ -57,17 +64,23 @@ impl Arrivals {
         }
     }
 
-    /// Returns when the current silence is to be reported.
-    pub(super) fn silent_at(&self) -> Option<Instant> {
+    /// Returns when [`Arrivals::wake`] is to be called if nothing arrives.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
         let since = self.last.unwrap_or(self.start);
+        if self.burst.is_open {
+            return Some(since + GAP);
+        }
         match self.is_silence_reported {
             true => None,
             false => since.checked_add(self.heartbeat?),
         }
     }
 
-    /// Reports that nothing has arrived until [`Arrivals::silent_at`].
-    pub(super) fn silence(&mut self, place: Place, report: &mut Report) -> Result<(), Failure> {
+    /// Reports what it means that nothing has arrived until [`Arrivals::wake_at`].
+    pub(super) fn wake(&mut self, place: Place, report: &mut Report) -> Result<(), Failure> {
+        if self.burst.is_open {
+            return self.end_burst(report);
+        }
         self.is_silence_reported = true;
         let seconds = self.heartbeat.unwrap_or_default().as_secs_f64();
         let since = match self.last {
@@ -90,10 +103,11 @@ impl Arrivals {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let silence = at.saturating_duration_since(self.last.unwrap_or(self.start));
-        if self.last.is_none() || silence > GAP {
+        if !self.burst.is_open || silence > GAP {
             self.end_burst(report)?;
             self.bursts += 1;
             self.burst = Burst {
+                is_open: true,
                 place,
                 silence,
                 contents: Contents::default(),
@@ -110,54 +124,55 @@ impl Arrivals {
 
     /// Notes the end of the body at `at`.
     pub(super) fn end(&mut self, at: Instant, report: &mut Report) -> Result<(), Failure> {
-        let Burst {
-            place,
-            silence,
-            ref contents,
-        } = self.burst;
+        let burst = &self.burst;
         let since = self.last.map(|last| at.saturating_duration_since(last));
-        let is_at_once = self.bursts == 1 && since.is_some_and(|since| since <= GAP);
-        if !(is_at_once && silence >= SILENCE && contents.events >= 2) {
+        let is_at_once =
+            burst.is_open && self.bursts == 1 && since.is_some_and(|since| since <= GAP);
+        if !(is_at_once && burst.silence >= SILENCE && burst.contents.events >= 2) {
             return self.end_burst(report);
         }
-        let Contents { events, bytes, .. } = contents;
-        let silence = silence.as_secs_f64();
+        let events = count(burst.contents.events, "event");
+        let (bytes, silence) = (burst.contents.bytes, burst.silence.as_secs_f64());
         let message = format_args!(
-            "the whole body, {events} events in {bytes} bytes, arrived in one burst after {silence:.1} s, \
-             and ended with it: the server or a proxy seems to hold it back until it is complete"
+            "the whole body, {events} in {bytes} bytes, arrived in one burst after {silence:.1} s, and \
+             ended with it: the server or a proxy seems to hold it back until it is complete"
         );
-        report.at(place, Code::BodyAtOnce, message)
+        report.at(burst.place, Code::BodyAtOnce, message)
     }
 
     /// Reports the current burst if it looks like buffering.
     pub(super) fn end_burst(&mut self, report: &mut Report) -> Result<(), Failure> {
-        let Burst {
-            place,
-            silence,
-            ref contents,
-        } = self.burst;
-        let Contents {
-            events, comments, ..
-        } = contents;
-        let seconds = silence.as_secs_f64();
-        if silence < SILENCE {
+        let burst = &mut self.burst;
+        if !mem::take(&mut burst.is_open) || burst.silence < SILENCE {
             return Ok(());
         }
+        let place = burst.place;
+        let Contents {
+            events, comments, ..
+        } = burst.contents;
+        let silence = burst.silence.as_secs_f64();
+        let shown_events = count(events, "event");
         // At the start of a response, some servers send several comments at once, as padding.
-        if *comments >= 2 && self.bursts > 1 {
+        if comments >= 2 && self.bursts > 1 {
+            let comments = count(comments, "comment");
             let message = format_args!(
-                "{comments} comments and {events} events arrived in one burst after {seconds:.1} s of \
-                 silence: heartbeats are sent one by one, so something seems to hold them back"
+                "{comments} and {shown_events} arrived in one burst after {silence:.1} s of silence: \
+                 heartbeats are sent one by one, so something seems to hold them back"
             );
             return report.at(place, Code::CommentsAtOnce, message);
         }
-        if *events > FEW_EVENTS {
+        if events > FEW_EVENTS {
             let message = format_args!(
-                "{events} events arrived in one burst after {seconds:.1} s of silence: either they were \
+                "{shown_events} arrived in one burst after {silence:.1} s of silence: either they were \
                  sent at once, or something holds them back"
             );
             return report.at(place, Code::Burst, message);
         }
         Ok(())
     }
+}
+
+fn count(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{s}")
 }

@@ -25,8 +25,8 @@ pub(super) enum Terminator {
 pub(super) enum Piece<'a> {
     /// A line, as soon as its first terminating byte has arrived.
     Line(Line<'a>),
-    /// The terminator of the line that starts there. It is known later than the line if it is or starts
-    /// with a CR.
+    /// The terminator of the line that starts there. It is known later than the line if it is or
+    /// starts with a CR.
     Terminator(Place, Terminator),
 }
 

@@ -141,7 +141,8 @@ struct ReplayBody {
     start: Instant,
     /// Until the time of the next entry.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether hyper has had an occasion to flush the last chunk, which it does while a body is pending.
+    /// Whether hyper has had an occasion to flush the last chunk, which it does while a body is
+    /// pending.
     is_flushed: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Reads one response, whatever it is, with its body as it is sent.
 
-use std::{cell::RefCell, io, pin::pin, sync::mpsc::SyncSender, time::Duration};
+use std::{cell::RefCell, error::Error, io, pin::pin, sync::mpsc::SyncSender, time::Duration};
 
 use super::{Arrival, Message, send};
 use crate::{Failure, output::WithCauses, request};
@@ -66,10 +66,11 @@ pub(super) fn read(request: UrlRequest, sender: &SyncSender<Message>) -> Result<
     })
 }
 
-/// Returns the response to the request that [`EventSource`] sends, with the same headers and redirects.
+/// Returns the response to the request that [`EventSource`] sends, with the same headers and
+/// redirects.
 ///
-/// `EventSource` itself gets copies without the content type and the body. So it follows redirects and
-/// refuses every other response.
+/// `EventSource` itself gets copies without the content type and the body. So it follows redirects
+/// and refuses every other response.
 async fn respond(
     request: UrlRequest,
     mut client: Reqwest,
@@ -100,7 +101,10 @@ async fn respond(
     }
     let why = match pin!(source).next().await {
         Some(Err(Cause::Source(lost))) if lost.response().is_some() => None,
-        Some(Err(error)) => Some(WithCauses(&error).to_string()),
+        Some(Err(Cause::Source(lost))) => match lost.source() {
+            Some(cause) => Some(WithCauses(cause).to_string()),
+            None => Some(lost.reason().to_string()),
+        },
         _ => None,
     };
     match (why, last.into_inner()) {
