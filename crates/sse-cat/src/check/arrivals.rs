@@ -14,6 +14,8 @@ use crate::Failure;
 
 /// The longest gap within a burst.
 const GAP: Duration = Duration::from_millis(100);
+/// The longest gap before the end of a body that arrived in one burst.
+const END_GAP: Duration = Duration::from_secs(1);
 /// A shorter silence does not matter.
 const SILENCE: Duration = Duration::from_secs(2);
 /// The number of events that may well happen at the same time.
@@ -68,7 +70,8 @@ impl Arrivals {
     pub(super) fn wake_at(&self) -> Option<Instant> {
         let since = self.last.unwrap_or(self.start);
         if self.burst.is_open {
-            return Some(since + GAP);
+            let may_be_whole_body = self.bursts == 1;
+            return Some(since + if may_be_whole_body { END_GAP } else { GAP });
         }
         match self.is_silence_reported {
             true => None,
@@ -127,7 +130,7 @@ impl Arrivals {
         let burst = &self.burst;
         let since = self.last.map(|last| at.saturating_duration_since(last));
         let is_at_once =
-            burst.is_open && self.bursts == 1 && since.is_some_and(|since| since <= GAP);
+            burst.is_open && self.bursts == 1 && since.is_some_and(|since| since <= END_GAP);
         if !(is_at_once && burst.silence >= SILENCE && burst.contents.events >= 2) {
             return self.end_burst(report);
         }
