@@ -68,7 +68,6 @@ impl Times {
     /// Call this for each new response.
     pub(crate) fn start_stream(&mut self) {
         self.decoder.reset();
-        self.lengths.clear();
         self.pending = 0;
     }
 

@@ -151,6 +151,10 @@ fn an_input_that_ends_too_early() {
     finds("data: a\n\nretry: 5", &["3:9 unfinished-line"]);
     finds("data: a\n\nid: 1\n", &["3:9 unfinished-event"]);
     finds("data: a\n\nid: 1", &["3:9 unfinished-line"]);
+    finds(
+        "id: 1\nid: \0\n",
+        &["2:6 nul-in-id", "1:0 unfinished-event"],
+    );
     finds("data: a\n\nid: \0\nretry: 1\n: c", &["3:9 nul-in-id"]);
     // Nothing is lost.
     finds("data: a\n\nretry: 5\n", &[]);
@@ -202,6 +206,7 @@ fn invalid_utf_8() {
         b"\xEF\xBB\xBFdata: \xC3(\xC3(\n\n",
         &["1:0 byte-order-mark", "1:9 invalid-utf-8"],
     );
+    finds(b"data: x\xF0\x9F\n\n", &["1:7 invalid-utf-8"]);
     finds("data: žluť \u{FFFD} 🏮\n\n", &[]);
     assert_eq!(
         messages(b"data: \xFF\xF0\x9F\x8Fa\xFE\n\n"),
@@ -324,6 +329,15 @@ fn the_check_of_an_open_pipe_ends_after_the_given_time_without_what_is_unfinishe
     let code = child.wait().unwrap().code();
     drop(stdin);
     assert_eq!(code, Some(0));
+}
+
+#[test]
+fn the_check_of_a_busy_pipe_ends_after_the_given_time() {
+    let mut child = program::spawn(&mut sse_cat(&["--check", "--for", "2", "-"]));
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = thread::spawn(move || while stdin.write_all(b"data: a\n\n").is_ok() {});
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    writer.join().unwrap();
 }
 
 #[test]

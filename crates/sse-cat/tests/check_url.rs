@@ -161,7 +161,7 @@ fn a_compressed_stream_is_reported_and_checked_if_it_is_gzip() {
     cat.reports("checked bytes: 0, lines: 0, events: 0; found errors: 0, warnings: 1, infos: 0");
     cat.ends(4);
 
-    let (mut cat, mut peer) = check(&[], &head("gzip"));
+    let (mut cat, mut peer) = check(&[], &head("x-gzip"));
     peer.send("data: not gzip\n\n").close();
     finds(&mut cat, "head: warning: compressed: ");
     finds(
@@ -210,11 +210,11 @@ fn a_body_that_arrives_at_once_after_a_silence_is_reported() {
     cat.error_line();
     cat.ends(4);
 
-    // A single event is complete when it is complete.
+    // A single event is complete when it is complete. Comments at the start may be padding.
     let (mut cat, mut peer) = check(&[], GOOD);
     thread::sleep(Duration::from_millis(2200));
-    peer.send(DATA).close();
-    cat.reports(NO_FINDINGS);
+    peer.send(": padding\n".repeat(3) + DATA).close();
+    cat.reports("checked bytes: 39, lines: 5, events: 1; found errors: 0, warnings: 0, infos: 0");
     cat.ends(0);
 }
 

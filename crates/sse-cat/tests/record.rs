@@ -205,6 +205,26 @@ fn a_recording_of_standard_input_is_served_as_an_event_stream() {
 }
 
 #[test]
+fn headers_of_the_connection_are_not_served() {
+    let lines = "{\"recording\":1,\"status\":200,\"headers\":[[\"content-type\",\"text/event-stream\"],\
+        [\"cache-control\",\"no-store\"],[\"content-length\",\"1000\"],[\"connection\",\"upgrade\"],\
+        [\"transfer-encoding\",\"gzip\"]]}\n{\"text\":\"data: a\\n\\n\"}\n{\"end\":\"complete\"}\n";
+    let path = file("record_connection.jsonl", lines.as_bytes());
+    let (_server, url) = serve(&path, &[]);
+    let mut cat = Cat::new(&["--check", &url]);
+    cat.reports("checked bytes: 9, lines: 2, events: 1; found errors: 0, warnings: 0, infos: 0");
+    cat.ends(0);
+    let again = new_path("record_connection_again.jsonl");
+    assert!(run(&["record"], &again, &[&url], b"").status.success());
+    let headers = recorded(&again)[0]["headers"].to_string();
+    assert!(
+        !headers.contains("content-length") && !headers.contains("upgrade"),
+        "{headers}"
+    );
+    assert!(!headers.contains("gzip"), "{headers}");
+}
+
+#[test]
 fn the_recorded_times_are_kept_and_the_speed_changes_them() {
     let slow = "{\"recording\":1,\"at\":0}\n{\"at\":1.5,\"text\":\"data: a\\n\\n\"}\n\
         {\"at\":3,\"end\":\"complete\"}\n";

@@ -116,7 +116,6 @@ async fn respond(recording: Arc<Recording>) -> Result<Response<ReplayBody>, Infa
         next: 0,
         start,
         timer: None,
-        is_flushed: true,
     });
     match &head.response {
         Some((status, headers)) => {
@@ -134,6 +133,7 @@ async fn respond(recording: Arc<Recording>) -> Result<Response<ReplayBody>, Infa
     Ok(response)
 }
 
+/// Its frames become HTTP chunks, and hyper flushes them whenever this is pending.
 struct ReplayBody {
     recording: Arc<Recording>,
     /// Index of the next entry.
@@ -141,9 +141,6 @@ struct ReplayBody {
     start: Instant,
     /// Until the time of the next entry.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether hyper has had an occasion to flush the last chunk, which it does while a body is
-    /// pending.
-    is_flushed: bool,
 }
 
 impl Body for ReplayBody {
@@ -155,11 +152,6 @@ impl Body for ReplayBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        if !this.is_flushed {
-            this.is_flushed = true;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let Some(entry) = this.recording.entries.get(this.next) else {
             return Poll::Ready(None);
         };
@@ -172,10 +164,7 @@ impl Body for ReplayBody {
         this.timer = None;
         this.next += 1;
         Poll::Ready(match entry {
-            Entry::Chunk(_, bytes) => {
-                this.is_flushed = false;
-                Some(Ok(Frame::data(bytes.clone())))
-            }
+            Entry::Chunk(_, bytes) => Some(Ok(Frame::data(bytes.clone()))),
             Entry::End(_, End::Failed(error)) => Some(Err(io::Error::other(error.clone()))),
             Entry::End(..) => None,
         })
