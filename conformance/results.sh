@@ -3,7 +3,7 @@
 #
 #   conformance/results.sh [NAME...]
 #
-# With names, only these are run again, and the earlier reports of the others are used. Installs what it needs below the target
+# With names, only these are run again, and the results of the others stay as they are. Installs what it needs below the target
 # folder, and the browsers with apt. Takes about half an hour on two cores. The exit status is 0 if every failure is explained in
 # adapters/faults.json, and every bug there was seen.
 set -euo pipefail
@@ -14,12 +14,12 @@ target=$(target_folder)
 work=$target/field
 adapters=conformance/adapters
 asked=("$@")
-# Without names, all results come from one run.
-[[ ${#asked[@]} -gt 0 ]] || rm -rf "$work/reports"
+rm -rf "$work/reports"
 mkdir -p "$work/reports"
 
 need "command -v chromium" chromium
 need "command -v firefox-esr" firefox-esr
+need "command -v Xvfb && ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser" libwebkit2gtk-4.1-0 xvfb
 cargo build --quiet --release -p sse-conformance
 CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
 cat $adapters/{python,browsers}/requirements.txt >"$work/requirements.txt"
@@ -111,7 +111,7 @@ for name in eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     run JavaScript "$name" -- node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name"
 done
 
-for name in chromium firefox-esr; do
+for name in chromium firefox-esr webkitgtk; do
     run browser "$name" -- "$work/venv/bin/python" $adapters/browsers/adapter.py "$name"
 done
 
@@ -122,4 +122,5 @@ while [[ -n $(jobs -p) ]]; do
     wait -n
 done
 
-exec python3 $adapters/report.py "$work/reports" conformance
+# Without names, all results come from one run.
+exec python3 $adapters/report.py ${asked:+--keep} "$work/reports" conformance

@@ -7,7 +7,7 @@ use sse_conformance::{
     Answer, Body, Capabilities, Capability, Case, Chunking, Decode, DecodeAnswer, DecodeRequest,
     Item, Request, TooLarge, Variant, cases,
 };
-use sse_proto::{Decoder, EventTooLarge, Events, Fixed, Storage};
+use sse_proto::{Decoder, EventTooLarge, Events, Fixed, Part, Storage};
 
 /// Length of each region of fixed memory for cases that state no limit: more than the longest
 /// input.
@@ -193,16 +193,18 @@ fn drain<S: Storage>(
                 .next_event()
                 .map(|event| event.map(sse_proto::Item::Event)),
         };
-        items.push(match next {
-            Ok(Some(item)) => owned(item),
+        match next {
+            Ok(Some(item)) => items.extend(owned(item)),
             Ok(None) => return items,
-            Err(error) => too_large(error, request),
-        });
+            // The corpus has no ignored lines.
+            Err(error) if error.part() == Part::IgnoredLine => {}
+            Err(error) => items.push(too_large(error, request)),
+        }
     }
 }
 
-fn owned(item: sse_proto::Item<'_>) -> Item {
-    match item {
+fn owned(item: sse_proto::Item<'_>) -> Option<Item> {
+    Some(match item {
         sse_proto::Item::Event(event) => Item::Event {
             event: event.event_type.to_owned(),
             data: event.data.to_owned(),
@@ -215,8 +217,9 @@ fn owned(item: sse_proto::Item<'_>) -> Item {
             retry: u64::try_from(time.as_millis())
                 .expect("the decoder saturates at u64 milliseconds"),
         },
+        sse_proto::Item::Id(_) | sse_proto::Item::Ignored(_) => return None,
         other => unreachable!("an item the corpus does not know: {other:?}"),
-    }
+    })
 }
 
 fn too_large(error: EventTooLarge, request: &DecodeRequest) -> Item {

@@ -86,6 +86,7 @@ fn decode(chunks: &[&[u8]]) -> Vec<sse_conformance::Item> {
         let mut events = decoder.feed(chunk);
         while let Some(item) = events.next_item().expect("there is room") {
             items.push(match item {
+                Item::Id(_) | Item::Ignored(_) => continue,
                 Item::Event(event) => sse_conformance::Item::Event {
                     event: event.event_type.to_owned(),
                     data: event.data.to_owned(),

@@ -11,9 +11,10 @@ mod support;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sse_proto::IgnoredReason::TypeWithoutData;
 use sse_proto::{Decoder, Fixed, Storage};
 
-use support::model::{Ask, Limit, Model, Outcome};
+use support::model::{Ask, Item, Limit, Model, Outcome};
 use support::run::{Drive, is_equal, is_same, milliseconds, read_and_leave};
 
 /// Everything with a meaning in the format: line terminators, colon, space, the four field names,
@@ -411,6 +412,7 @@ impl<'a> Walk<'a> {
                 let memory = Memory([0xAA; 480], data_capacity + 3 * field_capacity);
                 Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
             }),
+            Limit::Regions { .. } => unreachable!("no model here has it"),
         };
         self.pop_to(len);
     }
@@ -484,9 +486,17 @@ impl<'a> Walk<'a> {
                 }
                 given += 1;
                 let read = end - events.rest().len();
+                let expected = self.expected[read].items.len();
+                // An event type without data is returned before its blank line is read, if an ID
+                // follows.
+                let is_type = matches!(items[given - 1], Item::Ignored(_, TypeWithoutData));
+                if is_type && given == expected + 1 {
+                    assert!(matches!(items.get(given), Some(Item::Id(_))));
+                    continue;
+                }
                 assert_eq!(
                     given,
-                    self.expected[read].items.len(),
+                    expected,
                     "items when {read} bytes were read; {}",
                     self.explain(start, end)
                 );

@@ -1,95 +1,21 @@
-"""Writes RESULTS.md and results.html from the reports of a run: `python report.py REPORTS OUT`.
+"""Writes RESULTS.md and results.html from the reports of a run: `python report.py [--keep] REPORTS OUT`.
 
-Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it. A `when` has the implementations (browsers
-must be named), the ids of cases (shell patterns), a regular expression for the message (see `signs`), and one that must match all the
-variants in which the case fails. A failure that no bug explains, and a bug that no implementation has, are printed, and the exit status is 1.
+With `--keep`, the earlier results of implementations without a report are kept. Each failure is attributed to a bug of faults.json: the first
+one with a `when` that matches it. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular
+expression for the message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and
+a bug that no implementation has, are printed, and the exit status is 1. Where an implementation crashes, hangs or takes too long, the bug has
+no ids of cases.
 """
 
 import collections
-import fnmatch
 import json
 import re
 import sys
 from pathlib import Path
 
+from rows import CORPUS, HOMES, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
+
 HERE = Path(__file__).parent
-CORPUS = HERE.parent
-HOMES = {
-    "Rust": "https://crates.io/crates/{}",
-    "JavaScript": "https://www.npmjs.com/package/{}",
-    "Python": "https://pypi.org/project/{}/",
-}
-BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox"}
-# Longer texts are truncated to this length.
-SHOWN = 240
-
-
-class Implementation:
-    """The reports of one implementation."""
-
-    def __init__(self, family, name, reports):
-        self.family = family
-        self.package = name
-        self.version = reports[0]["version"] or own_version()
-        self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
-        self.key = f"{family}: {name}"
-        self.not_asked = reports[0]["notAsked"]
-        # Some implementations have several runs: for cases that are run in fewer variants, or again. Few have the kind of limit that the corpus has.
-        cases = {case["id"]: case for report in reports for case in report["cases"]}
-        self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
-        limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
-        self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
-        self.suite = reports[0]["suite"]
-        self.requests = sum(report["requests"] for report in reports)
-        self.broken_off = [report["brokenOff"] for report in reports if report["brokenOff"]]
-
-    def count(self, verdict, *outcomes, group=None):
-        return sum(
-            case["verdict"] == verdict and case["outcome"] in outcomes and group in (None, case["group"])
-            for case in self.cases.values()
-        )
-
-    def as_written(self):
-        """How many `must` cases pass as written or whole, with their own line terminators."""
-        wrong = ("as written", "whole")
-        return sum(
-            case["verdict"] == "must"
-            and case["outcome"] in ("passed", "failed")
-            and not any(way["failed"] for way in case["ways"] if way["way"] in wrong)
-            for case in self.cases.values()
-        )
-
-    def failures(self):
-        return [case for case in self.cases.values() if case["outcome"] == "failed"]
-
-    def link(self):
-        home = HOMES.get(self.family, "").format(self.name)
-        return f"[{self.name}]({home})" if home else self.name
-
-
-def own_version():
-    """That of sse-proto, whose adapter does not say it."""
-    return re.search(r'^version = "(.*)"', (CORPUS.parent / "Cargo.toml").read_text(), re.M)[1]
-
-
-def read_reports(folder):
-    reports = collections.defaultdict(list)
-    for path in sorted(folder.glob("*.json")):
-        report = json.loads(path.read_text())
-        family, _, stem = path.stem.partition("-")
-        # The adapter of sse-proto does not say who it is.
-        reports[family, report["name"] or stem.removesuffix("-long")].append(report)
-    # What was asked again comes after what it was first.
-    found = [
-        Implementation(family, name, sorted(ones, key=lambda one: -len(one["cases"])))
-        for (family, name), ones in reports.items()
-    ]
-    return sorted(found, key=rank)
-
-
-def rank(implementation):
-    wrong = implementation.count("must", "failed", "not-run")
-    return (implementation.name != "sse-proto", wrong, implementation.name)
 
 
 def read_corpus():
@@ -103,65 +29,50 @@ def read_corpus():
     return cases, groups
 
 
-class Faults:
-    """The known bugs, and the implementations that have them."""
+def ranked(rows):
+    """Sorted by failures, and with the names that tell them apart."""
 
-    def __init__(self, path):
-        self.all = json.loads(path.read_text())["faults"]
-        self.seen = {fault["fault"]: collections.defaultdict(list) for fault in self.all}
-        self.unexplained = []
+    def rank(row):
+        passed, asked = total(row)
+        return (row["package"] != "sse-proto", asked - passed, row["package"])
 
-    def explain(self, implementation, case):
-        failure = case["failure"]
-        said = " ".join([f"{failure['what']}: {failure['message']}", *signs(failure)])
-        ways = [way["way"] for way in case["ways"] if way["failed"]]
-        for fault in self.all:
-            for when in fault["when"]:
-                named = when.get("implementations")
-                fits = (
-                    (implementation.name in named if named else implementation.family != "browser")
-                    and any(fnmatch.fnmatch(case["id"], it) for it in when.get("cases", ["*"]))
-                    and re.search(when.get("says", ""), said)
-                    and all(re.search(when.get("ways", ""), way) for way in ways)
-                )
-                if fits:
-                    self.seen[fault["fault"]][implementation.key].append(case["id"])
-                    return fault["fault"]
-        self.unexplained.append((implementation, case))
-        return None
-
-    def complaints(self):
-        for implementation, case in self.unexplained:
-            failure = case["failure"]
-            yield f"{implementation.key} fails {case['id']}, and no bug explains it: {failure['message'][:200]}"
-        for fault, seen in self.seen.items():
-            if not seen:
-                yield f"no implementation has this bug any more: {fault}"
+    rows = sorted(rows, key=rank)
+    return [row | {"name": label(row, rows)} for row in rows]
 
 
-def signs(failure):
-    """The error of the adapter, or keywords for how the answer differs from what was expected."""
-    due, got = failure["expected"], failure["got"]
-    if isinstance(got, dict):
-        yield got.get("error", "")
-    if failure["what"] == "items":
-        if len(got) != len(due):
-            yield "[more]" if len(got) > len(due) else "[fewer]"
-        elif all({**one, "lastEventId": ""} == {**other, "lastEventId": ""} for one, other in zip(due, got)):
-            yield "[ids]" if any(item.get("lastEventId") for item in got) else "[ids] [none]"
-        empty = [sum(item.get("data") == "" for item in items) for items in (due, got)]
-        if empty[1] > empty[0]:
-            yield "[empty]"
+def label(row, rows):
+    """The name, with the family if another implementation has the same name, and the version if one of the same family has."""
+    name = row["package"]
+    same = [it for it in rows if it["package"] == name and it is not row]
+    if any(it["family"] == row["family"] for it in same):
+        return f"{name} {'.'.join(row['version'].split('.')[:2])}"
+    return f"{name} ({row['family']})" if same else name
 
 
-def markdown(implementations, groups, cases, faults):
+def total(row):
+    return [sum(counts) for counts in zip(*row["groups"].values())]
+
+
+def bugs_of(row):
+    """The number of cases for each bug."""
+    found = collections.Counter({bug: len(ids) for bug, ids in failures(row).items()})
+    for bug, groups in stopped_by(row).items():
+        found[bug] += sum(groups.values())
+    return found
+
+
+def markdown(rows, groups, cases, faults):
     must = sum(case["verdict"] == "must" for case in cases.values())
-    requests = sum(one.requests for one in implementations)
+    requests = sum(row["requests"] for row in rows)
+    suites = ", ".join(sorted({row["suite"] for row in rows}))
     yield "# Results of published implementations\n"
-    yield "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has every failure with its input, the expected and the actual result.\n"
     yield (
-        f"{len(implementations)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
-        f"without a limit ({must} of them `must`) by sse-conformance {implementations[0].suite}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
+        "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has the failures with their inputs, the expected and the actual "
+        "results. Where an implementation crashes, hangs or takes too long, only the number of cases in each group is given.\n"
+    )
+    yield (
+        f"{len(rows)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
+        f"without a limit ({must} of them `must`) by sse-conformance {suites}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
         f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every variant. The adapters are in "
         "[adapters/](adapters): the first error ends a stream, and the adapter remembers the last id where that is left to the user.\n"
     )
@@ -173,57 +84,38 @@ def markdown(implementations, groups, cases, faults):
     )
     yield "| implementation | version | as written | in every variant | " + " | ".join(groups) + " | differs (`may`) | not run |"
     yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|"
-    for one in implementations:
-        cells = [of(one, group) for group in groups]
-        name = f"**{one.name}**" if one.name == "sse-proto" else one.link()
-        passed, asked = one.count("must", "passed"), one.count("must", "passed", "failed", "not-run")
+    for row in rows:
+        cells = [of(*row["groups"][group]) for group in groups]
+        passed, asked = total(row)
         share = f"**{passed}** of {asked}"
-        skipped = one.count("must", "skipped") + one.count("may", "skipped")
-        differs = str(one.count("may", "failed") or "")
-        yield f"| {name} ({one.family}) | {one.version} | {one.as_written()} | {share} | {' | '.join(cells)} | {differs} | {skipped or ''} |"
+        yield f"| {link(row)} ({row['family']}) | {row['version']} | {row['asWritten']} | {share} | {' | '.join(cells)} | {row['differs'] or ''} | {row['skipped'] or ''} |"
     yield ""
-    for one in implementations:
-        passed, asked = one.limits
+    for row in rows:
+        passed, asked = row["limits"]
         if asked:
-            yield f"{label(one, implementations)} was also tested with the {asked} cases about limits, and passed {passed}.\n"
+            yield f"{row['name']} was also tested with the {asked} cases about limits, and passed {passed}.\n"
     yield "## Bugs\n"
     yield "Each failure is attributed to one bug. An implementation that stops early may have more bugs than are listed.\n"
     yield "| bug | why it matters | seen in (cases) |"
     yield "|---|---|---|"
-    names = {one.key: one for one in implementations}
+    counts = [(row["name"], bugs_of(row)) for row in rows]
     for fault in faults.all:
-        seen = faults.seen[fault["fault"]]
-        who = ", ".join(f"{label(names[key], implementations)} ({len(ids)})" for key, ids in seen.items())
+        who = ", ".join(f"{name} ({bugs[fault['fault']]})" for name, bugs in counts if bugs[fault["fault"]])
         yield f"| {fault['fault']} | {fault['matters']} | {who} |"
     yield ""
     yield "## By implementation\n"
-    for one in implementations:
-        failed = one.failures()
-        yield f"### {label(one, implementations)} {one.version}\n"
-        if one.not_asked:
-            yield f"Not tested: {', '.join(f'`{it}`' for it in one.not_asked if it not in HIDDEN)}.\n"
-        if len(one.cases) < len(cases):
-            yield f"{len(cases) - len(one.cases)} cases were not run, all of them very long inputs.\n"
-        for why in one.broken_off:
-            yield f"The run was aborted: {why}.\n"
-        if not failed:
-            yield "No failures."
-        for fault in faults.all:
-            ids = faults.seen[fault["fault"]].get(one.key)
-            if ids:
-                must = [f"`{it}`" for it in ids]
-                more = f" and {len(must) - 4} more" if len(must) > 4 else ""
-                yield f"- {fault['fault']}: {', '.join(must[:4])}{more}"
-        yield ""
-    browsers = [one for one in implementations if one.family == "browser"]
+    for row in rows:
+        yield from section(row, cases, faults)
     yield "## Cases that browsers fail\n"
     yield "The corpus follows the standard. These are the cases that a browser fails, and why.\n"
     yield "| case | browser | what it does |"
     yield "|---|---|---|"
-    for one in browsers:
-        for fault in faults.all:
-            for case in faults.seen[fault["fault"]].get(one.key, []):
-                yield f"| `{case}` | {one.name} {one.version} | {fault['fault']} |"
+    for row in rows:
+        if row["family"] == "browser":
+            found = failures(row)
+            for fault in faults.all:
+                for id in found[fault["fault"]]:
+                    yield f"| `{id}` | {row['name']} {row['version']} | {fault['fault']} |"
     yield ""
     yield "A page cannot see comments, reconnection times or the last event ID after a stream, so these are not compared. Inputs of many thousand bytes are sent to browsers in one chunk."
 
@@ -232,23 +124,40 @@ def markdown(implementations, groups, cases, faults):
 HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay", "options"}
 
 
-def label(one, implementations):
-    """The name, with the family if another implementation has the same name, and the version if one of the same family has."""
-    same = [it for it in implementations if it.name == one.name and it is not one]
-    if any(it.family == one.family for it in same):
-        return f"{one.name} {'.'.join(one.version.split('.')[:2])}"
-    return f"{one.name} ({one.family})" if same else one.name
+def section(row, cases, faults):
+    yield f"### {row['name']} {row['version']}\n"
+    if row["notAsked"]:
+        yield f"Not tested: {', '.join(f'`{it}`' for it in row['notAsked'] if it not in HIDDEN)}.\n"
+    if row["run"] < len(cases):
+        yield f"{len(cases) - row['run']} cases were not run, all of them very long inputs.\n"
+    for why in row["brokenOff"]:
+        yield f"The run was aborted: {why}.\n"
+    named, unnamed = failures(row), stopped_by(row)
+    if not named and not unnamed:
+        yield "No failures."
+    for fault in faults.all:
+        bug = fault["fault"]
+        where = [f"{some} {'case' if some == 1 else 'cases'} in {group}" for group, some in unnamed[bug].items()]
+        where += [f"`{id}`" for id in named[bug][:4]]
+        if where:
+            more = f" and {len(named[bug]) - 4} more" if len(named[bug]) > 4 else ""
+            yield f"- {bug}: {', '.join(where)}{more}"
+    yield ""
 
 
-def of(one, group):
-    passed = one.count("must", "passed", group=group)
-    asked = one.count("must", "passed", "failed", "not-run", group=group)
+def link(row):
+    name = row["package"]
+    home = HOMES.get(row["family"], "").format(name)
+    return "**sse-proto**" if name == "sse-proto" else f"[{name}]({home})" if home else name
+
+
+def of(passed, asked):
     if not asked:
         return "-"
     return str(asked) if passed == asked else f"**{passed}**/{asked}"
 
 
-def page(implementations, groups, cases, explained):
+def page(rows, groups, cases):
     data = {
         "groups": groups,
         "cases": {
@@ -262,35 +171,17 @@ def page(implementations, groups, cases, explained):
             }
             for id, case in cases.items()
         },
-        "implementations": [
-            {
-                "name": label(one, implementations),
-                "family": one.family,
-                "version": one.version,
-                "outcomes": {
-                    id: outcome(one, one.cases[id], explained) for id in cases if id in one.cases
-                },
-            }
-            for one in implementations
-        ],
+        "implementations": rows,
     }
     # A script element must not contain a tag.
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
 
 
-def outcome(one, case, explained):
-    if case["outcome"] != "failed":
-        return {"passed": 1, "skipped": 0, "not-run": 0}[case["outcome"]]
-    failure = case["failure"]
-    return {
-        "fault": explained[one.key, case["id"]],
-        "way": failure["way"],
-        "message": shortened(failure["message"]),
-        "input": shortened(" | ".join(failure["input"])),
-        "due": shortened(listed(failure["expected"])),
-        "got": shortened(listed(failure["got"])),
-    }
+def earlier_rows(page):
+    """The rows of a page that was written before."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    return json.loads(data)["implementations"]
 
 
 def piece(step):
@@ -301,34 +192,38 @@ def piece(step):
     return json.dumps(step["text"])[1:-1].replace('\\"', '"')
 
 
-def listed(value):
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+def complaints(rows, cases, faults):
+    yield from faults.unexplained
+    bugs = collections.Counter()
+    for row in rows:
+        bugs.update(bugs_of(row))
+        if row["run"] < len(cases) or row["brokenOff"]:
+            yield f"{row['key']} was not run completely: {row['run']} of {len(cases)} cases {row['brokenOff']}"
+    known = [fault["fault"] for fault in faults.all]
+    yield from (f"no implementation has this bug any more: {bug}" for bug in known if bug not in bugs)
+    yield from (f"faults.json does not have this bug of earlier results: {bug}" for bug in bugs if bug and bug not in known)
 
 
-def shortened(text):
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]} … {len(text) - SHOWN} more"
-
-
-def main(reports, out):
+def main(keep, reports, out):
     cases, groups = read_corpus()
     implementations = read_reports(Path(reports))
     faults = Faults(HERE / "faults.json")
-    explained = {
-        (one.key, case["id"]): faults.explain(one, case)
-        for one in implementations
-        for case in one.failures()
-    }
-    text = "\n".join(markdown(implementations, groups, cases, faults))
-    Path(out, "RESULTS.md").write_text(re.sub(r"\n{3,}", "\n\n", text) + "\n")
-    Path(out, "results.html").write_text(page(implementations, groups, cases, explained))
-    complaints = list(faults.complaints())
-    for one in implementations:
-        if len(one.cases) < len(cases) or one.broken_off:
-            complaints.append(f"{one.key} was not run completely: {len(one.cases)} of {len(cases)} cases {one.broken_off}")
-    for complaint in complaints:
+    rows = {}
+    if keep:
+        rows = {row["key"]: row for row in earlier_rows(Path(out, "results.html").read_text())}
+    rows |= {one.key: one.row(groups, cases, faults) for one in implementations}
+    rows = ranked(rows.values())
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(markdown(rows, groups, cases, faults))) + "\n"
+    if disclosed := list(disclosures(implementations, rows, text)):
+        sys.exit("\n".join(disclosed))
+    Path(out, "RESULTS.md").write_text(text)
+    Path(out, "results.html").write_text(page(rows, groups, cases))
+    found = list(complaints(rows, cases, faults))
+    for complaint in found:
         print(complaint, file=sys.stderr)
-    return 1 if complaints else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    *options, reports, out = sys.argv[1:]
+    sys.exit(main("--keep" in options, reports, out))

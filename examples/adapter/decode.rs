@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sse_proto::{Decoder, Fixed, Item, Storage};
+use sse_proto::{Decoder, Fixed, Item, Part, Storage};
 
 use crate::{bytes, milliseconds};
 
@@ -50,8 +50,10 @@ fn run<S: Storage>(
         let mut events = decoder.feed(chunk);
         loop {
             match events.next_item() {
+                Ok(Some(Item::Id(_) | Item::Ignored(_))) => {}
                 Ok(Some(item)) => items.push(describe(item)),
                 Ok(None) => break items,
+                Err(error) if error.part() == Part::IgnoredLine => {}
                 Err(_) => items.push(json!({ "error": "event-too-large" })),
             }
         }

@@ -100,12 +100,21 @@ impl<S: Storage> Decoder<S> {
                     self.extend_prefix(piece)
                 }
             }
-            [b':', ..] if items => false,
+            _ if items => false,
             _ => {
-                self.line.state = LineState::Ignored;
+                self.ignore_line(piece);
                 true
             }
         }
+    }
+
+    /// Ignores the line that starts with `piece`.
+    fn ignore_line(&mut self, piece: &[u8]) {
+        match piece {
+            [b':', ..] => self.builder.set_recognized_line(),
+            _ => self.builder.set_ignored_line(),
+        }
+        self.line.state = LineState::Ignored;
     }
 
     /// Takes the last piece of a line.
@@ -176,9 +185,10 @@ impl<S: Storage> Decoder<S> {
             if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
                 (field, self.utf8.checker.check(value))
             {
-                self.builder.store(field, text);
-                self.line.state = LineState::Ignored;
-                return;
+                if self.builder.store(field, text) {
+                    self.line.state = LineState::Ignored;
+                    return;
+                }
             }
         }
         // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.

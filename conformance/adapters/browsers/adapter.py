@@ -1,4 +1,4 @@
-"""An adapter for the EventSource of a browser: `python adapter.py chromium|firefox-esr` speaks the protocol of ADAPTER.md.
+"""An adapter for the EventSource of a browser: `python adapter.py chromium|firefox-esr|webkitgtk` speaks the protocol of ADAPTER.md.
 
 A page in the browser, headless and with a fresh profile, opens an event source for each request and reports its events over
 a WebSocket. The server sends each chunk by itself and then waits for some round trips on the WebSocket, which pass through
@@ -15,42 +15,11 @@ import itertools
 import json
 import logging
 import re
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
-
-# No background requests, and no timer throttling.
-CHROMIUM = """--headless --no-sandbox --disable-gpu --no-first-run --no-default-browser-check --disable-extensions --disable-sync
---disable-background-networking --disable-component-update --disable-default-apps --disable-domain-reliability
---disable-background-timer-throttling --disable-renderer-backgrounding --disable-dev-shm-usage""".split()
-FIREFOX = {
-    "app.normandy.enabled": False,
-    "app.update.enabled": False,
-    "browser.aboutwelcome.enabled": False,
-    "browser.newtabpage.enabled": False,
-    "browser.region.update.enabled": False,
-    "browser.safebrowsing.downloads.enabled": False,
-    "browser.safebrowsing.malware.enabled": False,
-    "browser.safebrowsing.phishing.enabled": False,
-    "browser.shell.checkDefaultBrowser": False,
-    "browser.startup.homepage_override.mstone": "ignore",
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "dom.push.connection.enabled": False,
-    "extensions.getAddons.cache.enabled": False,
-    "extensions.update.enabled": False,
-    "media.gmp-manager.updateEnabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "network.dns.disablePrefetch": True,
-    "network.http.speculative-parallel-limit": 0,
-    "security.remote_settings.crlite_filters.enabled": False,
-    "services.settings.server": "http://127.0.0.1:9",
-    "toolkit.telemetry.enabled": False,
-    "toolkit.telemetry.unified": False,
-}
+from launch import launched
 
 # Event sources at a time; browsers open at most six connections to a server.
 LANES = 4
@@ -203,29 +172,15 @@ async def serve(program):
     await site.start()
     port = runner.addresses[0][1]
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        if program == "chromium":
-            arguments = [*CHROMIUM, f"--user-data-dir={profile}"]
-        else:
-            prefs = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in FIREFOX.items())
-            Path(profile, "user.js").write_text("\n".join(prefs))
-            arguments = ["--headless", "--no-remote", "--profile", profile]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen([program, *arguments, f"http://127.0.0.1:{port}/"], **quiet)
-        try:
-            await browser.socket
-            await browser.calibrate()
-            print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
-            await talk(browser, program)
-        finally:
-            process.terminate()
-            process.wait()
+    with launched(program, f"http://127.0.0.1:{port}/") as version:
+        await browser.socket
+        await browser.calibrate()
+        print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
+        await talk(browser, program, version)
 
 
-async def talk(browser, program):
+async def talk(browser, program, version):
     """Answers in the order of the requests, though several are served concurrently."""
-    about = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    version = re.search(r"[\d.]+(esr)?", about)[0]
     lanes = asyncio.Semaphore(LANES)
     answers = asyncio.Queue()
 

@@ -283,7 +283,8 @@ differs in at least one `may` case. This file is written by
 `WRITE=1 cargo test -p sse-conformance --test adapters`, and a test keeps it up to date.
 
 *Seen in* lists implementations in which the bug is known to have occurred: in the given version, or as
-described in the given issue and fixed since. *Cases* is the number of `must` cases (`may` cases in the last
-table) that fail as written, not counting inputs of more than 8 KiB. (*) means that no case fails as
-written, and the number is that of cases that fail in any variant.
+described in the given issue and fixed since. Where a bug stops a program or lets something past a check,
+nobody is named. *Cases* is the number of `must` cases (`may` cases in the last table) that fail as written,
+not counting inputs of more than 8 KiB. (*) means that no case fails as written, and the number is that of
+cases that fail in any variant.
 ";

@@ -256,7 +256,7 @@ fn a_too_large_event_is_reported_and_the_rest_still_printed() {
         );
         assert_eq!(
             text(&output.stderr),
-            "sse-cat: event exceeds the limit of 9 bytes\n"
+            "sse-cat: event exceeds the limit of 9 bytes in its data\n"
         );
         assert_eq!(output.status.code(), Some(3));
     }
@@ -329,7 +329,7 @@ fn finish_reports_an_event_that_is_too_large_at_the_end() {
     assert_eq!(text(&output.stdout), "");
     assert_eq!(
         text(&output.stderr),
-        "sse-cat: event exceeds the limit of 5 bytes\n"
+        "sse-cat: event exceeds the limit of 5 bytes in its data\n"
     );
     assert_eq!(output.status.code(), Some(3));
 }

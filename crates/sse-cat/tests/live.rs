@@ -440,7 +440,7 @@ fn items_are_printed_like_those_of_a_file() {
          {\"event\":\"message\",\"data\":\"\u{1F3EE}\\nx\",\"lastEventId\":\"1\"}",
     );
     cat.reports(&format!("open, from {}", server.url("")));
-    cat.reports("event exceeds the limit of 8 bytes");
+    cat.reports("event exceeds the limit of 8 bytes in its data");
     cat.reports("closed: the body ended");
     cat.ends(3);
 }

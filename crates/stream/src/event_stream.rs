@@ -99,7 +99,7 @@ impl<S: TryStream> EventStream<S> {
     }
 
     /// Ends the stream at the event whose data is `marker`, such as `[DONE]`. That event is not
-    /// returned.
+    /// returned. If an event type marks the end, leave the loop at that event instead.
     ///
     /// If the source ends without it, the stream was cut off, and its last item is
     /// [`Error::Incomplete`]. If the source fails, it is [`Error::Source`] as without a marker.

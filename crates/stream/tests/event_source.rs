@@ -175,7 +175,7 @@ fn an_event_too_large_is_reported_and_the_stream_continues() {
     let mut source = pin!(source);
     let expected = [
         "open 200",
-        "event exceeds the limit of 5 bytes",
+        "event exceeds the limit of 5 bytes in its data",
         r#"message "x" """#,
     ];
     assert_eq!(log(&network, source.as_mut(), 5), expected);
@@ -1188,6 +1188,11 @@ fn run_state_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Optio
                             StreamItem::Comment(text) if items => log.push(format!(":{text}")),
                             StreamItem::Retry(time) if items => {
                                 log.push(format!("retry {}", time.as_millis()));
+                            }
+                            StreamItem::Id(id) if items => log.push(format!("id {id:?}")),
+                            StreamItem::Ignored(ignored) if items => {
+                                let (text, reason) = (ignored.text, ignored.reason);
+                                log.push(format!("{reason}: {text:?}"));
                             }
                             _ => {}
                         }
