@@ -104,9 +104,10 @@ and a retry line {"retry":3000} (milliseconds). --times adds "at", "gap" (second
 "code":"unknown-field","message":".."}, without line and offset if it concerns the head of the response.
 
 Exit code: 0 if everything was read, standard output was closed, or the server ended the stream (status 204);
-1 if reading or writing failed; 2 for wrong arguments; 3 if everything was read, but some events were too
-large (each is reported on standard error); 4 if --check has printed errors or warnings; 130 after Ctrl-C on
-a live stream, except with --check and record, which end normally."#;
+1 if reading or writing failed, or a response was refused or was no event stream; 2 for wrong arguments; 3 if
+everything was read, but some events were too large (each is reported on standard error); 4 if --check has
+printed errors or warnings; 130 after Ctrl-C on a live stream, except with --check and record, which end
+normally."#;
 
 impl Args {
     /// Returns the input if it is a URL. Exits if the arguments are not valid together.

@@ -1,7 +1,8 @@
 //! `--check`: reports what clients ignore, misread or cannot use.
 //!
-//! [`response`] checks the head of a response, [`stream`] the lines, whose places [`lines`] knows
-//! and whose meaning [`fields`], and [`arrivals`] the times.
+//! [`response`] checks the head of a response, [`stream`] the lines, and [`arrivals`] the times.
+//! The decoder of `sse-proto` tells which lines are ignored, [`lines`] where they are, and [`fields`]
+//! which values clients cannot use.
 
 mod arrivals;
 mod fields;

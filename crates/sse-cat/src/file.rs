@@ -59,6 +59,9 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
     }
 
     drop(progress);
+    if decoder.has_ignored_line() && !decoder.has_recognized_line() {
+        log("the input is no event stream: all of its lines are ignored");
+    }
     // By the standard, an event that is not followed by a blank line is dropped.
     match decoder.finish() {
         Ok(Some(event)) if args.finish => output.print(Item::Event(event))?,

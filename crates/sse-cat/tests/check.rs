@@ -117,7 +117,7 @@ fn ignored_lines() {
         "retry:  1",
         "retry: 5s",
     ] {
-        finds(format!("{retry}\n"), &["1:0 invalid-retry"]);
+        finds(format!(":\n{retry}\n"), &["2:2 invalid-retry"]);
     }
     finds("id: a\0b\ndata: x\n\n", &["1:0 nul-in-id"]);
     finds(
@@ -248,11 +248,23 @@ fn events_that_are_too_large() {
     let output = cat(&["--check", "--max-event", "3"], input);
     assert_eq!(
         text(&output.stdout),
-        "3:11: warning: event-too-large: event exceeds the limit of 3 bytes, so it is skipped; see \
+        "3:11: warning: event-too-large: event exceeds the limit of 3 bytes in its data, so it is skipped; see \
          --max-event\n"
     );
     assert!(text(&output.stderr).contains("lines: 8, events: 2;"));
     finds(input, &[]);
+}
+
+#[test]
+fn ignored_lines_that_are_too_large() {
+    let output = cat(
+        &["--check", "--max-event", "3"],
+        "data: 1\n\nlong: 1\n: long comment\n",
+    );
+    assert_eq!(
+        text(&output.stdout),
+        "3:9: warning: unknown-field: ignored line exceeds the limit of 3 bytes: \"long: 1\"\n"
+    );
 }
 
 #[test]
@@ -276,13 +288,14 @@ fn something_else_than_an_event_stream_is_one_finding() {
     finds("{\"error\": 1}", &["1:0 no-event-stream"]);
     finds("<!doctype html>\n<p>\n\n</p>", &["1:0 no-event-stream"]);
     finds("\n\nx\n", &["1:0 no-event-stream"]);
+    finds("retry: 5 s\n", &["1:0 no-event-stream"]);
     assert_eq!(
         messages("<html>\n<p>\n"),
-        ["no event stream: no line of it is a comment or has a field; its first line: \"<html>\""]
+        ["no event stream: clients ignore each line; the first one: \"<html>\""]
     );
     // A single recognized line makes it an event stream.
     finds(
-        "<p>\n</p>\ndata",
+        "<p>\n</p>\ndata:",
         &["1:0 no-colon", "2:4 no-colon", "3:9 unfinished-event"],
     );
     finds("\n\n", &[]);

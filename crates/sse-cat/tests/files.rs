@@ -383,6 +383,20 @@ fn an_empty_input_prints_nothing() {
 }
 
 #[test]
+fn an_input_that_is_no_event_stream_is_reported() {
+    for input in ["{\"error\":1}", "<html>\n</html>\n"] {
+        let output = cat(&[], input);
+        assert_eq!(text(&output.stdout), "");
+        assert_eq!(
+            text(&output.stderr),
+            "sse-cat: the input is no event stream: all of its lines are ignored\n"
+        );
+        assert_eq!(output.status.code(), Some(0));
+    }
+    assert_eq!(printed(&[], "<html>\n: comment\n"), "");
+}
+
+#[test]
 fn wrong_arguments_are_rejected() {
     for args in [
         &["--chunk", "0"][..],
@@ -417,6 +431,12 @@ fn the_help_lists_every_option_and_the_exit_codes() {
         "--data",
         "--request",
         "--timeout",
+        "--check",
+        "--heartbeat",
+        "--times",
+        "--for",
+        "record",
+        "replay",
         "Exit code",
         "standard input",
         "16 MiB",

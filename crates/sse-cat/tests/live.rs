@@ -177,6 +177,16 @@ fn only_the_start_of_the_body_of_a_refused_response_is_shown() {
 }
 
 #[test]
+fn a_body_that_is_no_event_stream_is_a_failure() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--once", &server.url("/")]);
+    server.accept().send(STREAM).send("{\"error\":1}").close();
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("closed: the body was no event stream");
+    cat.ends(1);
+}
+
+#[test]
 fn it_ends_after_the_given_time() {
     let server = Server::new();
     let mut cat = Cat::new(&["--for", "3", &server.url("/")]);

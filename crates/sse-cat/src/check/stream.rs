@@ -9,7 +9,7 @@ use super::{
     lines::{Line, Lines, Piece, Terminator},
 };
 use crate::{Failure, output::Escaped};
-use sse_proto::Decoder;
+use sse_proto::{Decoder, IgnoredReason, Item, Part};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -32,10 +32,8 @@ impl Stream {
                 decoder: Decoder::with_max_event_len(max_event_len),
                 block: Block::default(),
                 terminator: None,
-                start: String::new(),
+                first_ignored: String::new(),
                 lines: 0,
-                ignored: 0,
-                is_recognized: false,
                 contents: Contents::default(),
                 events: 0,
             },
@@ -63,8 +61,7 @@ impl Stream {
         if is_complete {
             checker.unfinished(unfinished.as_ref(), report)?;
         }
-        let has_content = checker.ignored > 0 || unfinished.is_some();
-        checker.no_event_stream(has_content, report)
+        checker.no_event_stream(report)
     }
 
     /// Returns the place after the last byte.
@@ -84,11 +81,9 @@ struct Checker {
     block: Block,
     /// The first line terminator.
     terminator: Option<Terminator>,
-    /// The first line that was ignored.
-    start: String,
+    /// The start of the first line that was ignored.
+    first_ignored: String,
     lines: u64,
-    ignored: u64,
-    is_recognized: bool,
     contents: Contents,
     events: u64,
 }
@@ -98,30 +93,21 @@ struct Checker {
 struct Block {
     start: Option<Place>,
     /// The last `event` line that is not empty.
-    event_type: Option<(Place, String)>,
-    data_lines: u64,
+    event_type: Option<Place>,
+    has_data: bool,
     has_id: bool,
 }
 
 impl Checker {
     fn line(&mut self, line: &Line<'_>, report: &mut Report) -> Result<(), Failure> {
         self.lines += 1;
-        self.decode(line, report)?;
         let place = line.place;
         let text = self.text(line, report)?;
-        let field = Field::parse(&text);
-        if !matches!(field, Field::Blank | Field::Ignored(..)) {
-            self.recognize(report)?;
-        }
-        match field {
-            Field::Blank => return self.blank_line(report),
-            Field::Comment => {
-                self.contents.comments += 1;
-                return Ok(());
-            }
-            Field::Data => self.block.data_lines += 1,
+        let mut is_of_block = true;
+        match Field::parse(&text) {
+            Field::Data => self.block.has_data = true,
             Field::Event("") => self.block.event_type = None,
-            Field::Event(value) => self.block.event_type = Some((place, shown(value))),
+            Field::Event(_) => self.block.event_type = Some(place),
             Field::Id(id) => {
                 self.block.has_id |= !id.contains('\0');
                 for (code, why) in fields::check_id(id) {
@@ -132,56 +118,72 @@ impl Checker {
                 }
             }
             Field::Retry(value) => {
-                return match fields::check_retry(value) {
-                    Some((code, why)) => report.line(place, code, why),
-                    None => Ok(()),
-                };
-            }
-            Field::Ignored(code, why) => {
-                self.ignored += 1;
-                self.set_start(&text);
-                return report.line(place, code, why);
-            }
-        }
-        self.block.start.get_or_insert(place);
-        Ok(())
-    }
-
-    /// Notes a line that clients do not ignore.
-    fn recognize(&mut self, report: &mut Report) -> Result<(), Failure> {
-        if self.is_recognized {
-            return Ok(());
-        }
-        self.is_recognized = true;
-        report.release()
-    }
-
-    /// Keeps the start of the first line that is ignored.
-    fn set_start(&mut self, line: &str) {
-        if self.start.is_empty() {
-            self.start = line.chars().take(100).collect();
-        }
-    }
-
-    /// Counts events. The decoder is given whole lines, so an error belongs to this line.
-    fn decode(&mut self, line: &Line<'_>, report: &mut Report) -> Result<(), Failure> {
-        for part in [line.bytes, b"\n"] {
-            let mut events = self.decoder.feed(part);
-            loop {
-                match events.next_event() {
-                    Ok(Some(_)) => {
-                        self.events += 1;
-                        self.contents.events += 1;
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        let why = format!("{error}, so it is skipped; see --max-event");
-                        report.line(line.place, Code::EventTooLarge, why)?;
-                    }
+                is_of_block = false;
+                if let Some((code, why)) = fields::check_retry(value) {
+                    report.line(place, code, why)?;
                 }
             }
+            Field::Comment => {
+                is_of_block = false;
+                self.contents.comments += 1;
+            }
+            Field::Blank | Field::Other => is_of_block = false,
+        }
+        if is_of_block {
+            self.block.start.get_or_insert(place);
+        }
+        // The decoder gets whole lines, so what it returns belongs to this line.
+        self.decode(line.bytes, place, &text, report)?;
+        self.decode(b"\n", place, &text, report)?;
+        if text.is_empty() {
+            self.block = Block::default();
         }
         Ok(())
+    }
+
+    /// Counts events, and reports what the decoder ignores.
+    fn decode(
+        &mut self,
+        bytes: &[u8],
+        place: Place,
+        text: &str,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let mut items = self.decoder.feed(bytes);
+        loop {
+            match items.next_item() {
+                Ok(Some(Item::Event(_))) => {
+                    self.events += 1;
+                    self.contents.events += 1;
+                }
+                Ok(Some(Item::Ignored(line))) => {
+                    if self.first_ignored.is_empty() {
+                        self.first_ignored = text.chars().take(100).collect();
+                    }
+                    let of_type = self.block.event_type;
+                    let of_type = of_type.filter(|_| line.reason == IgnoredReason::TypeWithoutData);
+                    let (code, why) = fields::ignored(line);
+                    report.line(of_type.unwrap_or(place), code, why)?;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => match error.part() {
+                    Part::Comment => {}
+                    Part::IgnoredLine => {
+                        let why = format!("{error}: {}", shown(text));
+                        report.line(place, Code::UnknownField, why)?;
+                    }
+                    _ => {
+                        let why = format!("{error}, so it is skipped; see --max-event");
+                        report.line(place, Code::EventTooLarge, why)?;
+                    }
+                },
+            }
+        }
+        match self.decoder.has_recognized_line() {
+            true => report.release(),
+            false => Ok(()),
+        }
     }
 
     /// Returns the text of the line, without a byte order mark at the start of the stream.
@@ -220,19 +222,6 @@ impl Checker {
         Ok(String::from_utf8_lossy(bytes))
     }
 
-    fn blank_line(&mut self, report: &mut Report) -> Result<(), Failure> {
-        let block = mem::take(&mut self.block);
-        match block.event_type {
-            Some((place, event_type)) if block.data_lines == 0 => {
-                let message = format!(
-                    "the block of this event type, {event_type}, has no data line, so clients ignore it"
-                );
-                report.line(place, Code::TypeWithoutData, message)
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn terminator(
         &mut self,
         place: Place,
@@ -259,30 +248,28 @@ impl Checker {
     /// Reports what is lost because the input ends without a blank line.
     fn unfinished(&mut self, line: Option<&Line<'_>>, report: &mut Report) -> Result<(), Failure> {
         let block = mem::take(&mut self.block);
-        let has_data = block.data_lines > 0;
         if let Some(line) = line {
             let text = self.text(line, report)?;
-            let field = Field::parse(&text);
-            match field {
-                Field::Ignored(..) => self.set_start(&text),
-                _ => self.recognize(report)?,
-            }
+            self.decode(line.bytes, line.place, &text, report)?;
             let why = format!(
                 "the input ends inside this line, so it is ignored: {}",
                 shown(&text)
             );
-            match field {
+            match Field::parse(&text) {
                 Field::Blank | Field::Comment => {}
-                Field::Data if !has_data => {
+                Field::Data if !block.has_data => {
                     let why = format!("{why}; its event is lost");
                     let start = block.start.unwrap_or(line.place);
                     return report.line(start, Code::UnfinishedEvent, why);
                 }
                 _ => report.line(line.place, Code::UnfinishedLine, why)?,
             }
+            if self.first_ignored.is_empty() {
+                self.first_ignored = text.chars().take(100).collect();
+            }
         }
         let what = match block {
-            _ if has_data => "it is lost",
+            Block { has_data: true, .. } => "it is lost",
             Block { has_id: true, .. } => "its id is not kept",
             _ => return Ok(()),
         };
@@ -293,14 +280,15 @@ impl Checker {
         }
     }
 
-    fn no_event_stream(&mut self, has_content: bool, report: &mut Report) -> Result<(), Failure> {
-        if self.is_recognized || !has_content {
+    /// Reports a stream of which clients recognize nothing, instead of its lines.
+    fn no_event_stream(&mut self, report: &mut Report) -> Result<(), Failure> {
+        if self.decoder.has_recognized_line() || !self.decoder.has_ignored_line() {
             return report.release();
         }
         report.discard();
         let message = format!(
-            "no event stream: no line of it is a comment or has a field; its first line: {}",
-            shown(&self.start)
+            "no event stream: clients ignore each line; the first one: {}",
+            shown(&self.first_ignored)
         );
         report.at(Place { line: 1, offset: 0 }, Code::NoEventStream, message)
     }
