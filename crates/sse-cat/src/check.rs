@@ -85,6 +85,10 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
             }
             Next::At(at, Arrival::End) => {
                 drop(progress);
+                let finished = check.gzip.as_mut().map(GzDecoder::try_finish);
+                if let Some(Err(error)) = finished {
+                    check.connection_lost(&error.to_string())?;
+                }
                 return check.end(Some(at), true);
             }
             Next::At(_, Arrival::Broken(error)) => {

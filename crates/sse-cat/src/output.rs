@@ -13,7 +13,7 @@ use crate::{
 };
 use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use serde::Serialize;
-use sse_proto::{Event, EventTooLarge, Item};
+use sse_proto::{Event, EventTooLarge, Item, Part};
 
 /// Prints items to standard output, readable or as JSON.
 pub(crate) struct Output {
@@ -54,11 +54,14 @@ impl Output {
         .map_err(Failure::Output)
     }
 
-    /// Reports an event that was too large. Flushes first, so that standard output and standard
+    /// Reports an event or comment that was too large. Ignored lines are not printed anyway. Flushes first, so that standard output and standard
     /// error are in order.
     pub(crate) fn report(&mut self, error: EventTooLarge) -> Result<(), Failure> {
-        self.too_large += 1;
         self.times.as_mut().map(Times::item);
+        if error.part() == Part::IgnoredLine {
+            return Ok(());
+        }
+        self.too_large += 1;
         self.flush()?;
         log(error);
         Ok(())

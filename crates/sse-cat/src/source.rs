@@ -53,7 +53,7 @@ pub(crate) enum Arrival {
     Head(Box<response::Parts>),
     Chunk(Bytes),
     End,
-    /// The body broke off, or the file could not be read to its end.
+    /// The body broke off.
     Broken(String),
 }
 

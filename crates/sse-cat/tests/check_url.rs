@@ -152,6 +152,14 @@ fn a_compressed_stream_is_reported_and_checked_if_it_is_gzip() {
     cat.reports("checked bytes: 17, lines: 4, events: 1; found errors: 0, warnings: 2, infos: 0");
     cat.ends(4);
 
+    let (mut cat, mut peer) = check(&[], &head("gzip"));
+    peer.send(&first).close();
+    finds(&mut cat, "head: warning: compressed: ");
+    finds(&mut cat, "3:9: warning: no-colon: ");
+    finds(&mut cat, "4:11: error: connection-lost: ");
+    cat.error_line();
+    cat.ends(4);
+
     let (mut cat, mut peer) = check(&[], &head("br"));
     peer.send(DATA).close();
     finds(

@@ -280,6 +280,10 @@ fn comments_that_are_not_printed_are_never_too_large() {
     let output = cat(&["--max-event", "9", "--comments"], input);
     assert_eq!(text(&output.stdout), "message\n    x\n");
     assert_eq!(output.status.code(), Some(3));
+    // Ignored lines are never printed.
+    let input = "ignored: far too long for this limit\ndata: x\n\n";
+    let args = ["--max-event", "9", "--comments"];
+    assert_eq!(printed(&args, input), "message\n    x\n");
 }
 
 #[test]

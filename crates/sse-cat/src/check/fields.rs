@@ -115,8 +115,8 @@ pub(super) fn check_retry(value: &str) -> Option<(Code, String)> {
         millis if millis > DAY => {
             let digits: String = value.chars().take(40).collect();
             let why = format!(
-                "retry: {digits} is more than a day in milliseconds; above 2147483647, the timers of some clients \
- overflow, and they do not wait at all"
+                "retry: {digits} is more than a day in milliseconds; above 2147483647, the timers of \
+                 some clients overflow, and they do not wait at all"
             );
             Some((Code::RetryTooLong, why))
         }
