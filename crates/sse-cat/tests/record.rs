@@ -151,12 +151,14 @@ fn a_body_that_broke_off_breaks_off_again() {
             .is_some_and(|error| !error.is_empty())
     );
 
-    let (_server, url) = serve(&path, &[]);
-    let again = new_path("record_broken_again.jsonl");
-    let output = run(&["record"], &again, &[&url], b"");
-    assert_eq!(output.status.code(), Some(1));
-    let lines = recorded(&again);
-    assert_eq!((&lines[8]["end"], lines.len()), (&json!("failed"), 9));
+    for speed in ["1", "max"] {
+        let (_server, url) = serve(&path, &["--speed", speed]);
+        let again = new_path("record_broken_again.jsonl");
+        let output = run(&["record"], &again, &[&url], b"");
+        assert_eq!(output.status.code(), Some(1));
+        let lines = recorded(&again);
+        assert_eq!((&lines[8]["end"], lines.len()), (&json!("failed"), 9));
+    }
 
     let output = run(&["replay"], &path, &[], b"");
     assert!(text(&output.stderr).starts_with("sse-cat: here the recorded input broke off: "));

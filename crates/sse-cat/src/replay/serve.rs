@@ -81,7 +81,8 @@ pub(super) fn serve(
 async fn accept(listener: TcpListener, recording: Arc<Recording>) -> io::Result<Ending> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        // It fails only if the client has left already.
+        let _ = stream.set_nodelay(true);
         let recording = recording.clone();
         tokio::spawn(async move {
             let service = service_fn(|request: Request<Incoming>| {
@@ -116,6 +117,7 @@ async fn respond(recording: Arc<Recording>) -> Result<Response<ReplayBody>, Infa
         next: 0,
         start,
         timer: None,
+        is_flushed: true,
     });
     match &head.response {
         Some((status, headers)) => {
@@ -133,7 +135,8 @@ async fn respond(recording: Arc<Recording>) -> Result<Response<ReplayBody>, Infa
     Ok(response)
 }
 
-/// Its frames become HTTP chunks, and hyper flushes them whenever this is pending.
+/// Its frames become HTTP chunks. hyper flushes them when the body is pending, so it is pending once
+/// after each frame: otherwise, those before the body breaks off would be lost.
 struct ReplayBody {
     recording: Arc<Recording>,
     /// Index of the next entry.
@@ -141,6 +144,8 @@ struct ReplayBody {
     start: Instant,
     /// Until the time of the next entry.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the body was pending after the last frame.
+    is_flushed: bool,
 }
 
 impl Body for ReplayBody {
@@ -152,19 +157,28 @@ impl Body for ReplayBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
+        if !this.is_flushed {
+            this.is_flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let Some(entry) = this.recording.entries.get(this.next) else {
             return Poll::Ready(None);
         };
         let (Entry::Chunk(at, _) | Entry::End(at, _)) = entry;
         let (start, speed) = (this.start, this.recording.speed);
-        let timer = this
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep(remaining(start, *at, speed))));
-        ready!(timer.as_mut().poll(context));
+        let left = remaining(start, *at, speed);
+        if !left.is_zero() {
+            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep(left)));
+            ready!(timer.as_mut().poll(context));
+        }
         this.timer = None;
         this.next += 1;
         Poll::Ready(match entry {
-            Entry::Chunk(_, bytes) => Some(Ok(Frame::data(bytes.clone()))),
+            Entry::Chunk(_, bytes) => {
+                this.is_flushed = false;
+                Some(Ok(Frame::data(bytes.clone())))
+            }
             Entry::End(_, End::Failed(error)) => Some(Err(io::Error::other(error.clone()))),
             Entry::End(..) => None,
         })
