@@ -7,6 +7,8 @@ use std::{
     fs::File,
     io::{Read, Write},
     process::Stdio,
+    thread,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -186,12 +188,14 @@ fn it_ends_without_a_message_when_standard_output_is_closed() {
 fn it_ends_at_the_next_event_when_standard_output_is_closed() {
     let mut child = program::spawn(&mut sse_cat(&["--json", "-"]));
     drop(child.stdout.take());
-    // The pipe must stay open until the child has ended.
+    // The pipe must stay open until the child has ended. Another test that starts a child at this
+    // moment may keep standard output open a little longer, so one event may not be enough.
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"data: x\n\n").unwrap();
-    let code = child.wait().unwrap().code();
-    drop(stdin);
-    assert_eq!(code, Some(0));
+    while child.try_wait().unwrap().is_none() {
+        let _ = stdin.write_all(b"data: x\n\n");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

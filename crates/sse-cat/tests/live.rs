@@ -552,7 +552,13 @@ fn it_ends_when_standard_output_is_closed() {
     let mut command = sse_cat(&[&server.url("/")]);
     let mut child = program::spawn(&mut command);
     drop(child.stdout.take());
-    server.accept().send(STREAM).send("data: a\n\n");
+    let mut peer = server.accept();
+    peer.send(STREAM);
+    // Another test that starts a child at this moment may keep it open a little longer.
+    while child.try_wait().unwrap().is_none() {
+        peer.send("data: a\n\n");
+        thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
