@@ -110,6 +110,30 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     /// Returns the part of the chunk that has not been read; after an event, it starts at the next one.
     ///
+    /// So the bytes of an item are those by which `rest` got shorter, and together they are all bytes of
+    /// the stream, in order:
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let chunk = b": hi\r\nid: 1\n\ndata: x\n\n\ndata: cut";
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// let mut events = decoder.feed(chunk);
+    /// let mut pieces = Vec::new();
+    /// let mut rest = &chunk[..];
+    /// while events.next_item().unwrap().is_some() {
+    ///     pieces.push(&rest[..rest.len() - events.rest().len()]);
+    ///     rest = events.rest();
+    /// }
+    /// assert_eq!(pieces, [&b": hi\r\n"[..], b"id: 1\n\n", b"data: x\n\n"]);
+    /// assert_eq!(rest, b"\ndata: cut"); // the start of the next item's bytes
+    /// # }
+    /// ```
+    ///
+    /// The example `proxy` of `sse-proto-stream` passes streams on in this way. A comment or a `retry` line
+    /// can be inside an event, whose first bytes are then in the piece of that item;
+    /// [`Decoder::unfinished`](crate::Decoder::unfinished) tells it. An LF after the CR that ends an item
+    /// belongs to the next piece if it is in the next chunk.
+    ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// let mut decoder = sse_proto::Decoder::new();

@@ -31,7 +31,9 @@ pin_project! {
     /// chunks.
     ///
     /// After an [`Error::TooLarge`] the stream continues: the event was skipped. After an
-    /// [`Error::Source`] it ends. The future of `next()` is cancel safe: dropping it loses nothing.
+    /// [`Error::Source`] it ends. If a body ends and no line of it belongs to an event stream, as with
+    /// an error in JSON, the last item is [`Error::NoEventStream`]. The future of `next()` is cancel
+    /// safe: dropping it loses nothing.
     ///
     /// Besides the current chunk, memory use is bounded by the incomplete event, up to the limit of
     /// the decoder (16 MiB by default), and a few events decoded ahead, less than 8 KiB unless one

@@ -1145,6 +1145,7 @@ fn a_loss_reports_where_the_body_was_cut_off() {
         ("data: x\n", Reason::Truncated(Unfinished::Event)),
         ("data: x", Reason::Truncated(Unfinished::Line)),
         ("data: x\n\n:ping\n", Reason::EndOfBody),
+        ("{\"error\":\"quota\"}", Reason::NoEventStream),
     ] {
         let network = Network::new([stream(&[text(body)])]);
         let log = log(&network, pin!(source!(network)), 10);

@@ -391,6 +391,25 @@ fn a_stream_of_items_keeps_the_options_of_its_stream_of_events() {
 }
 
 #[test]
+fn a_body_that_is_no_event_stream_is_an_error_at_its_end() {
+    let chunks = |body: &str| vec![Step::Chunk(body.into()), Step::End];
+    for body in ["{\"error\":1}", "<html>\n<p>data: x\n", "error: x\n\n"] {
+        let stream = || EventStream::new(Feed::new(chunks(body)));
+        assert_eq!(events(&mut stream()), [Output::NoEventStream]);
+        assert_eq!(
+            events(&mut stream().until("[DONE]")),
+            [Output::NoEventStream]
+        );
+        let mut stream = stream().finish_at_end(true);
+        assert_eq!(collect_borrowed(&mut stream, 1), [Output::NoEventStream]);
+        assert!(stream.is_terminated() && is_at_end(&mut stream));
+    }
+    for body in ["", "\n", ": ping\n", "id: 1\n\nx\n", "retry: 1\n"] {
+        assert_eq!(events(&mut EventStream::new(Feed::new(chunks(body)))), []);
+    }
+}
+
+#[test]
 fn errors_say_what_went_wrong() {
     use std::error::Error as _;
     use std::io;
