@@ -151,12 +151,8 @@ fn a_body_without_any_recognized_line_was_no_event_stream() {
     ] {
         let mut source = source();
         let _open = source.handle_response(200, None, EVENT_STREAM);
-        while source
-            .feed(body.as_bytes())
-            .next_message()
-            .unwrap()
-            .is_some()
-        {}
+        let mut messages = source.feed(body.as_bytes());
+        while messages.next_message().unwrap().is_some() {}
         let signal = source.handle_disconnect(Disconnect::EndOfBody);
         assert_eq!(signal, error(ReadyState::Connecting, reason), "{body:?}");
     }
