@@ -30,33 +30,63 @@ impl Decoder {
             }
             return;
         }
-        if self.skipping {
+        let was_skipping = self.skipping;
+        if was_skipping {
             if mutation.is("limit-error-for-each-line") {
                 self.too_large();
             }
-            self.line_dropped = true;
-            return;
-        }
-        match mutation.name() {
-            "limit-truncates" => {
-                self.line_cut = true;
+        } else {
+            match mutation.name() {
+                "limit-truncates" => {
+                    self.line_cut = true;
+                    return;
+                }
+                "limit-silent" => {}
+                _ => self.too_large(),
+            }
+            if mutation.is("limit-ends-the-stream") {
+                self.muted = true;
+            }
+            if mutation.is("limit-drops-the-line-only") {
+                self.line_dropped = true;
                 return;
             }
-            "limit-silent" => {}
-            _ => self.too_large(),
+            self.data.clear();
+            self.event_type.clear();
+            self.skipping = true;
         }
-        if mutation.is("limit-ends-the-stream") {
-            self.muted = true;
+        if kind == Some(Kind::Id) && !mutation.is("limit-drops-the-id-line") && self.is_over() {
+            self.drop_earlier_id(was_skipping);
         }
-        if mutation.is("limit-drops-the-line-only") {
-            self.line_dropped = true;
-            return;
-        }
-        self.data.clear();
-        self.event_type.clear();
-        self.skipping = true;
         if kind != Some(Kind::Id) || mutation.is("limit-drops-the-id-line") || self.is_over() {
             self.line_dropped = true;
+        }
+    }
+
+    /// The last id of a block is the one that counts: an earlier one is dropped when it has no room.
+    fn drop_earlier_id(&mut self, was_skipping: bool) {
+        let mutation = self.mutation;
+        // The last character is the one that has no room.
+        let mut fits = self.line.chars();
+        fits.next_back();
+        let is_ignored = match mutation.name() {
+            "limit-id-of-nul-without-room-keeps-the-earlier-one" => self.line.contains('\0'),
+            _ => fits.as_str().contains('\0'),
+        };
+        let is_kept = match mutation.name() {
+            "limit-id-of-nul-drops-the-earlier-one" => false,
+            "limit-earlier-id-kept" => is_ignored || !self.fixed,
+            "limit-earlier-id-kept-by-the-line-that-crosses" => is_ignored || !was_skipping,
+            "limit-earlier-id-kept-in-the-rest" => is_ignored || was_skipping,
+            "limit-fixed-earlier-id-kept" => is_ignored || self.fixed,
+            _ => is_ignored,
+        };
+        if !is_kept {
+            self.pending_id = None;
+            self.id.clone_from(&self.last_event_id);
+            if mutation.is("limit-id-too-long-resets-the-id") {
+                self.id.clear();
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Mutations of the reference decoder, and where each has been seen.
 
-pub(super) const MUST: [(&str, &str); 196] = [
+pub(super) const MUST: [(&str, &str); 203] = [
     ("all-leading-spaces-dropped", ""),
     ("blank-line-dispatches", ""),
     (
@@ -107,11 +107,18 @@ pub(super) const MUST: [(&str, &str); 196] = [
     ("limit-counts-line-ends", ""),
     ("limit-drops-the-id-line", ""),
     ("limit-drops-the-line-only", ""),
+    ("limit-earlier-id-kept", ""),
+    ("limit-earlier-id-kept-by-the-line-that-crosses", ""),
+    ("limit-earlier-id-kept-in-the-rest", ""),
     ("limit-empty-lines-free", ""),
     ("limit-ends-the-stream", "allama-http 0.3"),
     ("limit-error-for-each-line", ""),
+    ("limit-fixed-earlier-id-kept", ""),
     ("limit-id-free", ""),
     ("limit-id-not-committed", ""),
+    ("limit-id-of-nul-drops-the-earlier-one", ""),
+    ("limit-id-of-nul-without-room-keeps-the-earlier-one", ""),
+    ("limit-id-too-long-resets-the-id", ""),
     ("limit-ids-lost", ""),
     ("limit-ignored", ""),
     ("limit-inherited-id-counts", ""),
