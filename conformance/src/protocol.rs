@@ -9,7 +9,8 @@ use crate::{
     capabilities::Capabilities,
     check::{Answer, ConnectAnswer, DecodeAnswer},
     corpus::{
-        ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Regions, Response, Storage,
+        ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Regions, Response,
+        Storage,
     },
     request::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
