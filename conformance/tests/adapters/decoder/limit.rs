@@ -175,7 +175,7 @@ impl Decoder {
         };
         match mutation.name() {
             "details-region-of-data-only" => data + value > regions.data,
-            "details-region-of-the-field-only" => match self.kind {
+            "limit-fixed-line-under-way-in-its-own-region" => match self.kind {
                 Some(Kind::Event | Kind::Id) => value > own,
                 _ => data + value > regions.data,
             },
