@@ -26,6 +26,7 @@ mod line_buffer;
 mod utf8;
 mod window;
 
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::{Heap, Storage};
 use builder::{Borrowed, EventBuilder, Outcome};
 use core::time::Duration;
@@ -379,8 +380,9 @@ impl<S: Storage> Decoder<S> {
         let outcome = self.builder.dispatch(items);
         if let Outcome::Nothing | Outcome::Id = outcome {
             // Only after a recognized line: the fast paths do not record that there was one.
-            self.line.between_events =
-                self.line.state == LineState::Start && self.builder.has_recognized_line();
+            self.line.between_events = !OPTIMIZE_FOR_SIZE
+                && self.line.state == LineState::Start
+                && self.builder.has_recognized_line();
         }
         outcome
     }

@@ -241,6 +241,22 @@ fn tiny() -> Vec<Model> {
             models.push(Model::new(fixed, Ask::Items));
         }
     }
+    let skipping = models.iter().filter(|model| {
+        matches!(
+            model.limit,
+            Limit::Heap(1..=3)
+                | Limit::Fixed {
+                    data_capacity: 2,
+                    field_capacity: 0..=1
+                }
+        )
+    });
+    let skipping = skipping.map(|model| Model {
+        skip_long_ids: true,
+        ..model.clone()
+    });
+    let skipping: Vec<_> = skipping.collect();
+    models.extend(skipping);
     models
 }
 
@@ -402,7 +418,10 @@ impl<'a> Walk<'a> {
         self.tally.strings += 1;
         self.tally.cuts += match self.model.limit {
             #[cfg(feature = "alloc")]
-            Limit::Heap(limit) => self.check_with(len, || Decoder::with_max_event_len(limit)),
+            Limit::Heap(limit) => self.check_with(len, || {
+                let decoder = Decoder::with_max_event_len(limit);
+                decoder.skip_long_ids(self.model.skip_long_ids)
+            }),
             #[cfg(not(feature = "alloc"))]
             Limit::Heap(_) => unreachable!("there is no heap in this build"),
             Limit::Fixed {
@@ -410,7 +429,8 @@ impl<'a> Walk<'a> {
                 field_capacity,
             } => self.check_with(len, || {
                 let memory = Memory([0xAA; 480], data_capacity + 3 * field_capacity);
-                Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
+                let storage = Fixed::with_field_capacity(memory, field_capacity);
+                Decoder::with_storage(storage).skip_long_ids(self.model.skip_long_ids)
             }),
             Limit::Regions { .. } => unreachable!("no model here has it"),
         };

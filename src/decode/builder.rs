@@ -9,6 +9,7 @@ use super::event::{IdLine, Ignored, IgnoredReason};
 use super::field::{Field, RetryParser};
 use super::{Event, EventTooLarge, Part};
 use crate::counters;
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::{Region, Remaining, Storage, Usage};
 use core::time::Duration;
 
@@ -286,7 +287,7 @@ impl<S: Storage> EventBuilder<S> {
         if field == Field::Id {
             // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
             counters::scanned(text.len());
-            if text.contains('\0') {
+            if has_nul(text) {
                 return false;
             }
             self.id_line = IdLine::SET;
@@ -406,9 +407,8 @@ impl<S: Storage> EventBuilder<S> {
     fn is_nul_in_id(&self, text: &str) -> bool {
         let stored = self.storage.data_from(self.usage.data);
         let room = self.remaining(Field::Id).bytes;
-        let fits = text.as_bytes().get(..room).unwrap_or_default();
-        counters::scanned(stored.len() + fits.len());
-        stored.contains('\0') || fits.contains(&0)
+        counters::scanned(stored.len() + room.min(text.len()));
+        has_nul(stored) || text.bytes().take(room).any(|byte| byte == 0)
     }
 
     /// Whether an id that has no room is skipped, and not its event.
@@ -449,7 +449,7 @@ impl<S: Storage> EventBuilder<S> {
                 let value = self.storage.data_from(self.usage.data);
                 // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
                 counters::scanned(value.len());
-                if value.contains('\0') {
+                if has_nul(value) {
                     let outcome = self.ignored(IgnoredReason::NulInId, items);
                     return self.keep_text(outcome);
                 } else {
@@ -709,4 +709,13 @@ impl<S: Storage> EventBuilder<S> {
     pub(super) fn restore_buffer(&mut self, buffered: S::Buffer) {
         self.storage.restore_buffer(buffered);
     }
+}
+
+/// Whether an id is to be ignored.
+#[inline]
+fn has_nul(text: &str) -> bool {
+    if OPTIMIZE_FOR_SIZE {
+        return text.bytes().any(|byte| byte == 0);
+    }
+    text.as_bytes().contains(&0)
 }

@@ -155,11 +155,22 @@ impl LinePrefix {
 
     /// Whether the line certainly is no field, whatever follows.
     pub(super) fn is_unknown(&self) -> bool {
-        const NAMES: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
         match self.colon() {
             Some(_) => parse_line(self.bytes()).0.is_none(),
-            None => !NAMES.iter().any(|name| name.starts_with(self.bytes())),
+            None => !self.may_be_name(),
         }
+    }
+
+    /// Without a colon: whether the line may start with the name of a field.
+    #[inline]
+    pub(super) fn may_be_name(&self) -> bool {
+        let name: &[u8] = match self.bytes() {
+            [b'd', ..] => b"data",
+            [b'e', ..] => b"event",
+            [b'i', ..] => b"id",
+            _ => b"retry",
+        };
+        name.starts_with(self.bytes())
     }
 
     /// The position of the first colon.

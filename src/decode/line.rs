@@ -107,7 +107,7 @@ impl<S: Storage> Decoder<S> {
             piece = self.start_line(piece, items);
         }
         self.ignore_unwanted(items);
-        self.push_value(piece, validity);
+        self.push_value(piece, validity, items);
         self.builder.check_overflow()
     }
 
@@ -125,10 +125,7 @@ impl<S: Storage> Decoder<S> {
             }
             // Ending the text can exceed the limit.
             if let LineState::Value(..) = self.line.state {
-                outcome = match field {
-                    Field::Retry => self.end_retry(items),
-                    _ => self.builder.end_value(field, items),
-                };
+                outcome = self.end_value(field, items);
             }
         }
         if self.line.state == LineState::LongId {
@@ -138,18 +135,21 @@ impl<S: Storage> Decoder<S> {
         self.builder.check_overflow().map(|()| outcome)
     }
 
-    /// Ends a `retry` line.
-    fn end_retry(&mut self, items: bool) -> Outcome {
-        let set = self.builder.set_reconnection_time(self.line.retry, items);
-        if let Some(outcome) = set {
-            self.builder.drop_value();
-            return outcome;
+    /// Ends the value.
+    fn end_value(&mut self, field: Field, items: bool) -> Outcome {
+        let mut items = items;
+        if field == Field::Retry {
+            let set = self.builder.set_reconnection_time(self.line.retry, items);
+            if let Some(outcome) = set {
+                self.builder.drop_value();
+                return outcome;
+            }
+            if items && self.line.retry_text == RetryText::TooLarge {
+                self.builder.report_overflow(field);
+            }
+            items = items && self.line.retry_text == RetryText::Stored;
         }
-        if self.line.retry_text == RetryText::TooLarge {
-            self.builder.report_overflow(Field::Retry);
-        }
-        let items = self.line.retry_text == RetryText::Stored;
-        self.builder.end_value(Field::Retry, items)
+        self.builder.end_value(field, items)
     }
 
     /// Reads the field name, as far as `piece` contains it; returns what follows it.
@@ -184,7 +184,7 @@ impl<S: Storage> Decoder<S> {
         let prefix = self.line.prefix;
         match prefix.colon() {
             Some(colon) => self.start_named_value(prefix.bytes(), colon, items),
-            None if prefix.is_unknown() => {
+            None if !prefix.may_be_name() => {
                 self.start_named_value(prefix.bytes(), usize::MAX, items);
             }
             None => {}
@@ -201,7 +201,7 @@ impl<S: Storage> Decoder<S> {
             Field::Unknown => prefix,
             _ => value.get(1..).unwrap_or_default(),
         };
-        self.push_value(value, Validity::Unknown);
+        self.push_value(value, Validity::Unknown, items);
     }
 
     /// Starts the value of a field, or ignores the line.
@@ -238,7 +238,7 @@ impl<S: Storage> Decoder<S> {
     }
 
     /// Takes a piece of the value, if the line has one.
-    pub(super) fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>) {
+    pub(super) fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>, items: bool) {
         let LineState::Value(field, at_start) = self.line.state else {
             return;
         };
@@ -248,19 +248,22 @@ impl<S: Storage> Decoder<S> {
                 piece = rest;
             }
         }
-        match field {
+        let is_taken = match field {
             Field::Retry => {
                 self.line.retry.push(piece);
-                if self.line.retry_text == RetryText::Stored {
-                    self.decode(field, piece, Validity::Unknown);
+                if !items {
+                    self.line.retry_text = RetryText::Unwanted;
                 }
+                !items || self.line.retry_text != RetryText::Stored
             }
-            Field::Data
-                if matches!(validity, Validity::Unknown) && self.builder.buffer(false, piece) => {}
-            _ => {
-                self.flush_partial();
-                self.decode(field, piece, validity);
+            Field::Data => {
+                matches!(validity, Validity::Unknown) && self.builder.buffer(false, piece)
             }
+            _ => false,
+        };
+        if !is_taken {
+            self.flush_partial();
+            self.decode(field, piece, validity);
         }
     }
 
@@ -302,13 +305,6 @@ impl<S: Storage> Decoder<S> {
     fn ignore_unwanted(&mut self, items: bool) {
         match self.line.state {
             LineState::Value(Field::Comment | Field::Unknown, _) if !items => self.ignore(),
-            LineState::Value(Field::Retry, _) if !items => {
-                if self.line.retry_text == RetryText::Stored {
-                    self.builder.drop_value();
-                    self.utf8.clear();
-                }
-                self.line.retry_text = RetryText::Unwanted;
-            }
             _ => {}
         }
     }

@@ -205,7 +205,8 @@ impl<S: Storage> Decoder<S> {
             self.line.state = LineState::Value(Field::Data, false);
             self.line.between_events = false;
             self.builder.set_has_data();
-            self.push_value(piece, validity);
+            // Of a `data` line, items make no difference.
+            self.push_value(piece, validity, false);
         }
         fits
     }

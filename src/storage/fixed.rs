@@ -146,7 +146,8 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// assert_eq!(fixed.data_capacity(), 70);
     /// ```
     pub fn data_capacity(&self) -> usize {
-        self.memory.as_ref().len() - self.type_capacity() - 2 * self.id_capacity()
+        let (event_type, id) = self.capacities();
+        self.memory.as_ref().len() - event_type - 2 * id
     }
 
     /// Returns the length of the region for the event type, in bytes.
@@ -156,7 +157,7 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// assert_eq!(fixed.type_capacity(), 33);
     /// ```
     pub fn type_capacity(&self) -> usize {
-        self.capacity(self.type_capacity)
+        self.capacities().0
     }
 
     /// Returns the length of the region for an ID, in bytes. There are two of them.
@@ -166,21 +167,23 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// assert_eq!(fixed.id_capacity(), 10);
     /// ```
     pub fn id_capacity(&self) -> usize {
-        self.capacity(self.id_capacity)
+        self.capacities().1
     }
 
-    fn capacity(&self, chosen: Option<usize>) -> usize {
+    /// The lengths of the regions for the event type and for an ID.
+    fn capacities(&self) -> (usize, usize) {
         let all = self.memory.as_ref().len();
-        match chosen {
-            Some(len) => len.min(all / 3),
+        let capacity = |chosen| match chosen {
+            Some(len) => (all / 3).min(len),
             None => (all / 8).min(256),
-        }
+        };
+        (capacity(self.type_capacity), capacity(self.id_capacity))
     }
 
     /// Where a region starts, and how much of it is in use.
     fn span(&self, region: Region) -> (usize, usize) {
         let [first, second] = self.ids;
-        let (event_type, id) = (self.type_capacity(), self.id_capacity());
+        let (event_type, id) = self.capacities();
         match (region, self.last_id) {
             (Region::EventType, _) => (0, self.event_type),
             (Region::PendingId, true) | (Region::LastEventId, false) => (event_type, first),
@@ -297,7 +300,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Memory for Fixed<B> {
 
     #[inline]
     fn remaining(&self, usage: Usage, region: Region) -> Remaining {
-        let data = self.data_capacity();
+        let (event_type, id) = self.capacities();
+        let data = self.memory.as_ref().len() - event_type - 2 * id;
         let in_data = Remaining {
             bytes: data.saturating_sub(usage.data + usage.value),
             limit: data,
@@ -305,8 +309,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Memory for Fixed<B> {
         };
         let field = match region {
             Region::Data => return in_data,
-            Region::EventType => self.type_capacity(),
-            Region::PendingId | Region::LastEventId => self.id_capacity(),
+            Region::EventType => event_type,
+            Region::PendingId | Region::LastEventId => id,
         };
         let in_field = Remaining {
             bytes: field.saturating_sub(usage.value),
