@@ -203,7 +203,7 @@ impl Decoder {
             "details-id-alone-reported-if-it-is-new" => id != before,
             _ => true,
         };
-        let id = (has_id && is_reported).then(|| Item::Detailed(DetailedItem::Id { id }));
+        let id = (has_id && is_reported).then_some(Item::Detailed(DetailedItem::Id { id }));
         if mutation.is("details-type-alone-after-the-id") {
             self.items.extend(id);
             if !event_type.is_empty() {
