@@ -121,7 +121,7 @@ def markdown(rows, groups, cases, faults):
 
 
 # Capabilities that are not tested here.
-HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay", "options"}
+HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "delay", "options", "details"}
 
 
 def section(row, cases, faults):
