@@ -230,7 +230,8 @@ impl<S: Storage> Decoder<S> {
     /// Returns what would be lost if the stream ended here; `None` if nothing.
     ///
     /// Call it when the cursor has returned `Ok(None)`: it looks at what was read of the chunks. A stream
-    /// may end with comments and other lines without effect.
+    /// may end with comments and other lines without effect, but a line without its terminator is
+    /// unfinished, whatever it is.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -289,7 +290,7 @@ impl<S: Storage> Decoder<S> {
     }
 
     /// Returns whether any line of the stream so far was ignored: see [`Ignored`]. The unfinished line
-    /// counts as soon as no field can start like it.
+    /// counts as soon as no field can start like it, whatever its value is.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

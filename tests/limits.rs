@@ -73,9 +73,9 @@ fn the_error_tells_what_was_too_large_and_which_region_was_full() {
         ("id:1234", Part::Id, 3, Part::Id, "event exceeds the limit of 3 bytes in its id"),
         ("data:1234567\nid:123", Part::Id, 9, Part::Data,
             "event exceeds the limit of 9 bytes in its id, which did not fit after the data"),
-        (":0123456789", Part::Comment, 9, Part::Data, "comment exceeds the limit of 9 bytes"),
-        ("x:0123456789", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes"),
-        ("retry:012345678x\n", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes"),
+        (":0123456789", Part::Comment, 9, Part::Data, "comment exceeds the limit of 9 bytes, together with the unfinished event"),
+        ("x:0123456789", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes, together with the unfinished event"),
+        ("retry:012345678x\n", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes, together with the unfinished event"),
     ];
     for (stream, part, limit, region, text) in cases {
         let error = new().feed(stream.as_bytes()).next_item().unwrap_err();
@@ -100,6 +100,17 @@ fn the_default_limit_is_16_mebibytes() {
 fn a_field_takes_at_most_a_third_of_the_memory() {
     let fixed = Fixed::with_field_capacity([0; 100], 34);
     assert_eq!((fixed.id_capacity(), fixed.data_capacity()), (33, 1));
+    let fixed = Fixed::new([0; 100])
+        .with_type_capacity(90)
+        .with_id_capacity(usize::MAX);
+    let capacities = (
+        fixed.type_capacity(),
+        fixed.id_capacity(),
+        fixed.data_capacity(),
+    );
+    assert_eq!(capacities, (90, 5, 0));
+    let fixed = Fixed::new([0; 9]).with_type_capacity(usize::MAX);
+    assert_eq!((fixed.type_capacity(), fixed.id_capacity()), (9, 0));
     let fixed = Fixed::with_field_capacity([0; 100], usize::MAX);
     assert_eq!((fixed.id_capacity(), fixed.data_capacity()), (33, 1));
 }

@@ -3,13 +3,14 @@
 use crate::storage::Region;
 use core::fmt;
 
-/// An event, a comment or an ignored line exceeded the limit of its storage. It was dropped; decoding
+/// An event, a comment or an ignored line did not fit into the storage. It was dropped; decoding
 /// continues after it.
 ///
 /// [`part`](EventTooLarge::part) tells what was being read when the limit was exceeded. The `id` of an
 /// event that was dropped still counts, so that a reconnect does not ask for the same event again and
 /// again. There is one exception: an ID that is too long by itself cannot be kept, and the last event ID
-/// stays what it was before the event.
+/// stays what it was before the event. (An `id` line that is to be ignored for a NUL is not recognized as
+/// such once it has no room.)
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -70,8 +71,8 @@ impl fmt::Display for EventTooLarge {
             Part::Data => ("event", " in its data"),
             Part::EventType => ("event", " in its type"),
             Part::Id => ("event", " in its id"),
-            Part::Comment => ("comment", ""),
-            Part::IgnoredLine => ("ignored line", ""),
+            Part::Comment => ("comment", ", together with the unfinished event"),
+            Part::IgnoredLine => ("ignored line", ", together with the unfinished event"),
         };
         write!(f, "{what} exceeds the limit of {} bytes{part}", self.limit)?;
         match (self.region(), self.part) {

@@ -119,13 +119,13 @@ pub enum Item<'e> {
     Retry(Duration),
     /// A block without data has set the last event ID, to this. There is no event.
     Id(&'e str),
-    /// A line without effect.
+    /// A line that is ignored, other than a comment.
     Ignored(Ignored<'e>),
 }
 
-/// A line without effect, and why it has none.
+/// A line that the standard says to ignore, other than a comment, and why.
 ///
-/// Such lines are no errors: the standard says that they are ignored. They tell what a server meant to
+/// Such lines are no errors. They tell what a server meant to
 /// send, for example an error message in JSON.
 ///
 /// ```

@@ -115,8 +115,9 @@ pub enum Reason {
     /// [`Disconnect::EndOfBody`] within a line or an event, which is discarded: the server was
     /// killed, or omitted the blank line after its last event.
     Truncated(Unfinished),
-    /// [`Disconnect::EndOfBody`] of a body in which no line had an effect: an error in JSON or HTML,
-    /// for example, in spite of its content type.
+    /// [`Disconnect::EndOfBody`] of a body that had lines, all of them ignored: an error in JSON or
+    /// HTML, for example, in spite of its content type. A body with a single comment is an event
+    /// stream, and so is an empty one.
     ///
     /// As after every end of a body, there will be another attempt. See
     /// [`Decoder::has_recognized_line`](crate::Decoder::has_recognized_line).

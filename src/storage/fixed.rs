@@ -28,7 +28,8 @@ use crate::counters;
 ///
 /// An event whose ID is too long is an error, unless
 /// [`Decoder::skip_long_ids`](crate::Decoder::skip_long_ids) says that it is to be returned without its
-/// ID. A device that needs no IDs gives them no memory at all, `with_id_capacity(0)`.
+/// ID. A device that needs no IDs gives them no memory at all:
+/// [`with_id_capacity(0)`](Fixed::with_id_capacity).
 ///
 /// Without `unsafe`, bytes have to be validated whenever they are returned as `&str`: the last event ID
 /// once for each event. A large `id_capacity` therefore costs time for streams that set a long ID and
@@ -51,14 +52,23 @@ use crate::counters;
 #[derive(Debug, Clone)]
 pub struct Fixed<B> {
     memory: B,
-    /// `None`: as [`new`](Fixed::new) documents, once the length of the memory is known.
-    type_capacity: Option<usize>,
-    id_capacity: Option<usize>,
+    type_capacity: Capacity,
+    id_capacity: Capacity,
     data: usize,
     event_type: usize,
     ids: [usize; 2],
     /// Which of the two ID regions holds the last event ID; the other one holds the pending one.
     last_id: bool,
+}
+
+/// How long a region is, once the length of the memory is known.
+#[derive(Debug, Clone, Copy)]
+enum Capacity {
+    /// An eighth of the memory, but at most 256 bytes.
+    Default,
+    /// So many bytes, but at most a third of the memory.
+    UpToThird(usize),
+    Exact(usize),
 }
 
 impl<B> Fixed<B> {
@@ -73,8 +83,8 @@ impl<B> Fixed<B> {
     pub const fn new(memory: B) -> Self {
         Self {
             memory,
-            type_capacity: None,
-            id_capacity: None,
+            type_capacity: Capacity::Default,
+            id_capacity: Capacity::Default,
             data: 0,
             event_type: 0,
             ids: [0; 2],
@@ -102,12 +112,12 @@ impl<B> Fixed<B> {
     /// ```
     pub const fn with_field_capacity(memory: B, field_capacity: usize) -> Self {
         let mut fixed = Self::new(memory);
-        fixed.type_capacity = Some(field_capacity);
-        fixed.id_capacity = Some(field_capacity);
+        fixed.type_capacity = Capacity::UpToThird(field_capacity);
+        fixed.id_capacity = Capacity::UpToThird(field_capacity);
         fixed
     }
 
-    /// Sets the length of the region for the event type, in bytes: 0 for none, at most a third of the
+    /// Sets the length of the region for the event type, in bytes; 0 for none. At most the length of the
     /// memory. An event with a longer type is too large.
     ///
     /// ```
@@ -115,12 +125,12 @@ impl<B> Fixed<B> {
     /// assert_eq!((fixed.type_capacity(), fixed.id_capacity(), fixed.data_capacity()), (20, 0, 80));
     /// ```
     pub const fn with_type_capacity(mut self, bytes: usize) -> Self {
-        self.type_capacity = Some(bytes);
+        self.type_capacity = Capacity::Exact(bytes);
         self
     }
 
-    /// Sets the length of each of the two regions for an ID, in bytes: 0 for none, at most a third of
-    /// the memory.
+    /// Sets the length of each of the two regions for an ID, in bytes; 0 for none. At most half of what
+    /// the event type leaves of the memory.
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
@@ -133,7 +143,7 @@ impl<B> Fixed<B> {
     /// assert!(event.is_id_too_long());
     /// ```
     pub const fn with_id_capacity(mut self, bytes: usize) -> Self {
-        self.id_capacity = Some(bytes);
+        self.id_capacity = Capacity::Exact(bytes);
         self
     }
 }
@@ -174,10 +184,13 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     fn capacities(&self) -> (usize, usize) {
         let all = self.memory.as_ref().len();
         let capacity = |chosen| match chosen {
-            Some(len) => (all / 3).min(len),
-            None => (all / 8).min(256),
+            Capacity::Default => (all / 8).min(256),
+            Capacity::UpToThird(len) => (all / 3).min(len),
+            Capacity::Exact(len) => len,
         };
-        (capacity(self.type_capacity), capacity(self.id_capacity))
+        let event_type = capacity(self.type_capacity).min(all);
+        let id = capacity(self.id_capacity).min((all - event_type) / 2);
+        (event_type, id)
     }
 
     /// Where a region starts, and how much of it is in use.

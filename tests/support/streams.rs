@@ -327,15 +327,14 @@ pub(crate) fn limit() -> impl Strategy<Value = Limit> {
     ]
 }
 
-/// Regions of which each has at most a third of the memory, as `Fixed` allows.
 fn regions() -> impl Strategy<Value = Limit> {
-    (0_usize..40, 0_usize..12, 0_usize..12).prop_map(|(more, type_capacity, id_capacity)| {
-        Limit::Regions {
-            data_capacity: more + 2 * type_capacity.max(id_capacity),
+    (0_usize..40, 0_usize..12, 0_usize..12).prop_map(
+        |(data_capacity, type_capacity, id_capacity)| Limit::Regions {
+            data_capacity,
             type_capacity,
             id_capacity,
-        }
-    })
+        },
+    )
 }
 
 /// A limit that none of these streams reaches.

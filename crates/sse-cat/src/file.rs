@@ -60,7 +60,8 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
 
     drop(progress);
     if decoder.has_ignored_line() && !decoder.has_recognized_line() {
-        log("the input is no event stream: all of its lines are ignored");
+        output.flush()?;
+        return Err(Failure::NoEventStream(name));
     }
     // By the standard, an event that is not followed by a blank line is dropped.
     match decoder.finish() {
@@ -76,6 +77,9 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
 
 /// `None` if the line would not be seen, or if this is not a regular file.
 pub(crate) fn progress(path: &Path) -> Option<Progress> {
+    if path == Path::new("-") {
+        return None; // standard input
+    }
     let metadata = path.metadata().ok()?;
     metadata.is_file().then(|| Progress::new(metadata.len()))?
 }

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Args, Ending, Failure, interrupt,
-    output::{Escaped, Output, WithCauses, log, log_refused},
+    output::{Escaped, Output, WithCauses, log, log_no_event_stream, log_refused},
     request::{self, ChunkedBody},
 };
 use bytes::Bytes;
@@ -46,14 +46,17 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let is_repeatable = request.method() == Method::GET && !args.once;
     let mut client = request::client(true).map_err(|error| Failure::Client(error.into()))?;
     let output = RefCell::new(Output::new(args));
+    let start = RefCell::new(Vec::new());
     let connect = |request: Request<Bytes>| {
         let response = client.connect(request);
         async {
             let response = response.await?;
             output.borrow_mut().start_stream();
+            start.borrow_mut().clear();
             Ok::<_, ConnectError>(response.map(|body| ChunkedBody {
                 body,
                 output: &output,
+                start: &start,
                 chunk_len: args.chunk_len(),
                 suffix: if args.finish { b"\n\n" } else { b"" },
                 rest: Bytes::new(),
@@ -127,7 +130,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             Some(Ok(Received::Lost(lost))) => {
                 log_cause(&lost);
                 log(format_args!("lost: {}", lost.reason()));
-                log_response(&lost);
+                log_response(&lost, &start.borrow());
                 let (delay, position) = (lost.delay().unwrap_or_default(), position(id));
                 log(format_args!("next request in {delay:.1?}{position}"));
                 if source.last_event_id_omitted() {
@@ -137,7 +140,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             Some(Err(Cause::Source(lost))) => {
                 log_cause(&lost);
                 log(format_args!("closed: {}", lost.reason()));
-                log_response(&lost);
+                log_response(&lost, &start.borrow());
                 return match lost.reason() {
                     Reason::Status(204) | Reason::EndOfBody | Reason::Truncated(_) => {
                         output.complete()
@@ -162,10 +165,11 @@ fn log_cause(lost: &Lost) {
     }
 }
 
-/// Prints the response, if it was refused. The status 204 is not a refusal, but the end of the
-/// stream.
-fn log_response(lost: &Lost) {
+/// Prints the response, if it was refused, or the start of its body, if that was no event stream. The
+/// status 204 is not a refusal, but the end of the stream.
+fn log_response(lost: &Lost, start: &[u8]) {
     match (lost.reason(), lost.response()) {
+        (Reason::NoEventStream, _) => log_no_event_stream(start),
         (Reason::Status(204), _) | (_, None) => {}
         (_, Some(response)) => log_refused(response, lost.is_response_complete()),
     }

@@ -63,6 +63,9 @@ fn main() -> ExitCode {
         Err(Failure::Connection) => return ExitCode::FAILURE, // already reported
         Err(Failure::Output(error)) => format!("standard output: {error}"),
         Err(Failure::Input(name, error)) => format!("{name}: {error}"),
+        Err(Failure::NoEventStream(name)) => {
+            format!("{name}: no event stream: all of its lines are ignored")
+        }
         Err(Failure::LastEventId(error)) => format!("--last-event-id: {error}"),
         Err(Failure::Url(error)) => error.to_string(),
         Err(Failure::Client(error)) => WithCauses(&*error).to_string(),
@@ -93,6 +96,8 @@ enum Failure {
     Signals(ctrlc::Error),
     /// The name of the input, and the error.
     Input(String, io::Error),
+    /// The name of an input in which all lines are ignored.
+    NoEventStream(String),
     Output(io::Error),
     /// Already reported.
     Connection,

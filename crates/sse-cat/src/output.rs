@@ -240,15 +240,32 @@ pub(crate) fn log_refused(response: &Response<impl AsRef<[u8]>>, is_complete: bo
         "its body, {}:",
         content_type(response.headers())
     ));
-    let text = String::from_utf8_lossy(excerpt);
+    log_text(excerpt);
+    if !is_complete || excerpt.len() < body.len() {
+        log(format_args!("these are its first {} bytes", excerpt.len()));
+    }
+}
+
+/// Prints the start of a body that was taken for an event stream, and is none. `start` may have one
+/// byte more than is printed.
+pub(crate) fn log_no_event_stream(start: &[u8]) {
+    let excerpt = &start[..start.len().min(EXCERPT_LEN)];
+    if !excerpt.is_empty() {
+        log("it was:");
+        log_text(excerpt);
+    }
+    if excerpt.len() < start.len() {
+        log(format_args!("these are its first {} bytes", excerpt.len()));
+    }
+}
+
+fn log_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end_matches(['\r', '\n']);
     let mut stderr = io::stderr();
     for line in text.split('\n') {
         let line = line.strip_suffix('\r').unwrap_or(line);
         let _ = writeln!(stderr, "    {}", Escaped(line));
-    }
-    if !is_complete || excerpt.len() < body.len() {
-        log(format_args!("these are its first {} bytes", excerpt.len()));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     source::{Arrival, Input, Next, Source, UrlRequest},
 };
 
-/// Records a stream byte for byte, with the time and the limits of each chunk
+/// Records a stream byte for byte, with the time and the boundaries of each chunk
 ///
 /// Of a URL, it sends one request and records the status, the headers (except Set-Cookie) and the
 /// body of the response, whatever they are. It records neither the URL nor the request. Ctrl-C ends

@@ -22,11 +22,11 @@ pub(crate) struct Args {
     /// File that `record` has written
     file: PathBuf,
 
-    /// Serve it at this address and port, or port of this machine, to every request, from its start
+    /// Serve it on this port of this machine, or on this address and port; each request gets all of it
     #[arg(long, value_name = "[ADDRESS:]PORT")]
     serve: Option<String>,
 
-    /// Go so many times as fast, or as fast as possible (max)
+    /// Replay at X times the original speed, or as fast as possible (max)
     #[arg(long, value_name = "X|max", default_value = "1", value_parser = speed)]
     speed: f64,
 }

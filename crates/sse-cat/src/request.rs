@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::output::Output;
+use crate::output::{EXCERPT_LEN, Output};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
@@ -125,6 +125,8 @@ pub(crate) fn client(decompress: bool) -> reqwest::Result<Reqwest> {
 pub(crate) struct ChunkedBody<'a, B> {
     pub(crate) body: B,
     pub(crate) output: &'a RefCell<Output>,
+    /// The start of the body, for the case that it is no event stream.
+    pub(crate) start: &'a RefCell<Vec<u8>>,
     pub(crate) chunk_len: usize,
     pub(crate) suffix: &'static [u8],
     /// The rest of the current frame of `body`.
@@ -147,6 +149,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ChunkedBody<'_, B> {
                     // An error occurs again when the next item is printed.
                     let _ = output.chunk(&data, true).and_then(|()| output.flush());
                     drop(output);
+                    let mut start = self.start.borrow_mut();
+                    let more = (EXCERPT_LEN + 1).saturating_sub(start.len());
+                    start.extend_from_slice(&data[..data.len().min(more)]);
+                    drop(start);
                     data
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -72,7 +72,7 @@ fn each_finding_is_a_line_with_place_severity_code_and_message() {
     assert_eq!(
         text(&output.stdout),
         "3:11: warning: unknown-field: unknown field \"Data\": field names are in lower case and \
-         without blanks\n\
+         without blanks: \"Data: y\\u{1b}\"\n\
          3:11: info: mixed-line-terminators: this line ends with LF, the first one with CRLF \
          (reported once)\n"
     );
@@ -85,7 +85,7 @@ fn each_finding_is_a_line_with_place_severity_code_and_message() {
     assert_eq!(
         objects(text(&output.stdout))[0],
         json!({ "line": 3, "offset": 11, "severity": "warning", "code": "unknown-field",
-            "message": "unknown field \"Data\": field names are in lower case and without blanks" })
+            "message": "unknown field \"Data\": field names are in lower case and without blanks: \"Data: y\\u{1b}\"" })
     );
 }
 
@@ -133,9 +133,9 @@ fn ignored_lines() {
         messages(":\n\u{FEFF}data: y\nDATA : y\nda ta: y\n\n"),
         [
             "unknown field \"\u{FEFF}data\": it contains a byte order mark, which is removed only at \
-             the start of the stream",
-            "unknown field \"DATA \": field names are in lower case and without blanks",
-            "unknown field \"da ta\"",
+             the start of the stream: \"\u{FEFF}data: y\"",
+            "unknown field \"DATA \": field names are in lower case and without blanks: \"DATA : y\"",
+            "unknown field \"da ta\": \"da ta: y\"",
         ]
     );
 }
@@ -150,7 +150,7 @@ fn an_input_that_ends_too_early() {
     );
     finds("data: a\n\nretry: 5", &["3:9 unfinished-line"]);
     finds("data: a\n\nid: 1\n", &["3:9 unfinished-event"]);
-    finds("data: a\n\nid: 1", &["3:9 unfinished-line"]);
+    finds("data: a\n\nid: 1", &["3:9 unfinished-event"]);
     finds(
         "id: 1\nid: \0\n",
         &["2:6 nul-in-id", "1:0 unfinished-event"],
@@ -161,7 +161,7 @@ fn an_input_that_ends_too_early() {
     finds("data: a\n\nevent: e\n", &[]);
     assert_eq!(
         messages("id: 1\n\nid: 2\n"),
-        ["the input ends without the blank line after this event, so its id is not kept"]
+        ["the input ends without the blank line after this block, so its id is not kept"]
     );
     assert_eq!(
         messages("data: \u{1F3EE}".as_bytes().split_last().unwrap().1),

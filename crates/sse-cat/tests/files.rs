@@ -397,9 +397,9 @@ fn an_input_that_is_no_event_stream_is_reported() {
         assert_eq!(text(&output.stdout), "");
         assert_eq!(
             text(&output.stderr),
-            "sse-cat: the input is no event stream: all of its lines are ignored\n"
+            "sse-cat: standard input: no event stream: all of its lines are ignored\n"
         );
-        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(output.status.code(), Some(1));
     }
     assert_eq!(printed(&[], "<html>\n: comment\n"), "");
 }

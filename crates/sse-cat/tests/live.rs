@@ -183,6 +183,8 @@ fn a_body_that_is_no_event_stream_is_a_failure() {
     server.accept().send(STREAM).send("{\"error\":1}").close();
     cat.reports(&format!("open, from {}", server.url("")));
     cat.reports("closed: the body was no event stream");
+    cat.reports("it was:");
+    cat.shows("    {\"error\":1}");
     cat.ends(1);
 }
 

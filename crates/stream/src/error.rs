@@ -19,13 +19,13 @@ use sse_proto::EventTooLarge;
 pub enum Error<E> {
     /// The source of the bytes failed, for example with a network error.
     Source(E),
-    /// An event or a comment exceeded the limit of the decoder. It was skipped, and the stream
-    /// continues after it.
+    /// An event, a comment or an ignored line exceeded the limit of the decoder. It was skipped, and
+    /// the stream continues after it.
     TooLarge(EventTooLarge),
     /// The stream ended before the end marker given to `until`: it was cut off.
     Incomplete,
-    /// The stream ended, and no line of it had an effect: the body was no event stream, but an error
-    /// in JSON or HTML, for example.
+    /// The stream ended, and all of its lines were ignored: it was no event stream, but an error in
+    /// JSON or HTML, for example.
     NoEventStream,
     /// The data of an event is not the expected JSON. The stream continues after it.
     #[cfg(feature = "json")]

@@ -52,7 +52,8 @@ pub(super) fn ignored(line: Ignored<'_>) -> (Code, String) {
         // And the reasons that a later version adds.
         _ => {
             let name = line.text.split(':').next().unwrap_or_default();
-            (Code::UnknownField, unknown_field(name))
+            let why = format!("{}: {text}", unknown_field(name));
+            (Code::UnknownField, why)
         }
     }
 }

@@ -262,6 +262,11 @@ impl Checker {
                     let start = block.start.unwrap_or(line.place);
                     return report.line(start, Code::UnfinishedEvent, why);
                 }
+                Field::Id(_) if !block.has_data && !block.has_id => {
+                    let why = format!("{why}; its id is not kept");
+                    let start = block.start.unwrap_or(line.place);
+                    return report.line(start, Code::UnfinishedEvent, why);
+                }
                 _ => report.line(line.place, Code::UnfinishedLine, why)?,
             }
             if self.first_ignored.is_empty() {
@@ -269,11 +274,11 @@ impl Checker {
             }
         }
         let what = match block {
-            Block { has_data: true, .. } => "it is lost",
+            Block { has_data: true, .. } => "its event is lost",
             Block { has_id: true, .. } => "its id is not kept",
             _ => return Ok(()),
         };
-        let why = format!("the input ends without the blank line after this event, so {what}");
+        let why = format!("the input ends without the blank line after this block, so {what}");
         match block.start {
             Some(place) => report.line(place, Code::UnfinishedEvent, why),
             None => Ok(()),

@@ -48,7 +48,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let _newly_installed = rustls::crypto::ring::default_provider().install_default();
     let proxy = Proxy {
-        client: Client::builder().redirect(Policy::none()).build()?,
+        // The body is read as it is, so it must not be compressed.
+        client: Client::builder()
+            .redirect(Policy::none())
+            .no_gzip()
+            .build()?,
         server: args.server.trim_end_matches('/').into(),
         replace: args.replace,
     };
@@ -77,7 +81,6 @@ async fn forward(State(proxy): State<Arc<Proxy>>, request: Request<Body>) -> Res
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     remove_connection_headers(&mut parts.headers);
     parts.headers.remove(header::HOST);
-    // The proxy reads the body, so it must not be compressed.
     parts.headers.remove(header::ACCEPT_ENCODING);
     let forwarded = proxy
         .client
@@ -115,16 +118,23 @@ async fn forward(State(proxy): State<Arc<Proxy>>, request: Request<Body>) -> Res
     Response::from_parts(parts, Body::from_stream(rewritten))
 }
 
-/// Removes the headers that concern one connection only.
+/// Removes the headers that concern one connection only: these, and those that `Connection` names.
 fn remove_connection_headers(headers: &mut HeaderMap) {
-    const NAMES: [HeaderName; 5] = [
+    const NAMES: [HeaderName; 8] = [
         header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
         header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
         header::TE,
+        header::TRAILER,
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    for name in NAMES {
+    let connection = headers.get_all(header::CONNECTION).into_iter();
+    let named = connection.filter_map(|value| value.to_str().ok());
+    let named = named.flat_map(|value| value.split(','));
+    let named: Vec<HeaderName> = named.filter_map(|name| name.trim().parse().ok()).collect();
+    for name in NAMES.into_iter().chain(named) {
         headers.remove(name);
     }
 }

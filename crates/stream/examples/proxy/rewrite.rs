@@ -1,17 +1,20 @@
 //! Changes the data of some events of a stream, and passes everything else on as it is.
 
-use std::{mem, time::Duration};
+use std::mem;
 
-use sse_proto::{Decoder, Event, Frame, InvalidField, Item};
+use sse_proto::{Decoder, Event, Frame, Item};
 
 /// Holds back the bytes of an unfinished event, up to this many. Longer ones are passed on unchanged.
 const MAX_HELD: usize = 1024 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Rewrites a body, chunk by chunk.
 ///
 /// An item is complete when [`next_item`](sse_proto::Events::next_item) returns it, and its bytes are
 /// those by which [`rest`](sse_proto::Events::rest) got shorter. A comment or a `retry` line may be
-/// inside an event, whose bytes are therefore collected until the event is complete.
+/// inside an event, whose bytes are therefore collected until the event is complete. Of an event
+/// that changes, only the `data` lines are replaced.
 pub(crate) struct Rewriter<F> {
     decoder: Decoder,
     change: F,
@@ -20,8 +23,7 @@ pub(crate) struct Rewriter<F> {
     /// Some bytes of the unfinished event were passed on, so it cannot be changed. After an event that
     /// is too large, this is known to be over at the end of a chunk or with the next item.
     is_passed_on: bool,
-    /// The `retry` line of the unfinished event.
-    retry: Option<Duration>,
+    is_at_start: bool,
 }
 
 impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
@@ -32,7 +34,7 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
             change,
             held: Vec::new(),
             is_passed_on: false,
-            retry: None,
+            is_at_start: true,
         }
     }
 
@@ -42,15 +44,8 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
         loop {
             let mut events = self.decoder.feed(rest);
             let item = events.next_item();
-            let changed = match &item {
-                Ok(Some(Item::Event(event))) if !self.is_passed_on => {
-                    let data = (self.change)(event);
-                    data.map(|data| encode(event, &data, self.retry))
-                }
-                Ok(Some(Item::Retry(time))) => {
-                    self.retry = Some(*time);
-                    None
-                }
+            let data = match &item {
+                Ok(Some(Item::Event(event))) if !self.is_passed_on => (self.change)(event),
                 _ => None,
             };
             let is_chunk_read = item == Ok(None);
@@ -59,21 +54,21 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
             rest = events.rest();
 
             self.held.extend_from_slice(bytes);
-            if let Some(frame) = changed {
+            if let Some(data) = data {
+                replace_data(&self.held, &data, self.is_at_start, output);
                 self.held.clear();
-                // The type and the ID come from a stream, so they have no line terminator.
-                output.extend(frame.unwrap_or_default().into_bytes());
+                self.is_at_start = false;
             }
             let unfinished = self.decoder.unfinished();
             if is_too_large || self.held.len() > MAX_HELD {
                 self.is_passed_on = true;
             }
-            if self.is_passed_on || unfinished.is_none() {
+            if !self.held.is_empty() && (self.is_passed_on || unfinished.is_none()) {
                 output.append(&mut self.held);
+                self.is_at_start = false;
             }
             if unfinished.is_none() && !is_too_large {
                 self.is_passed_on = false;
-                self.retry = None;
             }
             if is_chunk_read {
                 return;
@@ -87,17 +82,28 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
     }
 }
 
-/// Encodes the event with other data. It has an ID if it had one of its own.
-fn encode(event: &Event<'_>, data: &str, retry: Option<Duration>) -> Result<String, InvalidField> {
-    let mut frame = Frame::message(data);
-    if event.event_type != "message" {
-        frame = frame.event(event.event_type)?;
+/// Appends the lines of an event, with other data in the place of its first `data` line.
+fn replace_data(event: &[u8], data: &str, is_at_start: bool, output: &mut Vec<u8>) {
+    let mut rest = event;
+    if let (true, Some(after)) = (is_at_start, rest.strip_prefix(BYTE_ORDER_MARK)) {
+        output.extend(BYTE_ORDER_MARK);
+        rest = after;
     }
-    if let Some(id) = event.own_id() {
-        frame = frame.id(id)?;
+    let mut frame = Some(Frame::message(data).to_string());
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let (line, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let terminator = match after {
+            [b'\r', b'\n', ..] => 2,
+            _ => after.len().min(1),
+        };
+        if line == b"data" || line.starts_with(b"data:") {
+            // Without the blank line, which the event has.
+            let lines = frame.take().unwrap_or_default();
+            output.extend(lines.strip_suffix('\n').unwrap_or_default().as_bytes());
+        } else {
+            output.extend(&rest[..line.len() + terminator]);
+        }
+        rest = &after[terminator..];
     }
-    if let Some(time) = retry {
-        frame = frame.retry(time);
-    }
-    Ok(frame.to_string())
 }
