@@ -226,7 +226,10 @@ impl<S: Storage> Decoder<S> {
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.builder.reconnection_time()
     }
+}
 
+// What is known of a stream, and its end.
+impl<S: Storage> Decoder<S> {
     /// Returns what would be lost if the stream ended here; `None` if nothing.
     ///
     /// Call it when the cursor has returned `Ok(None)`: it looks at what was read of the chunks. A stream

@@ -224,7 +224,10 @@ impl<S: Storage> Decoder<S> {
         }
         ends
     }
+}
 
+// Decoding what is buffered.
+impl<S: Storage> Decoder<S> {
     /// Decodes what is buffered and ends in the middle of a line.
     pub(super) fn flush_partial(&mut self) {
         if self.builder.has_buffered() {
