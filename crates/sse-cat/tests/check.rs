@@ -263,7 +263,7 @@ fn ignored_lines_that_are_too_large() {
     );
     assert_eq!(
         text(&output.stdout),
-        "3:9: warning: unknown-field: ignored line exceeds the limit of 3 bytes: \"long: 1\"\n"
+        "3:9: warning: unknown-field: ignored line exceeds the limit of 3 bytes, together with the unfinished event: \"long: 1\"\n"
     );
 }
 
