@@ -420,7 +420,6 @@ fn frames_without_data_do_not_affect_others() {
             Item::Retry(5),
             event("message", "b", ""),
             Item::Id("9".into()),
-            Item::Id("9".into()),
             Item::Comment(String::new()),
             inherited,
         ]
