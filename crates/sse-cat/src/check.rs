@@ -144,7 +144,7 @@ impl Check {
 
     fn connection_lost(&mut self, error: &str) -> Result<(), Failure> {
         let place = self.stream.place();
-        let message = format_args!("the body broke off after this byte: {error}");
+        let message = format!("the body broke off after this byte: {error}");
         self.report.at(place, Code::ConnectionLost, message)
     }
 

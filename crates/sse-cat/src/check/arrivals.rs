@@ -90,7 +90,7 @@ impl Arrivals {
             None => "since the start",
             Some(_) => "after this byte",
         };
-        let message = format_args!(
+        let message = format!(
             "nothing arrived for {seconds} s {since}, not even a comment; proxies close silent \
              connections, many after 55 to 60 s"
         );
@@ -136,7 +136,7 @@ impl Arrivals {
         }
         let events = count(burst.contents.events, "event");
         let (bytes, silence) = (burst.contents.bytes, burst.silence.as_secs_f64());
-        let message = format_args!(
+        let message = format!(
             "the whole body, {events} in {bytes} bytes, arrived in one burst after {silence:.1} s, and \
              ended with it: the server or a proxy seems to hold it back until it is complete"
         );
@@ -158,14 +158,14 @@ impl Arrivals {
         // At the start of a response, some servers send several comments at once, as padding.
         if comments >= 2 && self.bursts > 1 {
             let comments = count(comments, "comment");
-            let message = format_args!(
+            let message = format!(
                 "{comments} and {shown_events} arrived in one burst after {silence:.1} s of silence: \
                  heartbeats are sent one by one, so something seems to hold them back"
             );
             return report.at(place, Code::CommentsAtOnce, message);
         }
         if events > FEW_EVENTS {
-            let message = format_args!(
+            let message = format!(
                 "{shown_events} arrived in one burst after {silence:.1} s of silence: either they were \
                  sent at once, or something holds them back"
             );

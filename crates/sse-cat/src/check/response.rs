@@ -37,7 +37,7 @@ pub(super) fn check(head: &response::Parts, report: &mut Report) -> Result<Body,
     }
     if !is_event_stream(headers.get_all(CONTENT_TYPE)) {
         let found = content_type(headers);
-        let why = format_args!("{found}: clients give up unless it is text/event-stream");
+        let why = format!("{found}: clients give up unless it is text/event-stream");
         report.head(Code::ContentType, why)?;
         return Ok(Body::Refused);
     }
