@@ -268,9 +268,6 @@ impl<S: Storage> Decoder<S> {
     /// `data`, `event`, `id` or `retry` line that was not ignored. The unfinished line counts if its effect
     /// is certain.
     ///
-    /// A body that ends without such a line, but [has ignored lines](Decoder::has_ignored_line), was no
-    /// event stream: an error in JSON or HTML, for example.
-    ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// let mut decoder = sse_proto::Decoder::new();
@@ -305,6 +302,21 @@ impl<S: Storage> Decoder<S> {
     pub fn has_ignored_line(&self) -> bool {
         self.builder.has_ignored_line()
             || self.line.state == LineState::Prefix && self.line.prefix.is_unknown()
+    }
+
+    /// Returns whether the stream so far has lines, all of which were ignored: it is no event stream, but
+    /// an error in JSON or HTML, for example.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// assert!(!decoder.is_no_event_stream());
+    /// assert_eq!(decoder.feed(b"{\"error\":413}").next_event(), Ok(None));
+    /// assert!(decoder.is_no_event_stream());
+    /// # }
+    /// ```
+    pub fn is_no_event_stream(&self) -> bool {
+        self.has_ignored_line() && !self.has_recognized_line()
     }
 
     /// Prepares for the next stream: drops what is incomplete, as the standard requires, and expects a

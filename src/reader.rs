@@ -153,8 +153,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Returns whether the input so far has lines, all of which were ignored: it is no event stream,
-    /// but an error in JSON or HTML, for example. See [`Decoder::has_recognized_line`].
+    /// Returns whether the input so far is no event stream: see [`Decoder::is_no_event_stream`].
     ///
     /// ```
     /// let mut reader = sse_proto::Reader::new("{\"error\":413}".as_bytes());
@@ -163,8 +162,7 @@ impl<R: Read> Reader<R> {
     /// # Ok::<(), sse_proto::ReadError>(())
     /// ```
     pub fn is_no_event_stream(&self) -> bool {
-        let decoder = &self.decoder;
-        self.was_no_event_stream || decoder.has_ignored_line() && !decoder.has_recognized_line()
+        self.was_no_event_stream || self.decoder.is_no_event_stream()
     }
 
     /// The last event ID string after the events returned so far and the blank lines before them:

@@ -172,13 +172,10 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     pub fn handle_disconnect(&mut self, cause: Disconnect) -> Option<Signal> {
         let outcome = match cause {
             Disconnect::EndOfBody => {
-                let decoder = &self.decoder;
-                let reason = match decoder.unfinished() {
+                let reason = match self.decoder.unfinished() {
                     // A request without a response has no stream.
                     _ if self.state == State::Connecting => Reason::EndOfBody,
-                    _ if decoder.has_ignored_line() && !decoder.has_recognized_line() => {
-                        Reason::NoEventStream
-                    }
+                    _ if self.decoder.is_no_event_stream() => Reason::NoEventStream,
                     Some(unfinished) => Reason::Truncated(unfinished),
                     None => Reason::EndOfBody,
                 };

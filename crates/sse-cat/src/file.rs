@@ -59,7 +59,7 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
     }
 
     drop(progress);
-    if decoder.has_ignored_line() && !decoder.has_recognized_line() {
+    if decoder.is_no_event_stream() {
         output.flush()?;
         return Err(Failure::NoEventStream(name));
     }

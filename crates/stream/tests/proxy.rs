@@ -78,7 +78,7 @@ fn state(stream: &[u8]) -> (String, Option<std::time::Duration>) {
 }
 
 #[test]
-fn only_the_events_that_change_are_encoded_anew() {
+fn only_the_data_lines_of_events_that_change_are_replaced() {
     let stream: &[u8] = b"\xEF\xBB\xBF:hi\r\ndata:tick\r\n\r\nid\nevent: e\n:in\nretry:7\ndata:tick\nx\ndata:2\n\ndata:tack\rid:\n\r";
     let output = pass(&[stream], |event| {
         (event.data != "tack").then(|| event.data.replace("tick", "tock"))

@@ -287,7 +287,7 @@ impl Checker {
 
     /// Reports a stream of which clients recognize nothing, instead of its lines.
     fn no_event_stream(&mut self, report: &mut Report) -> Result<(), Failure> {
-        if self.decoder.has_recognized_line() || !self.decoder.has_ignored_line() {
+        if !self.decoder.is_no_event_stream() {
             return report.release();
         }
         report.discard();

@@ -246,11 +246,9 @@ impl<D: ChunkDecoder, C: AsRef<[u8]>, T> BatchDecoder<D, C, T> {
 impl<C: AsRef<[u8]>, T: DecodeItem> BatchDecoder<Decoder, C, T> {
     /// The source has ended: returns the event that it has cut off, if `finish_at_end` is set.
     pub(super) fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
-        self.read_state = match &self.decoder {
-            decoder if decoder.has_ignored_line() && !decoder.has_recognized_line() => {
-                ReadState::NoEventStream
-            }
-            _ => ReadState::SourceEnded,
+        self.read_state = match self.decoder.is_no_event_stream() {
+            true => ReadState::NoEventStream,
+            false => ReadState::SourceEnded,
         };
         if !self.finish_at_end {
             return None;
