@@ -89,6 +89,14 @@ fn only_the_data_lines_of_events_that_change_are_replaced() {
     );
 }
 
+/// The CR ends the line with the ID, and the LF is the blank line.
+#[test]
+fn a_removed_data_line_leaves_no_crlf_behind() {
+    let stream: &[u8] = b"data: 1\nid: 7\rdata: 2\n\n";
+    let output = pass(&[stream], |event| Some(event.data.to_owned())).concat();
+    assert_eq!(events(&output), events(stream));
+}
+
 #[test]
 fn whatever_is_complete_is_passed_on_at_once() {
     let chunks: [&[u8]; 6] = [

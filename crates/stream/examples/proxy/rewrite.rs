@@ -97,12 +97,14 @@ fn replace_data(event: &[u8], data: &str, is_at_start: bool, output: &mut Vec<u8
             [b'\r', b'\n', ..] => 2,
             _ => after.len().min(1),
         };
-        if line == b"data" || line.starts_with(b"data:") {
-            // Without the blank line, which the event has.
-            let lines = frame.take().unwrap_or_default();
-            output.extend(lines.strip_suffix('\n').unwrap_or_default().as_bytes());
-        } else {
+        if line != b"data" && !line.starts_with(b"data:") {
             output.extend(&rest[..line.len() + terminator]);
+        } else if let Some(frame) = frame.take() {
+            // Without the blank line, which the event has.
+            output.extend(frame.strip_suffix('\n').unwrap_or_default().as_bytes());
+        } else if output.ends_with(b"\r") {
+            // The blank line may follow, and its LF must not become a part of this terminator.
+            output.push(b'\n');
         }
         rest = &after[terminator..];
     }
