@@ -89,7 +89,7 @@ prepare() {
     browser)
         need "command -v chromium" chromium
         need "command -v firefox-esr" firefox-esr
-        need "ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser && command -v xvfb-run && command -v xauth" webkit2gtk-driver xvfb xauth
+        need "command -v Xvfb && ls /usr/lib/*/webkit2gtk-4.1/MiniBrowser" libwebkit2gtk-4.1-0 xvfb
         python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
         ;;
     runtime)
@@ -119,7 +119,6 @@ command() {
         if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
         ;;
     JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
-    browser:webkitgtk) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" /usr/lib/*/webkit2gtk-4.1/MiniBrowser) ;;
     browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
     runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
     Go:*) command=("$work/go-adapter") ;;
@@ -263,7 +262,7 @@ for row in "${rows[@]}"; do finished "$row" || missing+=("$row"); done
 if [[ ${#missing[@]} == 0 ]]; then
     python3 $adapters/report.py "$work/rows" conformance || failed=1
 else
-    python3 $adapters/report.py "$work/rows" "$work" partial || failed=1
+    python3 $adapters/report.py --partial "$work/rows" "$work" || failed=1
     echo "$0: the results so far are in $work, as these have not been run with this corpus: ${missing[*]}" >&2
 fi
 exit "$failed"

@@ -26,14 +26,16 @@ mod line_buffer;
 mod utf8;
 mod window;
 
+use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::{Heap, Storage};
 use builder::{Borrowed, EventBuilder, Outcome};
 use core::time::Duration;
 use line::{LineState, PendingLine};
 use utf8::Utf8Decoder;
 
-pub use error::{EventTooLarge, IdTooLong};
-pub use event::{Event, Item, Unfinished};
+pub use error::{EventTooLarge, IdTooLong, Part};
+pub(crate) use event::IdLine;
+pub use event::{Event, Ignored, IgnoredReason, Item, Unfinished};
 pub use events::Events;
 
 /// An incremental decoder of one event stream after another.
@@ -126,6 +128,28 @@ impl<S: Storage> Decoder<S> {
         }
     }
 
+    /// Sets what happens to an event whose ID has no room: it is an error ([`EventTooLarge`], the
+    /// default), or it is returned without its ID (`true`).
+    ///
+    /// In the second case, the last event ID stays that of an earlier event, so a reconnect may receive
+    /// events again. [`Event::is_id_too_long`] tells it, and [`next_item`](Events::next_item) returns the
+    /// `id` line as [`Item::Ignored`]. For small [`Fixed`](crate::Fixed) memory and for programs that do
+    /// not resume.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut decoder = sse_proto::Decoder::with_max_event_len(10).skip_long_ids(true);
+    /// let mut events = decoder.feed(b"data: reading\nid: 0123456789\n\n");
+    /// let event = events.next_event().unwrap().unwrap();
+    /// assert_eq!((event.data, event.last_event_id), ("reading", ""));
+    /// assert!(event.is_id_too_long());
+    /// # }
+    /// ```
+    pub fn skip_long_ids(mut self, yes: bool) -> Self {
+        self.builder.set_skip_long_ids(yes);
+        self
+    }
+
     /// Returns a cursor over a chunk: the next bytes of the stream, any number of them.
     ///
     /// Nothing is read until the cursor is asked. Call it until it returns `Ok(None)`, then feed the next
@@ -202,11 +226,15 @@ impl<S: Storage> Decoder<S> {
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.builder.reconnection_time()
     }
+}
 
+// What is known of a stream, and its end.
+impl<S: Storage> Decoder<S> {
     /// Returns what would be lost if the stream ended here; `None` if nothing.
     ///
     /// Call it when the cursor has returned `Ok(None)`: it looks at what was read of the chunks. A stream
-    /// may end with comments and other lines without effect.
+    /// may end with comments and other lines without effect, but a line without its terminator is
+    /// unfinished, whatever it is.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -231,8 +259,64 @@ impl<S: Storage> Decoder<S> {
             LineState::StreamStart(_)
             | LineState::Prefix
             | LineState::Value(..)
-            | LineState::Ignored => Some(Unfinished::Line),
+            | LineState::Ignored
+            | LineState::LongId => Some(Unfinished::Line),
         }
+    }
+
+    /// Returns whether any line of the stream so far was one that the standard knows: a comment, or a
+    /// `data`, `event`, `id` or `retry` line that was not ignored. The unfinished line counts if its effect
+    /// is certain.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// assert_eq!(decoder.feed(b"<html>\n<body>Bad Gateway").next_event(), Ok(None));
+    /// assert!(!decoder.has_recognized_line() && decoder.has_ignored_line());
+    ///
+    /// decoder.reset();
+    /// assert_eq!(decoder.feed(b": ping\n").next_event(), Ok(None));
+    /// assert!(decoder.has_recognized_line() && !decoder.has_ignored_line());
+    /// # }
+    /// ```
+    pub fn has_recognized_line(&self) -> bool {
+        self.builder.has_recognized_line()
+            || self.builder.is_in_event()
+            || match self.line.state {
+                LineState::Value(field, _) => field.is_always_recognized(),
+                LineState::Prefix => self.line.prefix.is_recognized(),
+                _ => false,
+            }
+    }
+
+    /// Returns whether any line of the stream so far was ignored: see [`Ignored`]. The unfinished line
+    /// counts as soon as no field can start like it, whatever its value is.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// assert_eq!(decoder.feed(b"data: x\nretry: 1 s\n").next_event(), Ok(None));
+    /// assert!(decoder.has_ignored_line());
+    /// # }
+    /// ```
+    pub fn has_ignored_line(&self) -> bool {
+        self.builder.has_ignored_line()
+            || self.line.state == LineState::Prefix && self.line.prefix.is_unknown()
+    }
+
+    /// Returns whether the stream so far has lines, all of which were ignored: it is no event stream, but
+    /// an error in JSON or HTML, for example.
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// assert!(!decoder.is_no_event_stream());
+    /// assert_eq!(decoder.feed(b"{\"error\":413}").next_event(), Ok(None));
+    /// assert!(decoder.is_no_event_stream());
+    /// # }
+    /// ```
+    pub fn is_no_event_stream(&self) -> bool {
+        self.has_ignored_line() && !self.has_recognized_line()
     }
 
     /// Prepares for the next stream: drops what is incomplete, as the standard requires, and expects a
@@ -282,11 +366,16 @@ impl<S: Storage> Decoder<S> {
             LineState::StreamStart(_) | LineState::AfterCr | LineState::Start => {
                 Ok(Outcome::Nothing)
             }
-            LineState::Prefix | LineState::Value(..) | LineState::Ignored => self.end_line(false),
+            LineState::Prefix | LineState::Value(..) | LineState::Ignored | LineState::LongId => {
+                self.end_line(false)
+            }
         };
-        let has_event = self.dispatch();
+        let has_event = self.dispatch(false) == Outcome::Event;
         self.line.reset();
-        ended?;
+        self.builder.reset_recognition();
+        if ended.is_err() {
+            return self.builder.overflow();
+        }
         Ok(has_event.then(|| self.builder.event(&Borrowed::default())))
     }
 
@@ -300,14 +389,17 @@ impl<S: Storage> Decoder<S> {
         cleared
     }
 
-    /// Reads a blank line. Returns whether it dispatches an event.
+    /// Reads a blank line. Returns what it dispatches.
     #[inline]
-    fn dispatch(&mut self) -> bool {
+    fn dispatch(&mut self, items: bool) -> Outcome {
         self.flush();
-        let has_event = self.builder.dispatch();
-        if !has_event {
-            self.line.between_events = self.line.state == LineState::Start;
+        let outcome = self.builder.dispatch(items);
+        if let Outcome::Nothing | Outcome::Id = outcome {
+            // Only after a recognized line: the fast paths do not record that there was one.
+            self.line.between_events = !OPTIMIZE_FOR_SIZE
+                && self.line.state == LineState::Start
+                && self.builder.has_recognized_line();
         }
-        has_event
+        outcome
     }
 }

@@ -29,7 +29,10 @@ mod storage;
 #[doc = include_str!("../docs/mistakes.md")]
 pub mod mistakes {}
 
-pub use decode::{Decoder, Event, EventTooLarge, Events, IdTooLong, Item, Unfinished};
+pub use decode::{
+    Decoder, Event, EventTooLarge, Events, IdTooLong, Ignored, IgnoredReason, Item, Part,
+    Unfinished,
+};
 pub use encode::{BufferTooSmall, Encoder, EventWriter, Frame, InvalidField, Pieces};
 pub use event_source::{
     Action, Credentials, Disconnect, EventSource, InvalidUrl, Message, Messages, Origin,

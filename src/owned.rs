@@ -1,9 +1,11 @@
 //! Events that own their text, and iterators over them.
 
+use crate::decode::IdLine;
 use crate::storage::Storage;
 use crate::{Decoder, Event, EventTooLarge, Events, reserve};
 use alloc::string::String;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::iter;
 
 /// An [`Event`] that owns its text, so that it can be stored, queued or sent to another thread.
@@ -40,7 +42,7 @@ use core::iter;
 /// assert_eq!(serde_json::from_str::<OwnedEvent>(&json).unwrap(), event);
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct OwnedEvent {
     /// The data, the event type and the last event ID, concatenated. The default type is stored as
     /// the empty string, so that equal events have equal text, and because almost every event has
@@ -48,6 +50,7 @@ pub struct OwnedEvent {
     text: String,
     data_len: usize,
     event_type_len: usize,
+    id_line: IdLine,
 }
 
 /// The type of an event without an `event` field.
@@ -64,6 +67,7 @@ impl OwnedEvent {
             text: reserve::concat(event.data, [event_type, event.last_event_id]),
             data_len: event.data.len(),
             event_type_len: event_type.len(),
+            id_line: event.id_line,
         }
     }
 
@@ -123,7 +127,26 @@ impl OwnedEvent {
             event_type: self.event_type(),
             data: self.data(),
             last_event_id: self.last_event_id(),
+            id_line: self.id_line,
         }
+    }
+
+    /// Returns the ID that the event itself has: see [`Event::own_id`].
+    ///
+    /// An event that was deserialized has none.
+    ///
+    /// ```
+    /// let event = sse_proto::decode_all(b"id: 7\n\ndata: x\n\n").next().unwrap();
+    /// assert_eq!((event.own_id(), event.last_event_id()), (None, "7"));
+    /// ```
+    pub fn own_id(&self) -> Option<&str> {
+        self.as_event().own_id()
+    }
+
+    /// Returns whether the event has an ID that was too long to be kept: see
+    /// [`Event::is_id_too_long`].
+    pub fn is_id_too_long(&self) -> bool {
+        self.as_event().is_id_too_long()
     }
 
     /// Converts the event into its data, without copying.
@@ -140,6 +163,20 @@ impl OwnedEvent {
             self.text.truncate(len);
         }
         self.text
+    }
+}
+
+impl PartialEq for OwnedEvent {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_event() == other.as_event()
+    }
+}
+
+impl Eq for OwnedEvent {}
+
+impl Hash for OwnedEvent {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_event().hash(state);
     }
 }
 
@@ -162,7 +199,7 @@ impl From<Event<'_>> for OwnedEvent {
 
 #[cfg(feature = "serde")]
 mod serde_impls {
-    use super::{Event, OwnedEvent, String};
+    use super::{Event, IdLine, OwnedEvent, String};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     impl Serialize for OwnedEvent {
@@ -185,6 +222,7 @@ mod serde_impls {
                 event_type: &fields.event_type,
                 data: &fields.data,
                 last_event_id: &fields.last_event_id,
+                id_line: IdLine::NONE,
             }))
         }
     }

@@ -43,6 +43,8 @@ pub struct Reader<R> {
     end: usize,
     finish_at_end: bool,
     is_at_end: bool,
+    /// At the end of the input, where the decoder forgets it.
+    was_no_event_stream: bool,
 }
 
 const BUFFER_LEN: usize = 16 * 1024;
@@ -80,6 +82,7 @@ impl<R: Read> Reader<R> {
             end: 0,
             finish_at_end: false,
             is_at_end: false,
+            was_no_event_stream: false,
         }
     }
 
@@ -150,6 +153,18 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// Returns whether the input so far is no event stream: see [`Decoder::is_no_event_stream`].
+    ///
+    /// ```
+    /// let mut reader = sse_proto::Reader::new("{\"error\":413}".as_bytes());
+    /// assert!(reader.next().is_none());
+    /// assert!(reader.is_no_event_stream());
+    /// # Ok::<(), sse_proto::ReadError>(())
+    /// ```
+    pub fn is_no_event_stream(&self) -> bool {
+        self.was_no_event_stream || self.decoder.is_no_event_stream()
+    }
+
     /// The last event ID string after the events returned so far and the blank lines before them:
     /// what a request sends as `Last-Event-ID` to resume here.
     ///
@@ -205,6 +220,7 @@ impl<R: Read> Reader<R> {
 
     /// Ends the stream, and returns the truncated event if `finish_at_end` is set.
     fn finish(&mut self) -> Option<Result<Event<'_>, EventTooLarge>> {
+        self.was_no_event_stream = self.is_no_event_stream();
         if !self.finish_at_end {
             self.decoder.reset();
             return None;

@@ -107,4 +107,6 @@ impl Usage {
 pub struct Remaining {
     pub bytes: usize,
     pub limit: usize,
+    /// The region that the limit is for; `None` if it is for the whole event.
+    pub region: Option<Region>,
 }

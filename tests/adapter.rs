@@ -232,6 +232,68 @@ fn an_id_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn details_are_reported_only_if_they_are_asked_for() {
+    let chunks = [
+        "error: x\nid: 7\n\ndata: y\nid\n\n",
+        "data: z\nid: 12345\n\nfoo: much too long\n",
+        "data: 1234567890\nevent",
+    ];
+    let more = |details: Value| {
+        json!({
+            "storage": "fixed",
+            "regions": { "data": 9, "event": 4, "id": 2 },
+            "skipLongIds": true,
+            "details": details,
+        })
+    };
+    assert_eq!(
+        answer(request(chunks, more(json!(true)))),
+        json!({
+            "case": 1,
+            "chunks": [
+                [
+                    { "ignored": "error: x", "reason": "unknown-field" },
+                    { "id": "7" },
+                    { "event": "message", "data": "y", "lastEventId": "", "ownId": "" },
+                ],
+                [
+                    { "ignored": "", "reason": "id-too-long" },
+                    { "event": "message", "data": "z", "lastEventId": "", "idTooLong": true },
+                    { "error": TOO_LARGE, "part": "ignored" },
+                ],
+                [{ "error": TOO_LARGE, "part": "data" }],
+            ],
+            "lastEventId": "",
+            "state": { "unfinished": "line", "recognized": true, "ignored": true },
+        })
+    );
+    for details in [json!(false), json!(null)] {
+        assert_eq!(
+            answer(request(chunks, more(details))),
+            json!({
+                "case": 1,
+                "chunks": [[message("y", "")], [message("z", "")], [{ "error": TOO_LARGE }]],
+                "lastEventId": "",
+            })
+        );
+    }
+}
+
+#[test]
+fn regions_that_fixed_storage_cannot_have_are_refused() {
+    let refused = |regions: Value, why: &str| {
+        let more = json!({ "storage": "fixed", "regions": regions, "details": true });
+        assert_refused(request(["data:x\n\n"], more), json!(1), why);
+    };
+    refused(
+        json!({ "data": usize::MAX, "event": 0, "id": 1 }),
+        "limit: ",
+    );
+    refused(json!({ "data": 1, "event": 1 }), "bad request: ");
+    refused(json!({ "data": -1, "event": 1, "id": 1 }), "bad request: ");
+}
+
+#[test]
 fn other_kinds_are_unsupported() {
     for kind in ["", "Decode", "Encode", "Connect", "no such kind"] {
         assert_eq!(

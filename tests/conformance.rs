@@ -1,13 +1,16 @@
 //! The decode cases of the conformance corpus, for both storages, under every way to call the
 //! decoder.
 
+#[path = "support/corpus.rs"]
+mod corpus;
+
 use core::time::Duration;
 
 use sse_conformance::{
     Answer, Body, Capabilities, Capability, Case, Chunking, Decode, DecodeAnswer, DecodeRequest,
-    Item, Request, TooLarge, Variant, cases,
+    Item, Regions, Request, State, Variant, cases,
 };
-use sse_proto::{Decoder, EventTooLarge, Events, Fixed, Storage};
+use sse_proto::{Decoder, Events, Fixed, Storage};
 
 /// Length of each region of fixed memory for cases that state no limit: more than the longest
 /// input.
@@ -62,8 +65,16 @@ fn assert_all_pass_over_fixed_memory(is_among: impl Fn(&Case) -> bool) {
         is_among,
         |decode| decode.limit.is_none() || decode.storage == Some(sse_conformance::Storage::Fixed),
         |request, items| {
-            let region = request.limit.unwrap_or(REGION);
-            let fixed = Fixed::with_field_capacity(&mut memory[..4 * region], region);
+            let limit = request.limit.unwrap_or(REGION);
+            let Regions { data, event, id } = request.regions.unwrap_or(Regions {
+                data: limit,
+                event: limit,
+                id: limit,
+            });
+            let fixed = Fixed::new(&mut memory[..data + event + 2 * id])
+                .with_type_capacity(event)
+                .with_id_capacity(id);
+            assert_eq!((fixed.type_capacity(), fixed.id_capacity()), (event, id));
             run(Decoder::with_storage(fixed), request, items)
         },
     );
@@ -81,6 +92,7 @@ struct Outcome {
     chunks: Vec<Vec<Item>>,
     last_event_id: String,
     reconnection_time: Option<Duration>,
+    state: State,
 }
 
 fn assert_all_pass(
@@ -122,7 +134,8 @@ fn check(
         Ask::Items => everything,
         Ask::Events => everything
             .without(Capability::Comments)
-            .without(Capability::Retry),
+            .without(Capability::Retry)
+            .without(Capability::Details),
     };
     let is_asked =
         |variant: &Variant| ask == Ask::Items || !matches!(variant.chunking, Chunking::Cut(_));
@@ -131,10 +144,14 @@ fn check(
             unreachable!("the case is for decoders");
         };
         let outcome = run(request);
-        let answer = Answer::Decode(DecodeAnswer {
+        let answer = DecodeAnswer {
             chunks: outcome.chunks,
             last_event_id: Some(outcome.last_event_id),
-        });
+        };
+        let answer = match request.details {
+            true => Answer::DetailedDecode(answer, outcome.state),
+            false => Answer::Decode(answer),
+        };
         let about = || {
             format!(
                 "{} {:?}: {}\n  fed {variant}",
@@ -156,7 +173,8 @@ fn check(
     Ok(())
 }
 
-fn run<S: Storage>(mut decoder: Decoder<S>, request: &DecodeRequest, ask: Ask) -> Outcome {
+fn run<S: Storage>(decoder: Decoder<S>, request: &DecodeRequest, ask: Ask) -> Outcome {
+    let mut decoder = decoder.skip_long_ids(request.skip_long_ids);
     if let Some(id) = &request.last_event_id {
         decoder
             .set_last_event_id(id)
@@ -170,6 +188,7 @@ fn run<S: Storage>(mut decoder: Decoder<S>, request: &DecodeRequest, ask: Ask) -
         chunks,
         last_event_id: decoder.last_event_id().to_owned(),
         reconnection_time: decoder.reconnection_time(),
+        state: corpus::state(&decoder),
     };
     // The stream ends here. Last event ID and reconnection time are kept, and a blank line in the
     // next stream dispatches nothing.
@@ -193,37 +212,15 @@ fn drain<S: Storage>(
                 .next_event()
                 .map(|event| event.map(sse_proto::Item::Event)),
         };
-        items.push(match next {
-            Ok(Some(item)) => owned(item),
+        match next {
+            Ok(Some(item)) => items.extend(corpus::item(item, request.details)),
             Ok(None) => return items,
-            Err(error) => too_large(error, request),
-        });
-    }
-}
-
-fn owned(item: sse_proto::Item<'_>) -> Item {
-    match item {
-        sse_proto::Item::Event(event) => Item::Event {
-            event: event.event_type.to_owned(),
-            data: event.data.to_owned(),
-            last_event_id: event.last_event_id.to_owned(),
-        },
-        sse_proto::Item::Comment(text) => Item::Comment {
-            comment: text.to_owned(),
-        },
-        sse_proto::Item::Retry(time) => Item::Retry {
-            retry: u64::try_from(time.as_millis())
-                .expect("the decoder saturates at u64 milliseconds"),
-        },
-        other => unreachable!("an item the corpus does not know: {other:?}"),
-    }
-}
-
-fn too_large(error: EventTooLarge, request: &DecodeRequest) -> Item {
-    if let Some(limit) = request.limit {
-        assert_eq!(error.limit(), limit);
-    }
-    Item::Error {
-        error: TooLarge::EventTooLarge,
+            Err(error) => {
+                if let Some(limit) = request.limit {
+                    assert_eq!(error.limit(), limit);
+                }
+                items.extend(corpus::too_large(error, request.details));
+            }
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! The encode cases of the conformance corpus: frames, and the items that a decoder must read from
 //! the bytes, or a refusal.
 
+#[path = "support/corpus.rs"]
+mod corpus;
+
 use core::time::Duration;
 
 use sse_conformance::{Answer, Body, Capabilities, ExpectedOutput, Refusal, Request, cases};
-use sse_proto::{Decoder, Fixed, Frame, InvalidField, Item};
+use sse_proto::{Decoder, Fixed, Frame, InvalidField};
 
 #[test]
 fn the_encoder_passes_every_case() {
@@ -85,20 +88,7 @@ fn decode(chunks: &[&[u8]]) -> Vec<sse_conformance::Item> {
     for chunk in chunks {
         let mut events = decoder.feed(chunk);
         while let Some(item) = events.next_item().expect("there is room") {
-            items.push(match item {
-                Item::Event(event) => sse_conformance::Item::Event {
-                    event: event.event_type.to_owned(),
-                    data: event.data.to_owned(),
-                    last_event_id: event.last_event_id.to_owned(),
-                },
-                Item::Retry(time) => sse_conformance::Item::Retry {
-                    retry: time.as_millis().try_into().unwrap(),
-                },
-                Item::Comment(comment) => sse_conformance::Item::Comment {
-                    comment: comment.to_owned(),
-                },
-                other => panic!("{other:?}"),
-            });
+            items.extend(corpus::item(item, false));
         }
     }
     items

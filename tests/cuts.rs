@@ -83,6 +83,14 @@ proptest! {
     }
 
     #[test]
+    fn an_event_whose_id_is_too_long_is_returned_without_it(
+        stream in short_stream(), cuts in cuts(), limit in limit(), ask in ask(),
+    ) {
+        let model = Model { skip_long_ids: true, ..Model::new(limit, ask) };
+        assert_prompt(&model, &cuts.apply(&stream));
+    }
+
+    #[test]
     fn an_item_is_returned_with_its_last_byte_in_streams_within_the_limit(
         stream in stream(), cuts in cuts(), limit in roomy(), ask in ask(),
     ) {

@@ -40,7 +40,7 @@ fn decode_reads_a_file_or_standard_input_past_an_event_that_is_too_large() {
         );
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
-            "decode: event exceeds the limit of 16777216 bytes\n"
+            "decode: event exceeds the limit of 16777216 bytes in its data\n"
         );
         assert!(output.status.success());
     }

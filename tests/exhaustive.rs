@@ -11,9 +11,10 @@ mod support;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use sse_proto::IgnoredReason::TypeWithoutData;
 use sse_proto::{Decoder, Fixed, Storage};
 
-use support::model::{Ask, Limit, Model, Outcome};
+use support::model::{Ask, Item, Limit, Model, Outcome};
 use support::run::{Drive, is_equal, is_same, milliseconds, read_and_leave};
 
 /// Everything with a meaning in the format: line terminators, colon, space, the four field names,
@@ -240,6 +241,22 @@ fn tiny() -> Vec<Model> {
             models.push(Model::new(fixed, Ask::Items));
         }
     }
+    let skipping = models.iter().filter(|model| {
+        matches!(
+            model.limit,
+            Limit::Heap(1..=3)
+                | Limit::Fixed {
+                    data_capacity: 2,
+                    field_capacity: 0..=1
+                }
+        )
+    });
+    let skipping = skipping.map(|model| Model {
+        skip_long_ids: true,
+        ..model.clone()
+    });
+    let skipping: Vec<_> = skipping.collect();
+    models.extend(skipping);
     models
 }
 
@@ -401,7 +418,10 @@ impl<'a> Walk<'a> {
         self.tally.strings += 1;
         self.tally.cuts += match self.model.limit {
             #[cfg(feature = "alloc")]
-            Limit::Heap(limit) => self.check_with(len, || Decoder::with_max_event_len(limit)),
+            Limit::Heap(limit) => self.check_with(len, || {
+                let decoder = Decoder::with_max_event_len(limit);
+                decoder.skip_long_ids(self.model.skip_long_ids)
+            }),
             #[cfg(not(feature = "alloc"))]
             Limit::Heap(_) => unreachable!("there is no heap in this build"),
             Limit::Fixed {
@@ -409,8 +429,10 @@ impl<'a> Walk<'a> {
                 field_capacity,
             } => self.check_with(len, || {
                 let memory = Memory([0xAA; 480], data_capacity + 3 * field_capacity);
-                Decoder::with_storage(Fixed::with_field_capacity(memory, field_capacity))
+                let storage = Fixed::with_field_capacity(memory, field_capacity);
+                Decoder::with_storage(storage).skip_long_ids(self.model.skip_long_ids)
             }),
+            Limit::Regions { .. } => unreachable!("no model here has it"),
         };
         self.pop_to(len);
     }
@@ -484,9 +506,17 @@ impl<'a> Walk<'a> {
                 }
                 given += 1;
                 let read = end - events.rest().len();
+                let expected = self.expected[read].items.len();
+                // An event type without data is returned before its blank line is read, if an ID
+                // follows.
+                let is_type = matches!(items[given - 1], Item::Ignored(_, TypeWithoutData));
+                if is_type && given == expected + 1 {
+                    assert!(matches!(items.get(given), Some(Item::Id(_))));
+                    continue;
+                }
                 assert_eq!(
                     given,
-                    self.expected[read].items.len(),
+                    expected,
                     "items when {read} bytes were read; {}",
                     self.explain(start, end)
                 );

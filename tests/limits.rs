@@ -9,8 +9,9 @@
 
 mod support;
 
+use sse_proto::Part;
 use sse_proto::{Decoder, Fixed};
-use support::model::{Ask, Item, Limit, Model};
+use support::model::{Ask, Item, Limit, Model, OwnId};
 use support::run::decoder;
 
 #[test]
@@ -27,7 +28,8 @@ fn the_error_reports_the_limit_that_was_exceeded() {
     let mut decoder = Decoder::with_storage(Fixed::with_field_capacity([0; 3 + 3 * 4], 4));
     let error = decoder.feed(b"data:1234").next_event().unwrap_err();
     assert_eq!(error.limit(), 3);
-    assert_eq!(error.to_string(), "event exceeds the limit of 3 bytes");
+    let text = "event exceeds the limit of 3 bytes in its data";
+    assert_eq!(error.to_string(), text);
     let error = decoder.set_last_event_id("12345").unwrap_err();
     assert_eq!(error.limit(), 4);
     let text = "last event id exceeds the limit of 4 bytes";
@@ -47,6 +49,43 @@ fn when_two_regions_are_full_at_the_same_byte_the_error_reports_that_of_the_text
 }
 
 #[test]
+fn of_several_ids_the_last_one_takes_effect() {
+    // Even if it makes the event too large,
+    on(
+        heap(10),
+        b"id: 123456\nid: 65432{!10}1\ndata:\n\ndata\n\n{m||654321}",
+    );
+    // or has no room itself: then the block has no ID.
+    on(heap(4), b"id:1\n\nid:2\nid:3456{!4}7\n\ndata\n\n{m||1}");
+    on(fixed(4, 4), b"id:1\n\nid:2\nid:34567{!4}\n\ndata\n\n{m||1}");
+}
+
+#[test]
+fn the_error_tells_what_was_too_large_and_which_region_was_full() {
+    let new = || {
+        let memory = Fixed::new([0; 4 + 2 * 3 + 9]).with_type_capacity(4);
+        Decoder::with_storage(memory.with_id_capacity(3))
+    };
+    #[rustfmt::skip]
+    let cases: [(&str, Part, usize, Part, &str); 7] = [
+        ("data:0123456789", Part::Data, 9, Part::Data, "event exceeds the limit of 9 bytes in its data"),
+        ("event:12345", Part::EventType, 4, Part::EventType, "event exceeds the limit of 4 bytes in its type"),
+        ("id:1234", Part::Id, 3, Part::Id, "event exceeds the limit of 3 bytes in its id"),
+        ("data:1234567\nid:123", Part::Id, 9, Part::Data,
+            "event exceeds the limit of 9 bytes in its id, which did not fit after the data"),
+        (":0123456789", Part::Comment, 9, Part::Data, "comment exceeds the limit of 9 bytes, together with the unfinished event"),
+        ("x:0123456789", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes, together with the unfinished event"),
+        ("retry:012345678x\n", Part::IgnoredLine, 9, Part::Data, "ignored line exceeds the limit of 9 bytes, together with the unfinished event"),
+    ];
+    for (stream, part, limit, region, text) in cases {
+        let error = new().feed(stream.as_bytes()).next_item().unwrap_err();
+        assert_eq!((error.part(), error.limit()), (part, limit), "{stream}");
+        assert_eq!(error.region(), Some(region), "{stream}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
 #[cfg(feature = "alloc")]
 fn the_default_limit_is_16_mebibytes() {
     let data = "x".repeat(16 * 1024 * 1024);
@@ -60,9 +99,20 @@ fn the_default_limit_is_16_mebibytes() {
 #[test]
 fn a_field_takes_at_most_a_third_of_the_memory() {
     let fixed = Fixed::with_field_capacity([0; 100], 34);
-    assert_eq!((fixed.field_capacity(), fixed.data_capacity()), (33, 1));
+    assert_eq!((fixed.id_capacity(), fixed.data_capacity()), (33, 1));
+    let fixed = Fixed::new([0; 100])
+        .with_type_capacity(90)
+        .with_id_capacity(usize::MAX);
+    let capacities = (
+        fixed.type_capacity(),
+        fixed.id_capacity(),
+        fixed.data_capacity(),
+    );
+    assert_eq!(capacities, (90, 5, 0));
+    let fixed = Fixed::new([0; 9]).with_type_capacity(usize::MAX);
+    assert_eq!((fixed.type_capacity(), fixed.id_capacity()), (9, 0));
     let fixed = Fixed::with_field_capacity([0; 100], usize::MAX);
-    assert_eq!((fixed.field_capacity(), fixed.data_capacity()), (33, 1));
+    assert_eq!((fixed.id_capacity(), fixed.data_capacity()), (33, 1));
 }
 
 #[test]
@@ -140,7 +190,7 @@ fn the_lf_of_a_data_line_without_colon_counts_from_its_line_terminator() {
     on_both(3, b"data:123\ndata\n{!3}\n");
     on_both(3, b"data:123\rdata\r{!3}\n\r");
     // A longer field name is not `data`.
-    on_both(3, b"data:123\ndatax\n\n{m|123|}");
+    on_both(3, b"data:123\ndatax{!3}\n\n{m|123|}");
     on_both(4, b"data:123\ndata\n\n{m|123\n|}");
 }
 
@@ -174,8 +224,8 @@ fn a_broken_sequence_counts_the_three_bytes_of_its_replacement() {
     on_both(2, b":\xE2\x82\r{!2}\n\n");
     on(heap(3), b"data:a\nid:\xFF{!3}");
     on(fixed(9, 2), b"data:a\nid:\xFF{!2}");
-    // In a line that is not stored it does not count.
-    on_both(2, b"data:ok\nx:\xE2\x82\nretry:\xE2\n\n{m|ok|}");
+    // So it does in an ignored line, which does not touch the event.
+    on_both(2, b"data:ok\nx{!2}:\xE2\x82\nretry:\xE2\n{!2}\n{m|ok|}");
 }
 
 #[test]
@@ -269,8 +319,8 @@ fn an_id_in_a_skipped_event_takes_effect() {
     for limit in [heap(3), fixed(3, 3)] {
         on(limit, b"data:1234{!3}\nid:abc\n\ndata\n\n{m||abc}");
         on(limit, b"data:1234{!3}\nid:a\nid\n\ndata\n\n{m||}");
-        // An ID that does not fit is ignored without another error, and the previous one is kept.
-        on(limit, b"data:1234{!3}\nid:a\nid:bcde\n\ndata\n\n{m||a}");
+        // An ID that does not fit is dropped without another error, and the block has none.
+        on(limit, b"data:1234{!3}\nid:a\nid:bcde\n\ndata\n\n{m||}");
     }
     on(heap(3), b"id:ab\ndata:12{!3}\n\ndata\n\n{m||ab}");
 }
@@ -282,8 +332,8 @@ fn an_id_that_makes_the_event_too_large_takes_effect_if_it_fits_alone() {
         // If it is too long even then, it is ignored.
         on(limit, b"data:ab\nid:123{!4}45\ndata:x\n\ndata\n\n{m||}");
     }
-    // On the heap the previous ID counts until the line has ended; here that ID is kept.
-    on(heap(4), b"id:ab\nid:123{!4}\n\ndata\n\n{m||ab}");
+    // On the heap the previous ID counts until the line has ended. The last ID takes effect.
+    on(heap(4), b"id:ab\nid:123{!4}\n\ndata\n\n{m||123}");
     on(heap(4), b"id:ab\ndata:1\nid:23{!4}\n\ndata\n\n{m||23}");
 }
 
@@ -331,7 +381,7 @@ fn endless_lines_and_endless_events_are_one_error_each() {
         in_pieces(
             limit,
             Ask::Items,
-            &format!("{long}\n:{long}{{!50}}\ndata:ok\n\n{{m|ok|}}"),
+            &format!("{long}{{!50}}\n:{long}{{!50}}\ndata:ok\n\n{{m|ok|}}"),
         );
     }
 }
@@ -365,7 +415,8 @@ fn a_seed_that_the_storage_cannot_hold_is_refused_and_the_old_one_stays() {
     assert_eq!(decoder.last_event_id(), "abc");
     // A seed does not count towards the event.
     let (stream, expected) = parse(b"data:123456789\n\n{m|123456789|abc}");
-    assert_eq!(decoder.read(&stream, Ask::Items), expected.concat());
+    let items = marked_only(decoder.read(&stream, Ask::Items));
+    assert_eq!(items, expected.concat());
 }
 
 #[test]
@@ -375,7 +426,8 @@ fn on_the_heap_a_seed_may_be_longer_than_the_limit_for_what_a_stream_sends() {
     };
     decoder.seed("abcd").unwrap();
     let (stream, expected) = parse(b"data:123\n\n{m|123|abcd}");
-    assert_eq!(decoder.read(&stream, Ask::Items), expected.concat());
+    let items = marked_only(decoder.read(&stream, Ask::Items));
+    assert_eq!(items, expected.concat());
 }
 
 const fn heap(limit: usize) -> Limit {
@@ -404,7 +456,7 @@ fn on(limit: Limit, marked: &[u8]) {
 
     let model = Model::new(limit, Ask::Items);
     for end in 0..new.len() {
-        let after = model.after(&stream[..end]).items;
+        let after = marked_only(model.after(&stream[..end]).items);
         assert_eq!(
             after,
             expected(end),
@@ -419,7 +471,7 @@ fn on(limit: Limit, marked: &[u8]) {
         let mut start = 0;
         let mut items = Vec::new();
         for end in ends {
-            items.extend(decoder.read(&stream[start..end], Ask::Items));
+            items.extend(marked_only(decoder.read(&stream[start..end], Ask::Items)));
             assert_eq!(
                 items,
                 expected(end),
@@ -441,14 +493,15 @@ fn on(limit: Limit, marked: &[u8]) {
 fn in_pieces(limit: Limit, ask: Ask, marked: &str) {
     let (stream, expected) = parse(marked.as_bytes());
     let expected = expected.concat();
-    assert_eq!(Model::new(limit, ask).after(&stream).items, expected);
+    let model = Model::new(limit, ask).after(&stream);
+    assert_eq!(marked_only(model.items), expected);
     for size in [1, 3, 63, 64, 65, 1400, stream.len()] {
         let Some(mut decoder) = decoder(limit) else {
             return;
         };
         let items: Vec<Item> = stream
             .chunks(size)
-            .flat_map(|chunk| decoder.read(chunk, ask))
+            .flat_map(|chunk| marked_only(decoder.read(chunk, ask)))
             .collect();
         assert_eq!(items, expected, "{limit:?}, in chunks of {size}");
     }
@@ -462,18 +515,41 @@ fn finish_on_both(limit: usize, marked: &[u8]) {
         let Some(mut decoder) = decoder(limit) else {
             continue;
         };
-        assert_eq!(
-            Model::new(limit, Ask::Items).finish(&stream).0.as_slice(),
-            expected.concat()
-        );
+        let model = Model::new(limit, Ask::Items).finish(&stream).0;
+        assert_eq!(marked_only(Vec::from_iter(model)), expected.concat());
         assert_eq!(decoder.read(&stream, Ask::Items), []);
-        assert_eq!(decoder.finish().as_slice(), expected.concat());
+        let finished = Vec::from_iter(decoder.finish());
+        assert_eq!(marked_only(finished), expected.concat());
         // After it, a new stream starts.
         assert_eq!(
             decoder.read(b"\xEF\xBB\xBFdata:x\n\n", Ask::Events).len(),
             1
         );
     }
+}
+
+/// The part of an event whose error a mark stands for: it is not compared.
+const ANY_PART: Part = Part::Data;
+
+/// Reduces items to what marks express.
+fn marked_only(items: Vec<Item>) -> Vec<Item> {
+    let items = items.into_iter().filter_map(|item| match item {
+        Item::Event {
+            event_type,
+            data,
+            last_event_id,
+            ..
+        } => Some(Item::Event {
+            event_type,
+            data,
+            last_event_id,
+            own_id: OwnId::None,
+        }),
+        Item::TooLarge(_, limit) => Some(Item::TooLarge(ANY_PART, limit)),
+        Item::Id(_) | Item::Ignored(..) => None,
+        item => Some(item),
+    });
+    items.collect()
 }
 
 /// Returns the stream without its marks and, for each number of bytes read, starting with 0, the
@@ -501,7 +577,7 @@ fn parse(marked: &[u8]) -> (Vec<u8>, Vec<Vec<Item>>) {
 
 fn parse_item(mark: &str) -> Item {
     if let Some(limit) = mark.strip_prefix('!') {
-        return Item::TooLarge(limit.parse().expect("a number"));
+        return Item::TooLarge(ANY_PART, limit.parse().expect("a number"));
     }
     if let Some(text) = mark.strip_prefix(':') {
         return Item::Comment(text.to_owned());
@@ -518,5 +594,6 @@ fn parse_item(mark: &str) -> Item {
         },
         data: part(),
         last_event_id: part(),
+        own_id: OwnId::None,
     }
 }

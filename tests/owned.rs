@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use sse_proto::{Decoder, Event, Frame, OwnedEvent, decode_all};
 use streams::{cuts, short_stream, stream};
 use support::model::{Ask, Item, Limit, Model};
+use support::run::{write_error, write_event};
 
 fn expected(stream: &[u8], limit: usize) -> Vec<Item> {
     let model = Model::new(Limit::Heap(limit), Ask::Events);
@@ -19,11 +20,7 @@ fn expected(stream: &[u8], limit: usize) -> Vec<Item> {
 }
 
 fn item(event: Event<'_>) -> Item {
-    Item::Event {
-        event_type: event.event_type.to_owned(),
-        data: event.data.to_owned(),
-        last_event_id: event.last_event_id.to_owned(),
-    }
+    write_event(&event)
 }
 
 proptest! {
@@ -42,7 +39,7 @@ proptest! {
             for event in events.by_ref() {
                 items.push(match event {
                     Ok(event) => item(event.as_event()),
-                    Err(error) => Item::TooLarge(error.limit()),
+                    Err(error) => write_error(error),
                 });
             }
             prop_assert!(events.next().is_none() && events.rest().is_empty());

@@ -20,6 +20,7 @@ use proptest::sample::select;
 use sse_proto::{Decoder, Event, OwnedEvent, ReadError, Reader};
 use streams::{cuts, stream};
 use support::model::{Ask, Item, Limit, Model};
+use support::run::{write_error, write_event};
 
 /// The result of one call of `read`.
 struct Pieces(VecDeque<io::Result<Vec<u8>>>);
@@ -42,11 +43,7 @@ impl Read for Pieces {
 }
 
 fn item(event: Event<'_>) -> Item {
-    Item::Event {
-        event_type: event.event_type.to_owned(),
-        data: event.data.to_owned(),
-        last_event_id: event.last_event_id.to_owned(),
-    }
+    write_event(&event)
 }
 
 proptest! {
@@ -80,13 +77,13 @@ proptest! {
                 match reader.next() {
                     None => ended = true,
                     Some(Ok(event)) => items.push(item(event.as_event())),
-                    Some(Err(ReadError::TooLarge(error))) => items.push(Item::TooLarge(error.limit())),
+                    Some(Err(ReadError::TooLarge(error))) => items.push(write_error(error)),
                     Some(Err(_)) => failed += 1,
                 }
             } else {
                 let mut left = turn;
                 let stopped = reader.for_each_event(|event| {
-                    items.push(event.map_or_else(|error| Item::TooLarge(error.limit()), item));
+                    items.push(event.map_or_else(write_error, item));
                     left -= 1;
                     if left == 0 { ControlFlow::Break("enough") } else { ControlFlow::Continue(()) }
                 });
@@ -144,7 +141,10 @@ fn an_error_of_the_reader_is_distinguishable_and_convertible() {
 
     let mut reader = Reader::with_decoder("data: xyz".as_bytes(), Decoder::with_max_event_len(2));
     let error = reader.next().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "event exceeds the limit of 2 bytes");
+    assert_eq!(
+        error.to_string(),
+        "event exceeds the limit of 2 bytes in its data"
+    );
     assert_eq!(io::Error::from(error).kind(), ErrorKind::InvalidData);
 }
 

@@ -45,11 +45,14 @@ pub enum Capability {
     Delay,
     /// `options`: a client has the options of ADAPTER.md, which the standard does not have.
     Options,
+    /// `details`: a decoder reports what ADAPTER.md calls details, which the standard does not
+    /// have.
+    Details,
 }
 
 impl Capability {
     /// All capabilities.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Decode,
         Self::Encode,
         Self::Connect,
@@ -67,6 +70,7 @@ impl Capability {
         Self::Close,
         Self::Delay,
         Self::Options,
+        Self::Details,
     ];
 
     /// Returns the name that options, adapters and reports use.
@@ -89,6 +93,7 @@ impl Capability {
             Self::Close => "close",
             Self::Delay => "delay",
             Self::Options => "options",
+            Self::Details => "details",
         }
     }
 
@@ -113,6 +118,9 @@ impl Capability {
             Self::Delay => "a client waits for exactly the reconnection time",
             Self::Options => {
                 "a client has the options of ADAPTER.md, which the standard does not have"
+            }
+            Self::Details => {
+                "a decoder reports the details of ADAPTER.md, which the standard does not have"
             }
         }
     }
@@ -202,16 +210,18 @@ impl Capabilities {
     }
 
     /// Returns the capabilities that are assumed of an adapter that names none: all but
-    /// [`Capability::Options`].
+    /// [`Capability::Options`] and [`Capability::Details`].
     ///
     /// ```
     /// use sse_conformance::{Capabilities, Capability};
     ///
     /// let missing: Vec<_> = Capabilities::assumed().missing().collect();
-    /// assert_eq!(missing, [Capability::Options]);
+    /// assert_eq!(missing, [Capability::Options, Capability::Details]);
     /// ```
     pub fn assumed() -> Self {
-        Self::all().without(Capability::Options)
+        Self::all()
+            .without(Capability::Options)
+            .without(Capability::Details)
     }
 
     /// Removes a capability.
@@ -280,6 +290,7 @@ fn needs(case: &Case) -> Vec<Capability> {
     let mut needs = vec![Capability::of_kind(case.kind)];
     // First the more specific of two: a fixed-storage case also has a limit.
     for (flag, capability) in [
+        ("details", Capability::Details),
         ("fixed-storage", Capability::FixedStorage),
         ("limit", Capability::Limit),
         ("id-seed", Capability::IdSeed),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    corpus::{Connect, ExpectedOutput, Item, LogEntry, Refusal},
+    corpus::{Connect, ExpectedOutput, Item, LogEntry, Refusal, State},
     reference,
     variants::{Expected, Variant, is_compared},
 };
@@ -17,6 +17,8 @@ use crate::{
 pub enum Answer {
     /// The items that a decoder reported.
     Decode(DecodeAnswer),
+    /// The items and the state that a decoder reported, which was asked for details.
+    DetailedDecode(DecodeAnswer, State),
     /// The bytes that an encoder wrote.
     Encode(Vec<u8>),
     /// The frame that an encoder refused to write.
@@ -75,8 +77,8 @@ pub struct RecordedRequest {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Mismatch {
-    /// A keyword: `items`, `late`, `early`, `last-event-id`, `bytes`, `refusal`, `requests`, `log`,
-    /// `ready-state`, `answer`.
+    /// A keyword: `items`, `late`, `early`, `last-event-id`, `state`, `bytes`, `refusal`,
+    /// `requests`, `log`, `ready-state`, `answer`.
     pub what: &'static str,
     /// A sentence that describes the difference.
     pub message: String,
@@ -118,7 +120,10 @@ impl Variant {
     /// ```
     pub fn check(&self, answer: &Answer) -> Result<(), Mismatch> {
         match (&self.expected, answer) {
-            (Expected::Decode { .. }, Answer::Decode(answer)) => self.check_decode(answer),
+            (Expected::Decode { .. }, Answer::Decode(answer)) => self.check_decode(answer, None),
+            (Expected::Decode { .. }, Answer::DetailedDecode(answer, state)) => {
+                self.check_decode(answer, Some(state))
+            }
             (Expected::Encode { output, may_refuse }, Answer::Encode(bytes)) => match output {
                 ExpectedOutput::Items {
                     items,
@@ -172,11 +177,16 @@ impl Variant {
         }
     }
 
-    fn check_decode(&self, answer: &DecodeAnswer) -> Result<(), Mismatch> {
+    fn check_decode(
+        &self,
+        answer: &DecodeAnswer,
+        got_state: Option<&State>,
+    ) -> Result<(), Mismatch> {
         let Expected::Decode {
             items: expected,
             item_counts,
             last_event_id,
+            state,
             comments,
             exact_comments,
             retry,
@@ -235,15 +245,23 @@ impl Variant {
             };
             return Err(wrong(what, message, expected, json!(non_empty(&got))));
         }
-        match (last_event_id, &answer.last_event_id) {
-            (Some(expected), got) if got.as_ref() != Some(expected) => Err(wrong(
+        if last_event_id.is_some() && *last_event_id != answer.last_event_id {
+            return Err(wrong(
                 "last-event-id",
                 "the last event ID after the input differs",
-                json!(expected),
-                json!(got),
-            )),
-            _ => Ok(()),
+                json!(last_event_id),
+                json!(answer.last_event_id),
+            ));
         }
+        if state.is_some() && state.as_ref() != got_state {
+            return Err(wrong(
+                "state",
+                "what the decoder tells about the stream differs",
+                json!(state),
+                json!(got_state),
+            ));
+        }
+        Ok(())
     }
 }
 

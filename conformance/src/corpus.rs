@@ -1,5 +1,6 @@
 //! The types of the corpus, and access to its files, which are built in.
 
+mod details;
 mod options;
 mod read;
 
@@ -7,6 +8,7 @@ use std::{collections::BTreeMap, fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+pub use details::{DetailedItem, IgnoredReason, Part, Regions, State, Unfinished};
 pub use options::{ClientOptions, ReconnectTo, Statuses};
 
 /// The files of `$kind`, by their names.
@@ -20,8 +22,8 @@ macro_rules! files {
 const FILES: [(Kind, &[(&str, &str)]); 3] = [
     (
         Kind::Decode,
-        files!("decode": "bom" "comments" "data" "dispatch" "end-of-input" "event" "fields" "id" "limits"
-            "line-endings" "retry" "robustness" "utf8"),
+        files!("decode": "bom" "comments" "data" "details" "dispatch" "end-of-input" "event" "fields" "id"
+            "limits" "line-endings" "retry" "robustness" "utf8"),
     ),
     (
         Kind::Encode,
@@ -198,6 +200,15 @@ pub struct Decode {
     /// The kind of memory that the limit applies to. `None` means the heap if there is a limit, and
     /// otherwise either.
     pub storage: Option<Storage>,
+    /// The lengths of the regions of fixed memory, instead of a limit. Only in cases with details.
+    pub regions: Option<Regions>,
+    /// Whether an event whose id has no room is reported without its id, instead of being an error.
+    /// Only in cases with details.
+    #[serde(default)]
+    pub skip_long_ids: bool,
+    /// Whether the decoder is asked for details, which the standard does not have.
+    #[serde(default)]
+    pub details: bool,
     rewrite_line_endings: Option<bool>,
     /// The input, step by step.
     pub steps: Vec<Step>,
@@ -279,6 +290,8 @@ pub enum Item {
         /// The kind of error. There is only one.
         error: TooLarge,
     },
+    /// An item with details, only in answers to requests for details.
+    Detailed(DetailedItem),
 }
 
 /// The one error that a decoder can report.
@@ -300,6 +313,8 @@ pub struct Final {
     /// The reconnection time in milliseconds, if the stream has set one.
     #[serde(deserialize_with = "Option::deserialize")] // null must be written out
     pub reconnection_time: Option<u64>,
+    /// What the decoder tells about the stream as a whole. Only in cases with details.
+    pub state: Option<State>,
 }
 
 /// Frames to encode, and the expected result.

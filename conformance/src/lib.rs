@@ -17,9 +17,10 @@ pub mod runner;
 pub use capabilities::{Capabilities, Capability, UnknownCapability};
 pub use check::{Answer, ConnectAnswer, DecodeAnswer, Mismatch, RecordedRequest};
 pub use corpus::{
-    Body, Case, ClientOptions, CloseOn, Connect, Decode, Encode, End, ExpectedOutput,
-    ExpectedRequest, Failure, Final, Frame, Group, Item, Kind, LogEntry, ReconnectTo, Refusal,
-    Response, Statuses, Step, Storage, TooLarge, Verdict, cases, flags, groups,
+    Body, Case, ClientOptions, CloseOn, Connect, Decode, DetailedItem, Encode, End, ExpectedOutput,
+    ExpectedRequest, Failure, Final, Frame, Group, IgnoredReason, Item, Kind, LogEntry, Part,
+    ReconnectTo, Refusal, Regions, Response, State, Statuses, Step, Storage, TooLarge, Unfinished,
+    Verdict, cases, flags, groups,
 };
 pub use request::{ConnectRequest, DecodeRequest, EncodeRequest, Request};
 pub use variants::{Chunking, LineEndings, Variant};

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     capabilities::Capabilities,
     check::{Answer, ConnectAnswer, DecodeAnswer},
-    corpus::{ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Response, Storage},
+    corpus::{
+        ClientOptions, CloseOn, End, Failure, Frame, Item, Kind, Refusal, Regions, Response,
+        Storage,
+    },
     request::{ConnectRequest, DecodeRequest, EncodeRequest, Request},
 };
 
@@ -22,6 +25,9 @@ pub(crate) fn request_line(case: u64, request: &Request) -> Vec<u8> {
                 last_event_id: request.last_event_id.as_deref(),
                 storage: request.storage,
                 limit: request.limit,
+                regions: request.regions,
+                skip_long_ids: request.skip_long_ids,
+                details: request.details,
             },
         ),
         Request::Encode(request) => (
@@ -80,6 +86,12 @@ enum Body<'r> {
         storage: Option<Storage>,
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        regions: Option<Regions>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        skip_long_ids: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        details: bool,
     },
     Encode {
         frames: &'r [Frame],
@@ -213,10 +225,17 @@ fn parse_decode_answer(mut object: Map<String, Value>) -> Result<Answer, String>
         });
         chunks.push(items.collect::<Result<_, _>>()?);
     }
-    Ok(Answer::Decode(DecodeAnswer {
+    let answer = DecodeAnswer {
         chunks,
         last_event_id,
-    }))
+    };
+    Ok(match object.remove("state") {
+        None | Some(Value::Null) => Answer::Decode(answer),
+        Some(state) => {
+            let state = from_value(state).map_err(|why| format!("state: {why}"))?;
+            Answer::DetailedDecode(answer, state)
+        }
+    })
 }
 
 /// An adapter's answer to the `capabilities` request.
@@ -280,6 +299,11 @@ pub(crate) fn answer_line(case: Value, answer: Answer) -> Vec<u8> {
         Answer::Decode(answer) => {
             json!({ "chunks": answer.chunks, "lastEventId": answer.last_event_id })
         }
+        Answer::DetailedDecode(answer, state) => json!({
+            "chunks": answer.chunks,
+            "lastEventId": answer.last_event_id,
+            "state": state,
+        }),
         Answer::Encode(bytes) => json!({ "bytes": BASE64.encode(bytes) }),
         Answer::Refused(Refusal { frame, field }) => {
             json!({ "error": format!("{field}: refused"), "frame": frame })
@@ -311,6 +335,9 @@ struct RawDecode {
     last_event_id: Option<String>,
     storage: Option<Storage>,
     limit: Option<usize>,
+    regions: Option<Regions>,
+    skip_long_ids: Option<bool>,
+    details: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -357,6 +384,9 @@ fn decode_request(raw: RawDecode) -> Result<AdapterRequest, String> {
         last_event_id: raw.last_event_id,
         storage: raw.storage,
         limit: raw.limit,
+        regions: raw.regions,
+        skip_long_ids: raw.skip_long_ids.unwrap_or_default(),
+        details: raw.details.unwrap_or_default(),
     })))
 }
 

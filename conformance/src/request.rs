@@ -1,6 +1,6 @@
 //! The requests: what an implementation is asked to do, independent of how it is reached.
 
-use crate::corpus::{ClientOptions, CloseOn, Frame, Response, Storage};
+use crate::corpus::{ClientOptions, CloseOn, Frame, Regions, Response, Storage};
 
 /// What an implementation is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,13 @@ pub struct DecodeRequest {
     pub storage: Option<Storage>,
     /// The limit on one event, in bytes of decoded text.
     pub limit: Option<usize>,
+    /// The lengths of the regions of fixed memory, instead of a limit. Only with details.
+    pub regions: Option<Regions>,
+    /// Whether an event whose id has no room is reported without its id. Only with details.
+    pub skip_long_ids: bool,
+    /// Whether details are to be reported: [`DetailedItem`](crate::DetailedItem)s, and a
+    /// [`State`](crate::State).
+    pub details: bool,
 }
 
 /// Frames to encode into one stream.

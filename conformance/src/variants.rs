@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::{
     capabilities::{Capabilities, Capability},
-    corpus::{Body, Case, Connect, ExpectedOutput, Item, Response, Verdict},
+    corpus::{Body, Case, Connect, ExpectedOutput, Item, Response, State, Verdict},
     request::{ConnectRequest, EncodeRequest, Request},
 };
 
@@ -62,6 +62,8 @@ pub(crate) enum Expected {
         /// by its end.
         item_counts: Vec<(usize, usize)>,
         last_event_id: Option<String>,
+        /// Only with details.
+        state: Option<State>,
         comments: bool,
         /// Whether the text of a comment must match exactly, or may lack one leading space.
         exact_comments: bool,
@@ -130,7 +132,7 @@ pub(crate) fn is_compared(item: &Item, comments: bool, retry: bool) -> bool {
     match item {
         Item::Comment { .. } => comments,
         Item::Retry { .. } => retry,
-        Item::Event { .. } | Item::Error { .. } => true,
+        Item::Event { .. } | Item::Error { .. } | Item::Detailed(_) => true,
     }
 }
 

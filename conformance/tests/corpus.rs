@@ -18,9 +18,9 @@ use sse_conformance::{
 const MARK: &str = "<!-- Everything below is written by `WRITE=1 cargo test -p sse-conformance --test corpus`. -->\n";
 
 /// Rules that the standard leaves open or does not have: all of their cases are `may`.
-const OPEN_RULES: [&str; 19] = [
+const OPEN_RULES: [&str; 27] = [
     "A3", "A6", "A14", "A16", "A23", "H2", "H3", "S5", "O1", "O2", "O3", "O4", "O5", "O6", "O7",
-    "O8", "O9", "O10", "O11",
+    "O8", "O9", "O10", "O11", "D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8",
 ];
 
 /// Rules that need a `must` case for clients, whatever other cases they have.
@@ -87,10 +87,11 @@ fn check_decode(case: &Case, decode: &Decode) {
     check_flags(
         case,
         &[
-            ("limit", decode.limit.is_some()),
+            ("limit", decode.limit.is_some() || decode.regions.is_some()),
             ("fixed-storage", decode.storage == Some(Storage::Fixed)),
             ("id-seed", decode.last_event_id.is_some()),
             ("cr", decode.has_cr()),
+            ("details", decode.details),
         ],
     );
     let id = &case.id;
@@ -106,6 +107,32 @@ fn check_decode(case: &Case, decode: &Decode) {
         !decode.has_cr() || !decode.may_rewrite_line_endings(),
         "{id} allows rewriting, but has a CR"
     );
+    check_details(case, decode);
+}
+
+/// Only cases with details use the keys and items that belong to details.
+fn check_details(case: &Case, decode: &Decode) {
+    let id = &case.id;
+    let mut items = decode.steps.iter().flat_map(|step| &step.items);
+    assert_eq!(decode.r#final.state.is_some(), decode.details, "{id}");
+    assert_eq!(case.group == "details", decode.details, "{id}");
+    if decode.details {
+        assert_eq!(
+            case.verdict,
+            Verdict::May,
+            "{id}: details are not in the standard"
+        );
+        let lacks_part = |item: &Item| matches!(item, Item::Error { .. });
+        assert!(!items.any(lacks_part), "{id}: an error has a part");
+    } else {
+        let uses_details = decode.skip_long_ids || decode.regions.is_some();
+        let has_details = items.any(|item| matches!(item, Item::Detailed(_)));
+        assert!(!uses_details && !has_details, "{id} needs details");
+    }
+    if decode.regions.is_some() {
+        let is_fixed = decode.storage == Some(Storage::Fixed);
+        assert!(is_fixed && decode.limit.is_none(), "{id}: regions");
+    }
 }
 
 fn check_encode(case: &Case, encode: &Encode) {

@@ -33,7 +33,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// The supported features: all that the suite knows.
-const CAPABILITIES: [&str; 17] = [
+const CAPABILITIES: [&str; 18] = [
     "decode",
     "encode",
     "connect",
@@ -51,6 +51,7 @@ const CAPABILITIES: [&str; 17] = [
     "close",
     "delay",
     "options",
+    "details",
 ];
 
 fn main() -> ExitCode {

@@ -3,12 +3,17 @@
 //! A value arrives in one of two ways: whole and borrowed from the chunk ([`EventBuilder::borrow`]), or
 //! in decoded pieces that are stored ([`EventBuilder::append`], then [`EventBuilder::end_value`]). Both
 //! count in `usage`, so the limit does not depend on how a value arrives. All accounting is in this
-//! file: nothing else reads or changes `usage`.
+//! file and its two parts, `pieces` and `dispatch`: nothing else reads or changes `usage`.
 
+mod dispatch;
+mod pieces;
+
+use super::EventTooLarge;
+use super::event::{IdLine, IgnoredReason};
 use super::field::{Field, RetryParser};
-use super::{Event, EventTooLarge};
 use crate::counters;
-use crate::storage::{Region, Remaining, Storage, Usage};
+use crate::scanner::OPTIMIZE_FOR_SIZE;
+use crate::storage::{Region, Storage, Usage};
 use core::time::Duration;
 
 /// What a line completes.
@@ -18,14 +23,50 @@ pub(super) enum Outcome {
     Event,
     Comment,
     Retry,
+    Id,
+    /// For [`EventBuilder::ignored_reason`].
+    Ignored,
 }
+
+/// The limit was exceeded; the error is in the [`EventBuilder`].
+#[derive(Debug)]
+pub(super) struct Overflow;
 
 /// Values of the unfinished event that are borrowed from the chunk.
 #[derive(Debug, Default)]
 pub(super) struct Borrowed<'i> {
     data: Option<&'i str>,
     event_type: Option<&'i str>,
-    comment: Option<&'i str>,
+    /// Of a comment or an ignored line.
+    text: Option<&'i str>,
+}
+
+impl<'i> Borrowed<'i> {
+    /// The text of a comment or an ignored line.
+    pub(super) fn set_text(&mut self, text: &'i str) {
+        self.text = Some(text);
+    }
+}
+
+/// A set of kinds of lines.
+#[derive(Debug, Clone, Copy)]
+struct Lines(u8);
+
+impl Lines {
+    const NONE: Self = Self(0);
+    /// Comments, and fields with an effect. Those of an unfinished event may be missing.
+    const RECOGNIZED: Self = Self(1);
+    const IGNORED: Self = Self(2);
+
+    #[inline]
+    fn add(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    #[inline]
+    fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// Collects the values of one event after another.
@@ -37,11 +78,17 @@ pub(super) struct EventBuilder<S> {
     /// "If the data buffer is an empty string": the standard's buffer ends each line with an LF, so
     /// it is not empty after any `data` line.
     has_data: bool,
-    has_id: bool,
+    /// The last `id` line since the last blank line.
+    id_line: IdLine,
     /// The event is too large: its `data` and `event` lines are ignored up to its blank line.
     discarding: bool,
+    skip_long_ids: bool,
     /// What was returned last; it is cleared before the next line is read.
     dispatched: Outcome,
+    /// Which kinds of lines there were so far.
+    lines: Lines,
+    /// Why the last ignored line was ignored.
+    ignored_reason: IgnoredReason,
     overflow: Option<EventTooLarge>,
     /// The last `retry` value that was a number.
     reconnection_time: RetryParser,
@@ -53,9 +100,12 @@ impl<S> EventBuilder<S> {
             storage,
             usage: Usage::NONE,
             has_data: false,
-            has_id: false,
+            id_line: IdLine::NONE,
             discarding: false,
+            skip_long_ids: false,
             dispatched: Outcome::Nothing,
+            lines: Lines::NONE,
+            ignored_reason: IgnoredReason::UnknownField,
             overflow: None,
             reconnection_time: RetryParser::NEW,
         }
@@ -81,14 +131,53 @@ impl<S> EventBuilder<S> {
     /// dispatched.
     pub(super) fn is_in_event(&self) -> bool {
         let has_type = self.usage.event_type > 0;
-        self.dispatched != Outcome::Event
-            && (self.has_data || has_type || self.has_id || self.discarding)
+        let is_dispatched = match self.dispatched {
+            Outcome::Ignored => {
+                self.ignored_reason == IgnoredReason::TypeWithoutData
+                    && self.id_line == IdLine::NONE
+            }
+            dispatched => dispatched == Outcome::Event,
+        };
+        !is_dispatched
+            && (self.has_data || has_type || self.id_line != IdLine::NONE || self.discarding)
     }
 
-    /// Returns the error if the limit was exceeded since the last call.
+    pub(super) fn set_skip_long_ids(&mut self, yes: bool) {
+        self.skip_long_ids = yes;
+    }
+
     #[inline]
-    pub(super) fn take_overflow(&mut self) -> Result<(), EventTooLarge> {
-        self.overflow.take().map_or(Ok(()), Err)
+    pub(super) fn has_recognized_line(&self) -> bool {
+        self.lines.has(Lines::RECOGNIZED)
+    }
+
+    #[inline]
+    pub(super) fn set_recognized_line(&mut self) {
+        self.lines.add(Lines::RECOGNIZED);
+    }
+
+    pub(super) fn has_ignored_line(&self) -> bool {
+        self.lines.has(Lines::IGNORED)
+    }
+
+    #[inline]
+    pub(super) fn set_ignored_line(&mut self) {
+        self.lines.add(Lines::IGNORED);
+    }
+
+    /// Whether there is an error to return.
+    #[inline]
+    pub(super) fn check_overflow(&self) -> Result<(), Overflow> {
+        match self.overflow {
+            None => Ok(()),
+            Some(_) => Err(Overflow),
+        }
+    }
+
+    /// Returns the error, if there is one.
+    #[cold]
+    pub(super) fn overflow<T>(&mut self) -> Result<Option<T>, EventTooLarge> {
+        self.overflow.take().map_or(Ok(None), Err)
     }
 }
 
@@ -101,6 +190,7 @@ impl<S: Storage> EventBuilder<S> {
         borrowed: &mut Borrowed<'i>,
         field: Field,
         text: &'i str,
+        items: bool,
     ) -> Option<Outcome> {
         if text.len() > self.remaining(field).bytes {
             return None;
@@ -117,17 +207,48 @@ impl<S: Storage> EventBuilder<S> {
                 borrowed.data = Some(text);
             }
             Field::EventType => {
+                self.set_recognized_line();
                 self.usage.event_type = text.len();
                 borrowed.event_type = Some(text);
+                if text.is_empty() {
+                    self.storage.set(Region::EventType, "");
+                }
             }
-            Field::Id => self.store(field, text),
-            Field::Comment => {
-                borrowed.comment = Some(text);
-                return Some(Outcome::Comment);
+            Field::Id => {
+                if !self.store(field, text) {
+                    borrowed.text = Some(text);
+                    return Some(self.ignored(IgnoredReason::NulInId, items));
+                }
             }
-            Field::Retry => {}
+            // These are no part of the event.
+            Field::Comment | Field::Retry | Field::Unknown => {}
         }
         Some(Outcome::Nothing)
+    }
+
+    /// What a comment or an ignored line completes.
+    pub(super) fn end_text(&mut self, field: Field, items: bool) -> Outcome {
+        match field {
+            Field::Comment => {
+                self.set_recognized_line();
+                match items {
+                    true => Outcome::Comment,
+                    false => Outcome::Nothing,
+                }
+            }
+            Field::Retry => self.ignored(IgnoredReason::InvalidRetry, items),
+            _ => self.ignored(IgnoredReason::UnknownField, items),
+        }
+    }
+
+    /// Takes note of an ignored line.
+    pub(super) fn ignored(&mut self, reason: IgnoredReason, items: bool) -> Outcome {
+        self.set_ignored_line();
+        self.ignored_reason = reason;
+        match items {
+            true => Outcome::Ignored,
+            false => Outcome::Nothing,
+        }
     }
 
     /// Takes the value of a second or later `data` line; stores it, and a borrowed first one. `false`:
@@ -162,259 +283,39 @@ impl<S: Storage> EventBuilder<S> {
         }
     }
 
-    /// Stores a whole event type or id, which has room.
+    /// Stores a whole event type or id, which has room. `false`: the id is to be ignored.
     #[inline]
-    pub(super) fn store(&mut self, field: Field, text: &str) {
+    pub(super) fn store(&mut self, field: Field, text: &str) -> bool {
         let region = field.region();
         if field == Field::Id {
             // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
             counters::scanned(text.len());
-            if text.contains('\0') {
-                return;
+            if has_nul(text) {
+                return false;
             }
-            self.has_id = true;
+            self.id_line = IdLine::SET;
             self.usage.pending_id = text.len();
         } else {
+            self.set_recognized_line();
             self.usage.event_type = text.len();
         }
         self.storage.set(region, text);
+        true
     }
 
-    /// Takes the value of a `retry` line.
-    pub(super) fn set_reconnection_time(&mut self, value: RetryParser, items: bool) -> Outcome {
-        if value.milliseconds().is_none() {
-            return Outcome::Nothing;
-        }
+    /// Takes the value of a `retry` line. `None`: it is not a number.
+    pub(super) fn set_reconnection_time(
+        &mut self,
+        value: RetryParser,
+        items: bool,
+    ) -> Option<Outcome> {
+        value.milliseconds()?;
+        self.set_recognized_line();
         self.reconnection_time = value;
-        if items {
-            Outcome::Retry
-        } else {
-            Outcome::Nothing
-        }
-    }
-}
-
-// Values in pieces, which are stored.
-impl<S: Storage> EventBuilder<S> {
-    /// How much the value of the pending line may grow.
-    #[inline]
-    pub(super) fn remaining(&self, field: Field) -> Remaining {
-        self.storage.remaining(self.usage, field.region())
-    }
-
-    /// Starts a `data` line, with an LF if it is not the first. `false`: the LF has no room.
-    pub(super) fn start_data_line(&mut self) -> bool {
-        let fits = !self.has_data || self.append(Field::Data, "\n");
-        self.has_data = fits;
-        fits
-    }
-
-    /// Starts a `data` line that needs no LF before it, or has it in the line buffer.
-    #[inline]
-    pub(super) fn set_has_data(&mut self) {
-        self.has_data = true;
-    }
-
-    /// Appends to the value of the pending line. `false`: it has no room, and the value is dropped; with
-    /// it the event, unless the value is a comment.
-    #[inline]
-    pub(super) fn append(&mut self, field: Field, text: &str) -> bool {
-        let fits = text.len() <= self.remaining(field).bytes || self.on_overflow(field, text.len());
-        if fits {
-            self.push(field, text);
-        } else {
-            self.drop_value();
-        }
-        fits
-    }
-
-    /// Appends to the value of the pending line, which has room.
-    #[inline(always)]
-    pub(super) fn push(&mut self, field: Field, text: &str) {
-        self.storage.push(text);
-        match field {
-            Field::Data => self.usage.data += text.len(),
-            _ => self.usage.value += text.len(),
-        }
-    }
-
-    /// The limit is exceeded. `true`: the value fits after all, now that the event is dropped.
-    fn on_overflow(&mut self, field: Field, len: usize) -> bool {
-        // One error for each event and for each comment.
-        if field == Field::Comment || !self.discarding {
-            let limit = self.remaining(field).limit;
-            self.overflow = Some(EventTooLarge { limit });
-        }
-        match field {
-            Field::Comment | Field::Retry => {}
-            Field::Data | Field::EventType => {
-                self.drop_event();
-                self.discarding = true;
-            }
-            Field::Id => {
-                // The id still counts, so that a reconnect does not ask for this event again.
-                self.storage.drop_front(self.usage.data);
-                self.storage.set(Region::EventType, "");
-                self.usage.data = 0;
-                self.usage.event_type = 0;
-                self.has_data = false;
-                self.discarding = true;
-                return len <= self.remaining(field).bytes;
-            }
-        }
-        false
-    }
-
-    /// Ends the value of the pending line.
-    #[inline]
-    pub(super) fn end_value(&mut self, field: Field) -> Outcome {
-        match field {
-            Field::Data | Field::Retry => {}
-            Field::EventType => {
-                self.usage.event_type = self.usage.value;
-                self.storage
-                    .commit_value(self.usage.data, Region::EventType);
-            }
-            Field::Id => {
-                let value = self.storage.data_from(self.usage.data);
-                // "If the field value does not contain U+0000 NULL"; otherwise "ignore the field".
-                counters::scanned(value.len());
-                if value.contains('\0') {
-                    self.drop_value();
-                } else {
-                    self.has_id = true;
-                    self.usage.pending_id = self.usage.value;
-                    self.storage
-                        .commit_value(self.usage.data, Region::PendingId);
-                }
-            }
-            Field::Comment => {
-                self.dispatched = Outcome::Comment;
-                return Outcome::Comment;
-            }
-        }
-        self.usage.value = 0;
-        Outcome::Nothing
-    }
-
-    /// Drops the value of the pending line, which is stored after the data; not if it is data.
-    pub(super) fn drop_value(&mut self) {
-        self.storage.truncate(self.usage.data);
-        self.usage.value = 0;
-    }
-}
-
-// Dispatch, and what is returned.
-impl<S: Storage> EventBuilder<S> {
-    /// "If the line is empty (a blank line): dispatch the event." Returns whether there is one.
-    #[inline]
-    pub(super) fn dispatch(&mut self) -> bool {
-        // "Set the last event ID string of the event source to the value of the last event ID
-        // buffer", event or not.
-        if self.has_id {
-            self.storage.commit_last_event_id();
-            self.has_id = false;
-            self.usage.pending_id = 0;
-        }
-        if self.has_data {
-            self.dispatched = Outcome::Event;
-        } else {
-            self.discarding = false;
-            self.drop_event();
-        }
-        self.has_data
-    }
-
-    /// Clears what was returned last. Returns whether that was an event.
-    #[inline]
-    pub(super) fn clear_dispatched(&mut self) -> bool {
-        let dispatched = self.dispatched;
-        match dispatched {
-            Outcome::Nothing => return false,
-            Outcome::Event => self.drop_event(),
-            Outcome::Comment | Outcome::Retry => self.drop_value(),
-        }
-        self.dispatched = Outcome::Nothing;
-        dispatched == Outcome::Event
-    }
-
-    /// The event that was dispatched.
-    #[inline]
-    pub(super) fn event<'e>(&'e self, borrowed: &Borrowed<'e>) -> Event<'e> {
-        let storage = &self.storage;
-        Event {
-            event_type: match borrowed
-                .event_type
-                .unwrap_or_else(|| storage.text(Region::EventType))
-            {
-                "" => "message",
-                event_type => event_type,
-            },
-            data: borrowed.data.unwrap_or_else(|| storage.data_from(0)),
-            last_event_id: storage.text(Region::LastEventId),
-        }
-    }
-
-    /// Whether an event that has this data and nothing else is within the limit.
-    #[inline]
-    pub(super) fn fits_alone(&self, data: &str) -> bool {
-        data.len() <= self.storage.remaining(Usage::NONE, Region::Data).bytes
-    }
-
-    /// An event that has data and nothing else.
-    #[inline]
-    pub(super) fn data_event<'e>(&'e self, data: &'e str) -> Event<'e> {
-        Event {
-            event_type: "message",
-            data,
-            last_event_id: self.last_event_id(),
-        }
-    }
-
-    /// The comment that was returned.
-    #[inline]
-    pub(super) fn comment<'e>(&'e self, borrowed: &Borrowed<'e>) -> &'e str {
-        match borrowed.comment {
-            Some(text) => text,
-            None => self.storage.data_from(self.usage.data),
-        }
-    }
-
-    pub(super) fn last_event_id(&self) -> &str {
-        self.storage.text(Region::LastEventId)
-    }
-
-    /// Replaces the last event ID, or returns how long it may be.
-    pub(super) fn set_last_event_id(&mut self, id: &str) -> Result<(), usize> {
-        let limit = self.storage.max_id_len();
-        if id.len() > limit {
-            return Err(limit);
-        }
-        self.storage.set(Region::LastEventId, id);
-        Ok(())
-    }
-
-    /// Drops everything but the last event ID and the reconnection time.
-    pub(super) fn reset(&mut self) {
-        let buffer = self.storage.take_buffer();
-        self.storage.restore_buffer(buffer);
-        self.drop_event();
-        self.storage.set(Region::PendingId, "");
-        self.usage = Usage::NONE;
-        self.has_id = false;
-        self.discarding = false;
-        self.dispatched = Outcome::Nothing;
-    }
-
-    /// Empties the data and event type buffers.
-    #[inline]
-    fn drop_event(&mut self) {
-        self.storage.truncate(0);
-        self.storage.set(Region::EventType, "");
-        self.has_data = false;
-        self.usage.data = 0;
-        self.usage.event_type = 0;
-        self.usage.value = 0;
+        Some(match items {
+            true => Outcome::Retry,
+            false => Outcome::Nothing,
+        })
     }
 }
 
@@ -445,4 +346,13 @@ impl<S: Storage> EventBuilder<S> {
     pub(super) fn restore_buffer(&mut self, buffered: S::Buffer) {
         self.storage.restore_buffer(buffered);
     }
+}
+
+/// Whether an id is to be ignored.
+#[inline]
+fn has_nul(text: &str) -> bool {
+    if OPTIMIZE_FOR_SIZE {
+        return text.bytes().any(|byte| byte == 0);
+    }
+    text.as_bytes().contains(&0)
 }

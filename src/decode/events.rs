@@ -5,7 +5,7 @@
 //! values of those are stored. Invariant: when the cursor returns in the middle of an event, nothing
 //! is borrowed and everything is stored, so it can be dropped at any time.
 
-use super::builder::{Borrowed, Outcome};
+use super::builder::{Borrowed, Outcome, Overflow};
 use super::field::{Field, RetryParser, parse_line};
 use super::line::LineState;
 use super::utf8::Validity;
@@ -75,16 +75,18 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         self.read_event()
     }
 
-    /// Returns the next item that the chunk completes: an event, a comment, or a `retry` line.
+    /// Returns the next item that the chunk completes: an event, a comment, a `retry` line, an ID
+    /// without an event, or a line without effect.
     ///
-    /// This is [`next_event`](Events::next_event) for programs that forward streams or watch for
-    /// keep-alive comments. Both may be called on the same stream. A comment is returned only if
-    /// `next_item` reads all of it: one that `next_event` has read a part of is skipped.
+    /// This is [`next_event`](Events::next_event) for programs that forward streams, watch for
+    /// keep-alive comments or look for mistakes of a server. Both may be called on the same stream. A
+    /// comment or ignored line is returned only if `next_item` reads all of it: one that `next_event`
+    /// has read a part of is skipped.
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] as in `next_event`, and for a comment that does not fit beside the unfinished
-    /// event; the event itself is kept.
+    /// [`EventTooLarge`] as in `next_event`, and for a comment or ignored line that does not fit beside
+    /// the unfinished event; the event itself is kept.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -107,6 +109,30 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     }
 
     /// Returns the part of the chunk that has not been read; after an event, it starts at the next one.
+    ///
+    /// So the bytes of an item are those by which `rest` got shorter, and together they are all bytes of
+    /// the stream, in order:
+    ///
+    /// ```
+    /// # #[cfg(feature = "alloc")] {
+    /// let chunk = b": hi\r\nid: 1\n\ndata: x\n\n\ndata: cut";
+    /// let mut decoder = sse_proto::Decoder::new();
+    /// let mut events = decoder.feed(chunk);
+    /// let mut pieces = Vec::new();
+    /// let mut rest = &chunk[..];
+    /// while events.next_item().unwrap().is_some() {
+    ///     pieces.push(&rest[..rest.len() - events.rest().len()]);
+    ///     rest = events.rest();
+    /// }
+    /// assert_eq!(pieces, [&b": hi\r\n"[..], b"id: 1\n\n", b"data: x\n\n"]);
+    /// assert_eq!(rest, b"\ndata: cut"); // the start of the next item's bytes
+    /// # }
+    /// ```
+    ///
+    /// The example `proxy` of `sse-proto-stream` passes streams on in this way. A comment or a `retry` line
+    /// can be inside an event, whose first bytes are then in the piece of that item;
+    /// [`Decoder::unfinished`](crate::Decoder::unfinished) tells it. An LF after the CR that ends an item
+    /// belongs to the next piece if it is in the next chunk.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -150,10 +176,12 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
                 return Ok(Some(self.decoder.builder.data_event(data)));
             }
         }
-        let (outcome, borrowed) = self.advance(false)?;
+        let Ok((outcome, borrowed)) = self.advance(false) else {
+            return self.decoder.builder.overflow();
+        };
         Ok(match outcome {
             Outcome::Event => Some(self.decoder.builder.event(&borrowed)),
-            Outcome::Comment | Outcome::Retry | Outcome::Nothing => {
+            _ => {
                 self.decoder.utf8.checker.chunk_is_read();
                 None
             }
@@ -165,12 +193,16 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         if let Some(data) = self.single_line_event() {
             return Ok(Some(Item::Event(self.decoder.builder.data_event(data))));
         }
-        let (outcome, borrowed) = self.advance(true)?;
+        let Ok((outcome, borrowed)) = self.advance(true) else {
+            return self.decoder.builder.overflow();
+        };
         let builder = &self.decoder.builder;
         Ok(match outcome {
             Outcome::Event => Some(Item::Event(builder.event(&borrowed))),
-            Outcome::Comment => Some(Item::Comment(builder.comment(&borrowed))),
+            Outcome::Comment => Some(Item::Comment(builder.text(&borrowed))),
             Outcome::Retry => builder.reconnection_time().map(Item::Retry),
+            Outcome::Id => Some(Item::Id(builder.last_event_id())),
+            Outcome::Ignored => Some(Item::Ignored(builder.ignored_line(&borrowed))),
             Outcome::Nothing => {
                 self.decoder.utf8.checker.chunk_is_read();
                 None
@@ -179,10 +211,10 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     }
 
     /// Reads until there is something to return, or the chunk ends (`Nothing`). `items` tells whether
-    /// comments and `retry` lines are to be returned, too.
+    /// anything but events is to be returned, too.
     // It returns no reference into the decoder, so it may loop.
     #[inline]
-    fn advance(&mut self, items: bool) -> Result<(Outcome, Borrowed<'i>), EventTooLarge> {
+    fn advance(&mut self, items: bool) -> Result<(Outcome, Borrowed<'i>), Overflow> {
         let mut borrowed = Borrowed::default();
         loop {
             if self.decoder.line.state != LineState::Start {
@@ -205,9 +237,13 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             let start = self.position;
             match self.chunk.get(start) {
                 Some(b'\n' | b'\r') => {
+                    if items && self.decoder.builder.has_type_and_id_only() {
+                        return Ok((self.decoder.builder.dispatch_type(), borrowed));
+                    }
                     self.consume_line_end(start);
-                    if self.decoder.dispatch() {
-                        return Ok((Outcome::Event, borrowed));
+                    let outcome = self.decoder.dispatch(items);
+                    if outcome != Outcome::Nothing {
+                        return Ok((outcome, borrowed));
                     }
                     borrowed = Borrowed::default();
                     if !items && self.skip_comments() {
@@ -262,12 +298,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     ) -> Option<Outcome> {
         let (field, value) = parse_line(self.chunk.get(start..end)?);
         let field = match field {
-            None => return Some(Outcome::Nothing),
-            Some(Field::Comment) if !items => return Some(Outcome::Nothing),
-            Some(Field::Retry) => {
-                let mut retry = RetryParser::NEW;
-                retry.push(value);
-                return Some(self.decoder.builder.set_reconnection_time(retry, items));
+            None => return self.borrow_text(borrowed, Field::Unknown, start, end, items),
+            Some(field @ (Field::Comment | Field::Retry)) => {
+                return self.borrow_text(borrowed, field, end - value.len(), end, items);
             }
             Some(field) => field,
         };
@@ -279,16 +312,42 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
         let text = self
             .window
             .get(self.chunk, end - value.len(), end, &mut utf8.checker)?;
-        builder.borrow(borrowed, field, text)
+        builder.borrow(borrowed, field, text, items)
     }
 
-    /// Stores the value of the whole line at `start..end`.
-    fn store_line(
+    /// Reads a comment, a `retry` line or an ignored line, whose value is at `start..end`, without
+    /// storing it. `None`: it has to be stored, and nothing was done.
+    #[inline]
+    fn borrow_text(
         &mut self,
+        borrowed: &mut Borrowed<'i>,
+        field: Field,
         start: usize,
         end: usize,
         items: bool,
-    ) -> Result<Outcome, EventTooLarge> {
+    ) -> Option<Outcome> {
+        if field == Field::Retry {
+            let mut retry = RetryParser::NEW;
+            retry.push(self.chunk.get(start..end)?);
+            let set = self.decoder.builder.set_reconnection_time(retry, items);
+            if set.is_some() {
+                return set;
+            }
+        }
+        if items {
+            self.decoder.flush();
+            let Decoder { utf8, builder, .. } = &mut *self.decoder;
+            let text = self.window.get(self.chunk, start, end, &mut utf8.checker)?;
+            if text.len() > builder.remaining(field).bytes {
+                return None;
+            }
+            borrowed.set_text(text);
+        }
+        Some(self.decoder.builder.end_text(field, items))
+    }
+
+    /// Stores the value of the whole line at `start..end`.
+    fn store_line(&mut self, start: usize, end: usize, items: bool) -> Result<Outcome, Overflow> {
         self.position = end;
         let line = self.chunk.get(start..end).unwrap_or_default();
         let validity = self.window.validity(start, end);
@@ -297,7 +356,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     }
 
     /// Stores the start of a line, which is the rest of the chunk.
-    fn start_line(&mut self, start: usize, items: bool) -> Result<(), EventTooLarge> {
+    fn start_line(&mut self, start: usize, items: bool) -> Result<(), Overflow> {
         self.position = self.chunk.len();
         let piece = self.chunk.get(start..).unwrap_or_default();
         if self.is_short() && self.decoder.buffer_line_start(piece, items) {
@@ -313,8 +372,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Continues the pending line, in a chunk that is not read. If the line is still pending afterwards,
     /// the chunk is.
     #[inline(never)]
-    fn resume_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
-        if self.is_at_line_start() {
+    fn resume_line(&mut self, items: bool) -> Result<Outcome, Overflow> {
+        if self.is_at_line_start(items)? {
             return Ok(Outcome::Nothing);
         }
         let start = self.position;
@@ -352,9 +411,9 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     /// Whether a line starts here, in a chunk that is not read. First skips a byte order mark, and an LF
     /// after the CR that ended the last chunk.
     #[inline]
-    fn is_at_line_start(&mut self) -> bool {
+    fn is_at_line_start(&mut self, items: bool) -> Result<bool, Overflow> {
         if let LineState::StreamStart(seen) = self.decoder.line.state {
-            self.decoder.line.state = self.skip_bom(seen);
+            self.skip_bom(seen, items)?;
         }
         if self.decoder.line.state == LineState::AfterCr {
             if self.rest().starts_with(b"\n") {
@@ -362,31 +421,43 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
             }
             self.decoder.line.state = LineState::Start;
         }
-        matches!(
-            self.decoder.line.state,
+        let state = self.decoder.line.state;
+        Ok(matches!(
+            state,
             LineState::Start | LineState::StreamStart(_)
-        )
+        ))
     }
 
     /// Skips a byte order mark, of which `seen` bytes were in earlier chunks.
     #[cold]
-    fn skip_bom(&mut self, mut seen: u8) -> LineState {
+    fn skip_bom(&mut self, seen: u8, items: bool) -> Result<(), Overflow> {
         const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
-        for &expected in BOM.get(usize::from(seen)..).unwrap_or_default() {
+        let mut seen = usize::from(seen);
+        while let Some(expected) = BOM.get(seen) {
             match self.rest().first() {
-                Some(&byte) if byte == expected => seen += 1,
-                Some(_) if seen == 0 => return LineState::Start,
-                // Part of the mark starts a name that no field has.
-                Some(_) => return LineState::Ignored,
-                None => return LineState::StreamStart(seen),
+                Some(byte) if byte == expected => seen += 1,
+                Some(_) => {
+                    // Part of the mark starts a name that no field has.
+                    self.decoder.line.state = LineState::Start;
+                    let part = BOM.get(..seen).unwrap_or_default();
+                    return match part {
+                        [] => Ok(()),
+                        _ => self.decoder.push_piece(part, Validity::Unknown, items),
+                    };
+                }
+                None => {
+                    self.decoder.line.state = LineState::StreamStart(seen as u8);
+                    return Ok(());
+                }
             }
             self.position += 1;
         }
-        LineState::Start
+        self.decoder.line.state = LineState::Start;
+        Ok(())
     }
 
     /// Ends the pending line at `end`.
-    fn end_line(&mut self, end: usize, items: bool) -> Result<Outcome, EventTooLarge> {
+    fn end_line(&mut self, end: usize, items: bool) -> Result<Outcome, Overflow> {
         let outcome = self.decoder.end_line(items);
         self.consume_line_end(end);
         outcome

@@ -60,6 +60,7 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
 
     #[inline(never)]
     fn skip_comment_lines(&mut self) -> bool {
+        self.decoder.builder.set_recognized_line();
         while let Some(b':') = self.chunk.get(self.position) {
             match self.line_end(self.position) {
                 Some(end) if self.chunk.get(end) == Some(&b'\n') => self.position = end + 1,

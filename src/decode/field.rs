@@ -11,27 +11,34 @@ pub(super) enum Field {
     Id,
     Retry,
     Comment,
+    /// A line that is neither a comment nor a field. Its value is the whole line.
+    Unknown,
 }
 
 impl Field {
     /// The field with this name, which is not empty (a line that starts with a colon is a comment).
     /// "Field names must be compared literally, with no case folding performed."
     #[inline]
-    pub(super) fn named(name: &[u8]) -> Option<Self> {
+    pub(super) fn named(name: &[u8]) -> Self {
         match name {
-            b"data" => Some(Self::Data),
-            b"event" => Some(Self::EventType),
-            b"id" => Some(Self::Id),
-            b"retry" => Some(Self::Retry),
-            _ => None,
+            b"data" => Self::Data,
+            b"event" => Self::EventType,
+            b"id" => Self::Id,
+            b"retry" => Self::Retry,
+            _ => Self::Unknown,
         }
+    }
+
+    /// Whether a line of this field has an effect, whatever its value is.
+    pub(super) fn is_always_recognized(self) -> bool {
+        matches!(self, Self::Data | Self::EventType | Self::Comment)
     }
 
     /// The region in which the value ends up.
     #[inline]
     pub(super) fn region(self) -> Region {
         match self {
-            Self::Data | Self::Retry | Self::Comment => Region::Data,
+            Self::Data | Self::Retry | Self::Comment | Self::Unknown => Region::Data,
             Self::EventType => Region::EventType,
             Self::Id => Region::PendingId,
         }
@@ -58,8 +65,8 @@ pub(super) fn data_value(line: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The field of a whole line, or `None` if it has no effect, and its value. "If value starts with a
-/// U+0020 SPACE character, remove it from value."
+/// The field of a whole line, or `None` if it is none, and its value. "If value starts with a U+0020
+/// SPACE character, remove it from value."
 #[inline]
 pub(super) fn parse_line(line: &[u8]) -> (Option<Field>, &[u8]) {
     let (field, rest) = match line {
@@ -138,6 +145,32 @@ impl LinePrefix {
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Whether the line certainly has an effect, whatever follows.
+    pub(super) fn is_recognized(&self) -> bool {
+        let (field, _) = parse_line(self.bytes());
+        self.colon().is_some() && field.is_some_and(Field::is_always_recognized)
+    }
+
+    /// Whether the line certainly is no field, whatever follows.
+    pub(super) fn is_unknown(&self) -> bool {
+        match self.colon() {
+            Some(_) => parse_line(self.bytes()).0.is_none(),
+            None => !self.may_be_name(),
+        }
+    }
+
+    /// Without a colon: whether the line may start with the name of a field.
+    #[inline]
+    pub(super) fn may_be_name(&self) -> bool {
+        let name: &[u8] = match self.bytes() {
+            [b'd', ..] => b"data",
+            [b'e', ..] => b"event",
+            [b'i', ..] => b"id",
+            _ => b"retry",
+        };
+        name.starts_with(self.bytes())
     }
 
     /// The position of the first colon.

@@ -4,10 +4,11 @@
 //! ([`Decoder::push_piece`]), then its end ([`Decoder::end_line`]). The value is decoded piece by piece
 //! and stored in the [`EventBuilder`].
 
-use super::builder::{EventBuilder, Outcome};
+use super::Decoder;
+use super::builder::{EventBuilder, Outcome, Overflow};
+use super::event::IgnoredReason;
 use super::field::{Field, LinePrefix, MAX_NAME_LEN, RetryParser, starts_field};
 use super::utf8::{REPLACEMENT, Validity};
-use super::{Decoder, EventTooLarge};
 use crate::scanner::OPTIMIZE_FOR_SIZE;
 use crate::storage::Storage;
 
@@ -29,6 +30,17 @@ pub(super) enum LineState {
     Value(Field, bool),
     /// In a line that has no effect, whatever follows.
     Ignored,
+    /// In an `id` line that has no room, which is skipped.
+    LongId,
+}
+
+/// What is kept of a `retry` line, for the case that it is not a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RetryText {
+    /// Nothing: items are not asked for.
+    Unwanted,
+    Stored,
+    TooLarge,
 }
 
 /// The line that the next byte belongs to.
@@ -39,6 +51,7 @@ pub(super) struct PendingLine {
     pub(super) between_events: bool,
     pub(super) prefix: LinePrefix,
     retry: RetryParser,
+    retry_text: RetryText,
 }
 
 impl PendingLine {
@@ -48,6 +61,7 @@ impl PendingLine {
             between_events: false,
             prefix: LinePrefix::EMPTY,
             retry: RetryParser::NEW,
+            retry_text: RetryText::Unwanted,
         }
     }
 
@@ -57,10 +71,24 @@ impl PendingLine {
         self.between_events = false;
     }
 
+    /// Whether the value is dropped, of which an earlier part had no room.
+    fn is_dropped(&self, field: Field) -> bool {
+        match self.state {
+            LineState::Ignored | LineState::LongId => true,
+            _ => field == Field::Retry && self.retry_text != RetryText::Stored,
+        }
+    }
+
     /// Appends to the value. If it has no room, the rest of the line is ignored.
     fn append<S: Storage>(&mut self, field: Field, text: &str, builder: &mut EventBuilder<S>) {
-        if self.state != LineState::Ignored && !text.is_empty() && !builder.append(field, text) {
-            self.state = LineState::Ignored;
+        if self.is_dropped(field) || text.is_empty() || builder.append(field, text) {
+            return;
+        }
+        match field {
+            // The digits may still be valid, which takes no memory.
+            Field::Retry => self.retry_text = RetryText::TooLarge,
+            Field::Id if builder.skips_long_id() => self.state = LineState::LongId,
+            _ => self.state = LineState::Ignored,
         }
     }
 }
@@ -74,17 +102,17 @@ impl<S: Storage> Decoder<S> {
         mut piece: &[u8],
         validity: Validity<'_>,
         items: bool,
-    ) -> Result<(), EventTooLarge> {
+    ) -> Result<(), Overflow> {
         if matches!(self.line.state, LineState::Start | LineState::Prefix) {
             piece = self.start_line(piece, items);
         }
         self.ignore_unwanted(items);
-        self.push_value(piece, validity);
-        self.builder.take_overflow()
+        self.push_value(piece, validity, items);
+        self.builder.check_overflow()
     }
 
     /// Ends the line.
-    pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, EventTooLarge> {
+    pub(super) fn end_line(&mut self, items: bool) -> Result<Outcome, Overflow> {
         if self.line.state == LineState::Prefix {
             self.end_prefix(items);
         }
@@ -96,15 +124,32 @@ impl<S: Storage> Decoder<S> {
                 self.end_text(field);
             }
             // Ending the text can exceed the limit.
-            if self.line.state != LineState::Ignored {
-                outcome = match field {
-                    Field::Retry => self.builder.set_reconnection_time(self.line.retry, items),
-                    _ => self.builder.end_value(field),
-                };
+            if let LineState::Value(..) = self.line.state {
+                outcome = self.end_value(field, items);
             }
         }
+        if self.line.state == LineState::LongId {
+            outcome = self.builder.ignored(IgnoredReason::IdTooLong, items);
+        }
         self.line.state = LineState::Start;
-        self.builder.take_overflow().map(|()| outcome)
+        self.builder.check_overflow().map(|()| outcome)
+    }
+
+    /// Ends the value.
+    fn end_value(&mut self, field: Field, items: bool) -> Outcome {
+        let mut items = items;
+        if field == Field::Retry {
+            let set = self.builder.set_reconnection_time(self.line.retry, items);
+            if let Some(outcome) = set {
+                self.builder.drop_value();
+                return outcome;
+            }
+            if items && self.line.retry_text == RetryText::TooLarge {
+                self.builder.report_overflow(field);
+            }
+            items = items && self.line.retry_text == RetryText::Stored;
+        }
+        self.builder.end_value(field, items)
     }
 
     /// Reads the field name, as far as `piece` contains it; returns what follows it.
@@ -112,11 +157,11 @@ impl<S: Storage> Decoder<S> {
         if self.line.state == LineState::Start {
             match piece {
                 [b'd', b'a', b't', b'a', b':', value @ ..] if !OPTIMIZE_FOR_SIZE => {
-                    self.start_value(Some(Field::Data), items);
+                    self.start_value(Field::Data, items);
                     return value;
                 }
                 [b':', text @ ..] => {
-                    self.start_value(Some(Field::Comment), items);
+                    self.start_value(Field::Comment, items);
                     return text;
                 }
                 _ if starts_field(piece) => {
@@ -124,8 +169,8 @@ impl<S: Storage> Decoder<S> {
                     self.line.state = LineState::Prefix;
                 }
                 _ => {
-                    self.line.state = LineState::Ignored;
-                    return &[];
+                    self.start_value(Field::Unknown, items);
+                    return piece;
                 }
             }
         }
@@ -139,7 +184,9 @@ impl<S: Storage> Decoder<S> {
         let prefix = self.line.prefix;
         match prefix.colon() {
             Some(colon) => self.start_named_value(prefix.bytes(), colon, items),
-            None if prefix.bytes().len() > MAX_NAME_LEN => self.line.state = LineState::Ignored,
+            None if !prefix.may_be_name() => {
+                self.start_named_value(prefix.bytes(), usize::MAX, items);
+            }
             None => {}
         }
         rest
@@ -148,23 +195,34 @@ impl<S: Storage> Decoder<S> {
     /// Starts the value of a line that starts with `prefix`, which has its first colon at `colon`.
     pub(super) fn start_named_value(&mut self, prefix: &[u8], colon: usize, items: bool) {
         let (name, value) = prefix.split_at_checked(colon).unwrap_or_default();
-        self.start_value(Field::named(name), items);
-        self.push_value(value.get(1..).unwrap_or_default(), Validity::Unknown);
+        let field = Field::named(name);
+        self.start_value(field, items);
+        let value = match field {
+            Field::Unknown => prefix,
+            _ => value.get(1..).unwrap_or_default(),
+        };
+        self.push_value(value, Validity::Unknown, items);
     }
 
     /// Starts the value of a field, or ignores the line.
-    fn start_value(&mut self, field: Option<Field>, items: bool) {
+    fn start_value(&mut self, field: Field, items: bool) {
         self.line.state = match field {
-            Some(Field::Data | Field::EventType) if self.builder.is_discarding() => {
-                LineState::Ignored
-            }
-            Some(Field::Comment) if !items => LineState::Ignored,
-            // The text of a comment is everything after the colon, a space included.
-            Some(field) => LineState::Value(field, field != Field::Comment),
-            None => LineState::Ignored,
+            Field::Data | Field::EventType if self.builder.is_discarding() => LineState::Ignored,
+            Field::Comment | Field::Unknown if !items => LineState::Ignored,
+            // All of a comment or an ignored line is its text, a space at the start included.
+            _ => LineState::Value(field, !matches!(field, Field::Comment | Field::Unknown)),
         };
+        match field {
+            Field::Comment => self.builder.set_recognized_line(),
+            Field::Unknown => self.builder.set_ignored_line(),
+            _ => {}
+        }
         self.line.retry = RetryParser::NEW;
-        if self.line.state != LineState::Ignored && field != Some(Field::Data) {
+        self.line.retry_text = match items {
+            true => RetryText::Stored,
+            false => RetryText::Unwanted,
+        };
+        if self.line.state != LineState::Ignored && field != Field::Data {
             self.flush();
         }
         if let LineState::Value(Field::Data, _) = self.line.state {
@@ -180,7 +238,7 @@ impl<S: Storage> Decoder<S> {
     }
 
     /// Takes a piece of the value, if the line has one.
-    pub(super) fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>) {
+    pub(super) fn push_value(&mut self, mut piece: &[u8], validity: Validity<'_>, items: bool) {
         let LineState::Value(field, at_start) = self.line.state else {
             return;
         };
@@ -190,14 +248,22 @@ impl<S: Storage> Decoder<S> {
                 piece = rest;
             }
         }
-        match field {
-            Field::Retry => self.line.retry.push(piece),
-            Field::Data
-                if matches!(validity, Validity::Unknown) && self.builder.buffer(false, piece) => {}
-            _ => {
-                self.flush_partial();
-                self.decode(field, piece, validity);
+        let is_taken = match field {
+            Field::Retry => {
+                self.line.retry.push(piece);
+                if !items {
+                    self.line.retry_text = RetryText::Unwanted;
+                }
+                !items || self.line.retry_text != RetryText::Stored
             }
+            Field::Data => {
+                matches!(validity, Validity::Unknown) && self.builder.buffer(false, piece)
+            }
+            _ => false,
+        };
+        if !is_taken {
+            self.flush_partial();
+            self.decode(field, piece, validity);
         }
     }
 
@@ -218,8 +284,8 @@ impl<S: Storage> Decoder<S> {
             return;
         }
         utf8.decode(bytes, validity, |text| line.append(field, text, builder));
-        // The incomplete sequence of an ignored value must not reach the next value.
-        if line.state == LineState::Ignored {
+        // The incomplete sequence of a value that is dropped must not reach the next value.
+        if line.is_dropped(field) {
             utf8.clear();
         }
     }
@@ -235,10 +301,11 @@ impl<S: Storage> Decoder<S> {
         utf8.end(|text| line.append(field, text, builder));
     }
 
-    /// Ignores a comment of which `next_item` has read the start and `next_event` reads the rest.
+    /// Ignores a text of which `next_item` has read the start and `next_event` reads the rest.
     fn ignore_unwanted(&mut self, items: bool) {
-        if !items && matches!(self.line.state, LineState::Value(Field::Comment, _)) {
-            self.ignore();
+        match self.line.state {
+            LineState::Value(Field::Comment | Field::Unknown, _) if !items => self.ignore(),
+            _ => {}
         }
     }
 

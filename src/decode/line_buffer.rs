@@ -100,12 +100,21 @@ impl<S: Storage> Decoder<S> {
                     self.extend_prefix(piece)
                 }
             }
-            [b':', ..] if items => false,
+            _ if items => false,
             _ => {
-                self.line.state = LineState::Ignored;
+                self.ignore_line(piece);
                 true
             }
         }
+    }
+
+    /// Ignores the line that starts with `piece`.
+    fn ignore_line(&mut self, piece: &[u8]) {
+        match piece {
+            [b':', ..] => self.builder.set_recognized_line(),
+            _ => self.builder.set_ignored_line(),
+        }
+        self.line.state = LineState::Ignored;
     }
 
     /// Takes the last piece of a line.
@@ -176,9 +185,10 @@ impl<S: Storage> Decoder<S> {
             if let (Some(field @ (Field::EventType | Field::Id)), Ok(text)) =
                 (field, self.utf8.checker.check(value))
             {
-                self.builder.store(field, text);
-                self.line.state = LineState::Ignored;
-                return;
+                if self.builder.store(field, text) {
+                    self.line.state = LineState::Ignored;
+                    return;
+                }
             }
         }
         // "Otherwise, the string is not empty but does not contain a U+003A COLON": the value is empty.
@@ -195,7 +205,8 @@ impl<S: Storage> Decoder<S> {
             self.line.state = LineState::Value(Field::Data, false);
             self.line.between_events = false;
             self.builder.set_has_data();
-            self.push_value(piece, validity);
+            // Of a `data` line, items make no difference.
+            self.push_value(piece, validity, false);
         }
         fits
     }
@@ -213,7 +224,10 @@ impl<S: Storage> Decoder<S> {
         }
         ends
     }
+}
 
+// Decoding what is buffered.
+impl<S: Storage> Decoder<S> {
     /// Decodes what is buffered and ends in the middle of a line.
     pub(super) fn flush_partial(&mut self) {
         if self.builder.has_buffered() {

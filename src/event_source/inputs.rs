@@ -26,6 +26,9 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     /// [`RetryPolicy::retry_content_type`] says otherwise. Returns `None` if no request was
     /// pending: drop the response.
     ///
+    /// To accept a stream that a server sends with another content type, or with none, pass
+    /// `[("Content-Type", "text/event-stream")]` instead of its headers.
+    ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
     /// use sse_proto::{EventSource, ReadyState, Reason, Signal};
@@ -169,13 +172,14 @@ impl<U: AsRef<str>, S: Storage> EventSource<U, S> {
     pub fn handle_disconnect(&mut self, cause: Disconnect) -> Option<Signal> {
         let outcome = match cause {
             Disconnect::EndOfBody => {
-                let unfinished = self.decoder.unfinished();
-                // A request without a response has no stream that could be unfinished.
-                let truncated = unfinished.filter(|_| self.state != State::Connecting);
-                self.reestablish_or_fail(
-                    truncated.map_or(Reason::EndOfBody, Reason::Truncated),
-                    Duration::ZERO,
-                )
+                let reason = match self.decoder.unfinished() {
+                    // A request without a response has no stream.
+                    _ if self.state == State::Connecting => Reason::EndOfBody,
+                    _ if self.decoder.is_no_event_stream() => Reason::NoEventStream,
+                    Some(unfinished) => Reason::Truncated(unfinished),
+                    None => Reason::EndOfBody,
+                };
+                self.reestablish_or_fail(reason, Duration::ZERO)
             }
             // If a URL that is not for HTTP cannot be fetched now, later attempts fail too. (If a
             // body was being read, the resource exists, and another attempt may succeed.)

@@ -3,7 +3,8 @@
 
 use super::origin::Origin;
 use super::state::{Input, State, transition};
-use crate::{Event, EventTooLarge, Events, Item, Storage};
+use crate::decode::IdLine;
+use crate::{Event, EventTooLarge, Events, Ignored, Item, Storage};
 use core::time::Duration;
 
 /// A cursor over one chunk, made by [`EventSource::feed`](crate::EventSource::feed).
@@ -72,13 +73,14 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
         Ok(event.map(|event| Message::new(event, self.url)))
     }
 
-    /// Returns the next message, comment or `retry` line that the chunk completes: for programs
-    /// that forward streams or watch for keep-alive comments. Otherwise like [`next_message`].
+    /// Returns the next item that the chunk completes: a message, a comment, a `retry` line, an ID
+    /// without an event, or a line without effect. For programs that forward streams, watch for
+    /// keep-alive comments or look for mistakes of a server. Otherwise like [`next_message`].
     ///
     /// # Errors
     ///
-    /// [`EventTooLarge`] as in [`next_message`], and for a comment that does not fit in memory next
-    /// to the incomplete event.
+    /// [`EventTooLarge`] as in [`next_message`], and for a comment or ignored line that does not fit
+    /// in memory next to the incomplete event.
     ///
     /// [`next_message`]: Messages::next_message
     ///
@@ -105,6 +107,8 @@ impl<'i, S: Storage> Messages<'_, 'i, S> {
             }
             Some(Item::Comment(text)) => Some(StreamItem::Comment(text)),
             Some(Item::Retry(time)) => Some(StreamItem::Retry(time)),
+            Some(Item::Id(id)) => Some(StreamItem::Id(id)),
+            Some(Item::Ignored(ignored)) => Some(StreamItem::Ignored(ignored)),
             None => None,
         })
     }
@@ -187,6 +191,7 @@ pub struct Message<'m> {
     pub last_event_id: &'m str,
     /// The origin of the URL that the response came from, after redirects.
     pub origin: Origin<'m>,
+    id_line: IdLine,
 }
 
 impl<'m> Message<'m> {
@@ -196,12 +201,14 @@ impl<'m> Message<'m> {
             event_type,
             data,
             last_event_id,
+            id_line,
         } = event;
         Self {
             event_type,
             data,
             last_event_id,
             origin: Origin::of(url),
+            id_line,
         }
     }
 }
@@ -214,6 +221,7 @@ impl<'m> From<Message<'m>> for Event<'m> {
             event_type: message.event_type,
             data: message.data,
             last_event_id: message.last_event_id,
+            id_line: message.id_line,
         }
     }
 }
@@ -241,4 +249,21 @@ pub enum StreamItem<'m> {
     Comment(&'m str),
     /// A `retry` line has set the reconnection time to this value (whole milliseconds).
     Retry(Duration),
+    /// A block without data has set the last event ID, to this. There is no event.
+    Id(&'m str),
+    /// A line without effect.
+    Ignored(Ignored<'m>),
+}
+
+/// Returns the item without the origin of a message.
+impl<'m> From<StreamItem<'m>> for Item<'m> {
+    fn from(item: StreamItem<'m>) -> Self {
+        match item {
+            StreamItem::Message(message) => Self::Event(message.into()),
+            StreamItem::Comment(text) => Self::Comment(text),
+            StreamItem::Retry(time) => Self::Retry(time),
+            StreamItem::Id(id) => Self::Id(id),
+            StreamItem::Ignored(ignored) => Self::Ignored(ignored),
+        }
+    }
 }

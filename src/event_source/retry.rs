@@ -13,8 +13,8 @@ pub(super) use wait::parse_retry_after;
 /// When to reconnect, and after how long.
 ///
 /// The default is the behaviour of the standard: reconnect after everything except a wrong status
-/// or content type, after the time that the server requested with `retry`, or 3 seconds. Everything
-/// else is opt-in:
+/// or content type, after the time that the server requested with `retry`, or 3 seconds. The end of
+/// a complete body is no exception. Everything else is opt-in:
 ///
 /// ```
 /// # #[cfg(feature = "alloc")] {
@@ -121,7 +121,9 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the minimum wait, to guard against a server that sends `retry: 0`. The default is zero.
+    /// Sets the minimum wait, to guard against a server that sends `retry: 0`. The default is zero:
+    /// as the standard says, such a server is asked again without any wait. (Firefox has a minimum
+    /// of 500 ms, Chromium and WebKit have none.)
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {
@@ -381,7 +383,9 @@ impl RetryPolicy {
     /// `text/event-stream`, which is a permanent failure in the standard; the default is `false`.
     ///
     /// This is for servers behind a proxy that responds with its own page and status 200 while they
-    /// are down. `Retry-After` applies as in [`statuses`](RetryPolicy::statuses).
+    /// are down. `Retry-After` applies as in [`statuses`](RetryPolicy::statuses). The body of that
+    /// response is not read as an event stream: see
+    /// [`handle_response`](crate::EventSource::handle_response) for that.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

@@ -110,11 +110,18 @@ pub enum Reason {
     ///
     /// A client cannot tell whether the stream is complete. If a server is killed, a proxy may end
     /// the response properly, and with HTTP/1.0 every body ends with its connection. Only a message
-    /// can announce that a stream is complete.
+    /// can announce that a stream is complete: see [`EventSource::expect_end`].
     EndOfBody,
     /// [`Disconnect::EndOfBody`] within a line or an event, which is discarded: the server was
     /// killed, or omitted the blank line after its last event.
     Truncated(Unfinished),
+    /// [`Disconnect::EndOfBody`] of a body that had lines, all of them ignored: an error in JSON or
+    /// HTML, for example, in spite of its content type. A body with a single comment is an event
+    /// stream, and so is an empty one.
+    ///
+    /// As after every end of a body, there will be another attempt. See
+    /// [`Decoder::has_recognized_line`](crate::Decoder::has_recognized_line).
+    NoEventStream,
     /// [`Disconnect::Network`]
     Network,
     /// [`Disconnect::Timeout`]
@@ -137,6 +144,7 @@ impl fmt::Display for Reason {
             Self::EndOfBody => f.write_str("the body ended"),
             Self::Truncated(Unfinished::Line) => f.write_str("the body ended inside a line"),
             Self::Truncated(Unfinished::Event) => f.write_str("the body ended inside an event"),
+            Self::NoEventStream => f.write_str("the body was no event stream"),
             Self::Network => f.write_str("network error"),
             Self::Timeout => f.write_str("timeout"),
             Self::Permanent => f.write_str("the request failed permanently"),

@@ -10,23 +10,29 @@ use crate::counters;
 /// They are split into four regions:
 ///
 /// ```text
-/// | event type | ID         | ID         | data, then the value of a pending line |
-/// |<- field -->|<- field -->|<- field -->|<---------------- data --------------->|
+/// | event type | ID     | ID     | data, then the value of a pending line |
+/// |<-- type -->|<- id ->|<- id ->|<---------------- data --------------->|
 /// ```
 ///
 /// One ID is the last event ID, the other one that of the unfinished event; a blank line swaps them. An
 /// event fits if
 ///
 /// - its data, with the LFs that join its lines, fits into [`data_capacity`](Fixed::data_capacity) bytes,
-///   at any time together with the value of a pending `event` or `id` line, or of a comment that
-///   [`next_item`](crate::Events::next_item) is to return;
-/// - its event type and each ID fit into [`field_capacity`](Fixed::field_capacity) bytes.
+///   at any time together with the value of a pending `event` or `id` line, or of a comment or ignored
+///   line that [`next_item`](crate::Events::next_item) is to return;
+/// - its event type fits into [`type_capacity`](Fixed::type_capacity) bytes, and its ID into
+///   [`id_capacity`](Fixed::id_capacity) bytes.
 ///
-/// A byte that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, `retry` lines, unknown
-/// fields and comments that are skipped take no memory.
+/// A byte that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, valid `retry` lines, and
+/// comments and ignored lines that are skipped take no memory.
+///
+/// An event whose ID is too long is an error, unless
+/// [`Decoder::skip_long_ids`](crate::Decoder::skip_long_ids) says that it is to be returned without its
+/// ID. A device that needs no IDs gives them no memory at all:
+/// [`with_id_capacity(0)`](Fixed::with_id_capacity).
 ///
 /// Without `unsafe`, bytes have to be validated whenever they are returned as `&str`: the last event ID
-/// once for each event. A large `field_capacity` therefore costs time for streams that set a long ID and
+/// once for each event. A large `id_capacity` therefore costs time for streams that set a long ID and
 /// then send many small events.
 ///
 /// The whole decoder can be a `static`:
@@ -46,13 +52,23 @@ use crate::counters;
 #[derive(Debug, Clone)]
 pub struct Fixed<B> {
     memory: B,
-    /// `None`: as [`new`](Fixed::new) documents, once the length of the memory is known.
-    field_capacity: Option<usize>,
+    type_capacity: Capacity,
+    id_capacity: Capacity,
     data: usize,
     event_type: usize,
     ids: [usize; 2],
     /// Which of the two ID regions holds the last event ID; the other one holds the pending one.
     last_id: bool,
+}
+
+/// How long a region is, once the length of the memory is known.
+#[derive(Debug, Clone, Copy)]
+enum Capacity {
+    /// An eighth of the memory, but at most 256 bytes.
+    Default,
+    /// So many bytes, but at most a third of the memory.
+    UpToThird(usize),
+    Exact(usize),
 }
 
 impl<B> Fixed<B> {
@@ -61,21 +77,31 @@ impl<B> Fixed<B> {
     ///
     /// ```
     /// let fixed = sse_proto::Fixed::new([0; 1024]);
-    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (640, 128));
+    /// assert_eq!((fixed.type_capacity(), fixed.id_capacity()), (128, 128));
+    /// assert_eq!(fixed.data_capacity(), 640);
     /// ```
     pub const fn new(memory: B) -> Self {
-        Self::split(memory, None)
+        Self {
+            memory,
+            type_capacity: Capacity::Default,
+            id_capacity: Capacity::Default,
+            data: 0,
+            event_type: 0,
+            ids: [0; 2],
+            last_id: false,
+        }
     }
 
     /// Splits `memory` so that the event type and each ID have `field_capacity` bytes, but at most a
-    /// third of the memory.
+    /// third of the memory: [`with_type_capacity`](Self::with_type_capacity) and
+    /// [`with_id_capacity`](Self::with_id_capacity) of the same size.
     ///
     /// ```
     /// use sse_proto::{Decoder, Fixed};
     ///
     /// let mut memory = [0; 16];
     /// let fixed = Fixed::with_field_capacity(&mut memory[..], 4);
-    /// assert_eq!((fixed.data_capacity(), fixed.field_capacity()), (4, 4));
+    /// assert_eq!((fixed.type_capacity(), fixed.id_capacity(), fixed.data_capacity()), (4, 4, 4));
     ///
     /// let mut decoder = Decoder::with_storage(fixed);
     /// let stream = b"id: 1234\ndata: abcd\n\ndata: abcde\n\ndata\n\n";
@@ -85,18 +111,40 @@ impl<B> Fixed<B> {
     /// assert_eq!(events.next_event().unwrap().unwrap().last_event_id, "1234");
     /// ```
     pub const fn with_field_capacity(memory: B, field_capacity: usize) -> Self {
-        Self::split(memory, Some(field_capacity))
+        let mut fixed = Self::new(memory);
+        fixed.type_capacity = Capacity::UpToThird(field_capacity);
+        fixed.id_capacity = Capacity::UpToThird(field_capacity);
+        fixed
     }
 
-    const fn split(memory: B, field_capacity: Option<usize>) -> Self {
-        Self {
-            memory,
-            field_capacity,
-            data: 0,
-            event_type: 0,
-            ids: [0; 2],
-            last_id: false,
-        }
+    /// Sets the length of the region for the event type, in bytes; 0 for none. At most the length of the
+    /// memory. An event with a longer type is too large.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::new([0; 100]).with_type_capacity(20).with_id_capacity(0);
+    /// assert_eq!((fixed.type_capacity(), fixed.id_capacity(), fixed.data_capacity()), (20, 0, 80));
+    /// ```
+    pub const fn with_type_capacity(mut self, bytes: usize) -> Self {
+        self.type_capacity = Capacity::Exact(bytes);
+        self
+    }
+
+    /// Sets the length of each of the two regions for an ID, in bytes; 0 for none. At most half of what
+    /// the event type leaves of the memory.
+    ///
+    /// ```
+    /// use sse_proto::{Decoder, Fixed};
+    ///
+    /// let storage = Fixed::new([0; 32]).with_id_capacity(0);
+    /// let mut decoder = Decoder::with_storage(storage).skip_long_ids(true);
+    /// let mut events = decoder.feed(b"id: 7\ndata: x\n\n");
+    /// let event = events.next_event().unwrap().unwrap();
+    /// assert_eq!((event.data, event.last_event_id), ("x", ""));
+    /// assert!(event.is_id_too_long());
+    /// ```
+    pub const fn with_id_capacity(mut self, bytes: usize) -> Self {
+        self.id_capacity = Capacity::Exact(bytes);
+        self
     }
 }
 
@@ -108,32 +156,52 @@ impl<B: AsRef<[u8]>> Fixed<B> {
     /// assert_eq!(fixed.data_capacity(), 70);
     /// ```
     pub fn data_capacity(&self) -> usize {
-        self.memory.as_ref().len() - 3 * self.field_capacity()
+        let (event_type, id) = self.capacities();
+        self.memory.as_ref().len() - event_type - 2 * id
     }
 
-    /// Returns the length of the regions for the event type and for each ID, in bytes.
+    /// Returns the length of the region for the event type, in bytes.
     ///
     /// ```
     /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 50);
-    /// assert_eq!(fixed.field_capacity(), 33);
+    /// assert_eq!(fixed.type_capacity(), 33);
     /// ```
-    pub fn field_capacity(&self) -> usize {
+    pub fn type_capacity(&self) -> usize {
+        self.capacities().0
+    }
+
+    /// Returns the length of the region for an ID, in bytes. There are two of them.
+    ///
+    /// ```
+    /// let fixed = sse_proto::Fixed::with_field_capacity([0; 100], 10);
+    /// assert_eq!(fixed.id_capacity(), 10);
+    /// ```
+    pub fn id_capacity(&self) -> usize {
+        self.capacities().1
+    }
+
+    /// The lengths of the regions for the event type and for an ID.
+    fn capacities(&self) -> (usize, usize) {
         let all = self.memory.as_ref().len();
-        match self.field_capacity {
-            Some(len) => len.min(all / 3),
-            None => (all / 8).min(256),
-        }
+        let capacity = |chosen| match chosen {
+            Capacity::Default => (all / 8).min(256),
+            Capacity::UpToThird(len) => (all / 3).min(len),
+            Capacity::Exact(len) => len,
+        };
+        let event_type = capacity(self.type_capacity).min(all);
+        let id = capacity(self.id_capacity).min((all - event_type) / 2);
+        (event_type, id)
     }
 
     /// Where a region starts, and how much of it is in use.
     fn span(&self, region: Region) -> (usize, usize) {
         let [first, second] = self.ids;
-        let field = self.field_capacity();
+        let (event_type, id) = self.capacities();
         match (region, self.last_id) {
             (Region::EventType, _) => (0, self.event_type),
-            (Region::PendingId, true) | (Region::LastEventId, false) => (field, first),
-            (Region::PendingId, false) | (Region::LastEventId, true) => (2 * field, second),
-            (Region::Data, _) => (3 * field, self.data),
+            (Region::PendingId, true) | (Region::LastEventId, false) => (event_type, first),
+            (Region::PendingId, false) | (Region::LastEventId, true) => (event_type + id, second),
+            (Region::Data, _) => (event_type + 2 * id, self.data),
         }
     }
 
@@ -240,23 +308,27 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Memory for Fixed<B> {
     }
 
     fn max_id_len(&self) -> usize {
-        self.field_capacity()
+        self.id_capacity()
     }
 
     #[inline]
     fn remaining(&self, usage: Usage, region: Region) -> Remaining {
-        let data = self.data_capacity();
+        let (event_type, id) = self.capacities();
+        let data = self.memory.as_ref().len() - event_type - 2 * id;
         let in_data = Remaining {
             bytes: data.saturating_sub(usage.data + usage.value),
             limit: data,
+            region: Some(Region::Data),
         };
-        if region == Region::Data {
-            return in_data;
-        }
-        let field = self.field_capacity();
+        let field = match region {
+            Region::Data => return in_data,
+            Region::EventType => event_type,
+            Region::PendingId | Region::LastEventId => id,
+        };
         let in_field = Remaining {
             bytes: field.saturating_sub(usage.value),
             limit: field,
+            region: Some(region),
         };
         if in_field.bytes < in_data.bytes {
             in_field

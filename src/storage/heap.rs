@@ -14,13 +14,17 @@ use alloc::{string::String, vec::Vec};
 ///   byte),
 /// - its event type,
 /// - an ID that was set in its block (an ID of an earlier event does not count),
-/// - the value of the pending line, if it is a `data`, `event` or `id` line, or a comment that
-///   [`next_item`](crate::Events::next_item) is to return.
+/// - the value of the pending line, if it is a `data`, `event` or `id` line, or a comment or ignored
+///   line that [`next_item`](crate::Events::next_item) is to return.
 ///
 /// So an event is returned if its data, its type and its own ID together are not longer than the limit.
 /// While an `event` or `id` line that replaces an earlier one of its block is pending, both count. A byte
-/// that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, `retry` lines, unknown fields and
-/// comments that are skipped take no memory and do not count.
+/// that is not valid UTF-8 counts as U+FFFD, three bytes. Field names, valid `retry` lines, and comments
+/// and ignored lines that are skipped do not count.
+///
+/// The ID of an event that is too large still counts as the last event ID, unless it is longer than the
+/// limit by itself. Of several IDs in a block the last one counts, even if it is too long: then the block
+/// has none.
 ///
 /// Data that arrives in small pieces is buffered before it is decoded: at most one kilobyte, which counts
 /// too, and never so much that it could exceed the limit.
@@ -148,6 +152,7 @@ impl Memory for Heap {
         Remaining {
             bytes: self.limit.saturating_sub(used),
             limit: self.limit,
+            region: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use sse_proto::{Action, ReadyState, Reason, RetryPolicy, Signal, Unfinished};
+use sse_proto::{Action, Disconnect, ReadyState, Reason, RetryPolicy, Signal, Unfinished};
 
 use super::{EVENT_STREAM, MS, NO_HEADERS, error, source, wait};
 
@@ -119,6 +119,7 @@ fn a_reason_says_what_happened() {
             Reason::Truncated(Unfinished::Event),
             "the body ended inside an event",
         ),
+        (Reason::NoEventStream, "the body was no event stream"),
         (Reason::Network, "network error"),
         (Reason::Timeout, "timeout"),
         (Reason::Permanent, "the request failed permanently"),
@@ -126,6 +127,34 @@ fn a_reason_says_what_happened() {
         (Reason::Reconnect, "a reconnect was asked for"),
     ] {
         assert_eq!(reason.to_string(), text);
+    }
+}
+
+#[test]
+fn a_body_without_any_recognized_line_was_no_event_stream() {
+    for (body, reason) in [
+        ("{\"error\":\"quota\"}", Reason::NoEventStream),
+        ("{\n  \"error\": 1\n}\n", Reason::NoEventStream),
+        ("error: {\"code\":413}", Reason::NoEventStream),
+        ("<html>\r\n\r\n<p>data: x", Reason::NoEventStream),
+        // What is known of the last line may still become a field,
+        ("da", Reason::Truncated(Unfinished::Line)),
+        // an ID line may turn out to be ignored,
+        ("x\nid: 1", Reason::NoEventStream),
+        // and these are lines of event streams.
+        ("", Reason::EndOfBody),
+        ("\n\n", Reason::EndOfBody),
+        (":ping\nx\n", Reason::EndOfBody),
+        ("x\nretry: 5\n", Reason::EndOfBody),
+        ("error: x\n\ndata: [DONE]\n\n", Reason::EndOfBody),
+        ("x\nid: 1\n\n", Reason::EndOfBody),
+    ] {
+        let mut source = source();
+        let _open = source.handle_response(200, None, EVENT_STREAM);
+        let mut messages = source.feed(body.as_bytes());
+        while messages.next_message().unwrap().is_some() {}
+        let signal = source.handle_disconnect(Disconnect::EndOfBody);
+        assert_eq!(signal, error(ReadyState::Connecting, reason), "{body:?}");
     }
 }
 

@@ -178,14 +178,14 @@ impl Source {
             // "processResponseEndOfBody [...] if res is not a network error, then reestablish the
             // connection." An incomplete body has ended as well.
             Op::EndOfBody => {
-                let unfinished = match &self.body {
-                    Some(body) => body.model.after(&body.bytes).unfinished,
-                    None => None,
-                };
-                self.lose_connection(match unfinished {
-                    None => "EndOfBody",
-                    Some(Unfinished::Line) => "Truncated(Line)",
-                    Some(Unfinished::Event) => "Truncated(Event)",
+                let end = |body: &Body| body.model.after(&body.bytes);
+                self.lose_connection(match self.body.as_ref().map(end) {
+                    Some(end) if end.has_ignored_line && !end.has_recognized_line => {
+                        "NoEventStream"
+                    }
+                    Some(end) if end.unfinished == Some(Unfinished::Line) => "Truncated(Line)",
+                    Some(end) if end.unfinished == Some(Unfinished::Event) => "Truncated(Event)",
+                    _ => "EndOfBody",
                 });
             }
             // "Otherwise, if res is a network error, then reestablish the connection, unless the
@@ -303,6 +303,7 @@ impl Source {
             model: Model {
                 limit: self.options.limit,
                 ask: self.options.ask,
+                skip_long_ids: false,
                 last_event_id: self.last_event_id.clone(),
                 reconnection_time: self.reconnection_time,
             },

@@ -1,6 +1,6 @@
 //! The naive model of a decoder: the standard's algorithm, run over the whole input at once. It is
-//! slow and simple and uses no type of the crate, so that it can be compared with the standard line
-//! by line.
+//! slow and simple and uses no type of the crate but two enums of names, so that it can be compared
+//! with the standard line by line.
 //!
 //! [`Model::after`] returns, for any prefix of a stream, the items that a decoder must have
 //! returned when it has read exactly these bytes. This defines "prompt" and "independent of cuts":
@@ -8,6 +8,8 @@
 //!
 //! Comments in quotation marks quote the HTML standard, section 9.2.6, "Interpreting an event
 //! stream".
+
+use sse_proto::{IgnoredReason, Part};
 
 /// The limit of the storage, in bytes of decoded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +23,21 @@ pub(crate) enum Limit {
         data_capacity: usize,
         field_capacity: usize,
     },
+    /// As `Fixed`, with different lengths for an event type and an ID.
+    Regions {
+        data_capacity: usize,
+        type_capacity: usize,
+        id_capacity: usize,
+    },
 }
 
 /// Which items the caller asks the decoder for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// Everything: events, comments, `retry` (`next_item`).
+    /// Everything: events, comments, `retry`, ignored lines (`next_item`).
     Items,
-    /// Events only (`next_event`): comments are not stored, so they cannot be too large.
+    /// Events only (`next_event`): comments and ignored lines are not stored, so they cannot be too
+    /// large.
     Events,
 }
 
@@ -39,12 +48,25 @@ pub(crate) enum Item {
         event_type: String,
         data: String,
         last_event_id: String,
+        own_id: OwnId,
     },
     Comment(String),
     /// Milliseconds.
     Retry(u64),
-    /// The error, with the limit that it reports.
-    TooLarge(usize),
+    /// The last event ID, set by a block with nothing else.
+    Id(String),
+    /// The text of a line without effect, and why it has none.
+    Ignored(String, IgnoredReason),
+    /// The error: what was being read, and the limit.
+    TooLarge(Part, usize),
+}
+
+/// The `id` lines of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnId {
+    None,
+    Set,
+    TooLong,
 }
 
 /// The expected items after some bytes, and the state that is kept across streams.
@@ -56,6 +78,10 @@ pub(crate) struct Outcome {
     pub(crate) reconnection_time: Option<u64>,
     /// What would be lost if the stream ended here.
     pub(crate) unfinished: Option<Unfinished>,
+    /// Whether any line was a comment or a field that was not ignored, and whether any was ignored.
+    /// Fields of the incomplete line count as soon as they are known.
+    pub(crate) has_recognized_line: bool,
+    pub(crate) has_ignored_line: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +95,8 @@ pub(crate) enum Unfinished {
 pub(crate) struct Model {
     pub(crate) limit: Limit,
     pub(crate) ask: Ask,
+    /// Whether an event whose ID is too long is kept, without the ID.
+    pub(crate) skip_long_ids: bool,
     /// The last event ID string at the start of the stream: set by the caller, or kept from the
     /// previous stream.
     pub(crate) last_event_id: String,
@@ -80,6 +108,7 @@ impl Model {
         Self {
             limit,
             ask,
+            skip_long_ids: false,
             last_event_id: String::new(),
             reconnection_time: None,
         }
@@ -110,9 +139,12 @@ impl Model {
         }
         // The incomplete line has no effect yet, but the known part of its value counts towards the
         // limit.
-        if let Some((field, value)) = split_unfinished(unfinished) {
+        if let Some((field, value)) = split_started(bytes, unfinished) {
+            stream.outcome.has_recognized_line |= field.is_recognized();
+            stream.outcome.has_ignored_line |= field.is_unknown();
             stream.apply_limit(field, value);
         }
+        stream.outcome.has_recognized_line |= stream.is_in_event();
         stream.outcome.unfinished = match bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) {
             [] | [.., b'\n' | b'\r'] => stream.is_in_event().then_some(Unfinished::Event),
             _ => Some(Unfinished::Line),
@@ -139,22 +171,28 @@ impl Model {
     }
 }
 
-/// UTF-8 decode: the BOM is removed, invalid sequences become U+FFFD. A sequence that is incomplete
-/// at the end is left out.
-fn decode(bytes: &[u8]) -> String {
-    let undecided = match bytes.utf8_chunks().last() {
+/// The length of the sequence that is incomplete at the end.
+fn incomplete_len(bytes: &[u8]) -> usize {
+    match bytes.utf8_chunks().last() {
         Some(last) => match core::str::from_utf8(last.invalid()) {
             Err(error) if error.error_len().is_none() => last.invalid().len(),
             _ => 0,
         },
         None => 0,
-    };
-    let text = String::from_utf8_lossy(&bytes[..bytes.len() - undecided]);
+    }
+}
+
+/// UTF-8 decode: the BOM is removed, invalid sequences become U+FFFD. A sequence that is incomplete
+/// at the end is left out.
+fn decode(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len() - incomplete_len(bytes)]);
     match text.strip_prefix('\u{FEFF}') {
         Some(text) => text.to_owned(),
         None => text.into_owned(),
     }
 }
+
+const NAMES: [&str; 4] = ["data", "event", "id", "retry"];
 
 /// The field name of a line, or a comment.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -163,26 +201,60 @@ enum Field<'a> {
     Named(&'a str),
 }
 
-/// Field and value of a complete line that is not blank.
+impl Field<'_> {
+    fn is_unknown(self) -> bool {
+        matches!(self, Field::Named(name) if !NAMES.contains(&name))
+    }
+
+    /// Whether a line of this field has an effect, whatever its value is.
+    fn is_recognized(self) -> bool {
+        matches!(self, Field::Comment | Field::Named("data" | "event"))
+    }
+}
+
+/// Field and value of a complete line that is not blank. The value of an unknown field is the line.
 fn split_complete(line: &str) -> (Field<'_>, &str) {
     // "Otherwise, the string is not empty but does not contain a U+003A COLON character (:):
     // process the field using the whole line as the field name, and the empty string as the field
     // value."
-    split_unfinished(line).unwrap_or((Field::Named(line), ""))
+    match split_unfinished(line) {
+        Some(split) => split,
+        None if NAMES.contains(&line) => (Field::Named(line), ""),
+        None => (Field::Named(line), line),
+    }
 }
 
-/// Field and value of an incomplete line. A field is unknown before its colon.
+/// Field and value of an incomplete line. A field is not known before its colon, unless no field can
+/// start like the line.
 fn split_unfinished(line: &str) -> Option<(Field<'_>, &str)> {
     // "If the line starts with a U+003A COLON character (:): ignore the line."
     if let Some(text) = line.strip_prefix(':') {
         return Some((Field::Comment, text));
+    }
+    if !line.contains(':') {
+        let may_be_field = NAMES.iter().any(|name| name.starts_with(line));
+        return (!may_be_field).then_some((Field::Named(line), line));
     }
     // "Collect the characters on the line before the first U+003A COLON character (:), and let
     // field be that string. Collect the characters on the line after the first U+003A COLON
     // character (:), and let value be that string. If value starts with a U+0020 SPACE character,
     // remove it from value."
     let (name, value) = line.split_once(':')?;
-    Some((Field::Named(name), value.strip_prefix(' ').unwrap_or(value)))
+    let field = Field::Named(name);
+    match field.is_unknown() {
+        true => Some((field, line)),
+        false => Some((field, value.strip_prefix(' ').unwrap_or(value))),
+    }
+}
+
+/// Like [`split_unfinished`], for the last line of `bytes`. An incomplete character at its end is part of
+/// no field name, but may be a byte order mark.
+fn split_started<'a>(bytes: &[u8], line: &'a str) -> Option<(Field<'a>, &'a str)> {
+    let may_be_bom = b"\xEF\xBB\xBF".starts_with(bytes);
+    match split_unfinished(line) {
+        None if incomplete_len(bytes) > 0 && !may_be_bom => Some((Field::Named("\u{FFFD}"), line)),
+        split => split,
+    }
 }
 
 struct Stream<'m> {
@@ -194,8 +266,9 @@ struct Stream<'m> {
     event_type: String,
     /// "last event ID buffer"
     id: String,
-    /// Whether the ID buffer was set since the last blank line.
-    id_is_pending: bool,
+    /// What the last `id` line since the last blank line was. If it was too long, the ID buffer is
+    /// that of the last block.
+    own_id: OwnId,
     /// Whether the current event is too large, so that the rest of its block is skipped.
     skipping: bool,
 }
@@ -209,13 +282,15 @@ impl<'m> Stream<'m> {
                 last_event_id: model.last_event_id.clone(),
                 reconnection_time: model.reconnection_time,
                 unfinished: None,
+                has_recognized_line: false,
+                has_ignored_line: false,
             },
             data: String::new(),
             event_type: String::new(),
             // Every browser starts a stream with the ID of the previous one, although the wording
             // of the standard differs.
             id: model.last_event_id.clone(),
-            id_is_pending: false,
+            own_id: OwnId::None,
             skipping: false,
         }
     }
@@ -226,8 +301,12 @@ impl<'m> Stream<'m> {
             return self.dispatch();
         }
         let (field, value) = split_complete(line);
-        if self.apply_limit(field, value) {
-            self.process_field(field, value);
+        self.outcome.has_recognized_line |= field.is_recognized();
+        self.outcome.has_ignored_line |= field.is_unknown();
+        match self.apply_limit(field, value) {
+            Verdict::Process => self.process_field(field, value),
+            Verdict::Drop => {}
+            Verdict::SkipId => self.ignore("", IgnoredReason::IdTooLong),
         }
     }
 
@@ -245,9 +324,11 @@ impl<'m> Stream<'m> {
             // "If the field value does not contain U+0000 NULL, then set the last event ID buffer
             // to the field value. Otherwise, ignore the field."
             Field::Named("id") => {
-                if !value.contains('\0') {
+                if value.contains('\0') {
+                    self.ignore(value, IgnoredReason::NulInId);
+                } else {
                     value.clone_into(&mut self.id);
-                    self.id_is_pending = true;
+                    self.own_id = OwnId::Set;
                 }
             }
             // "If the field value consists of only ASCII digits, then interpret the field value as
@@ -258,24 +339,45 @@ impl<'m> Stream<'m> {
                     // Digits that do not fit into a u64 are a greater number.
                     let time = value.parse().unwrap_or(u64::MAX);
                     self.outcome.reconnection_time = Some(time);
+                    self.outcome.has_recognized_line = true;
                     self.emit(Item::Retry(time));
+                } else if self.model.ask == Ask::Events {
+                    self.outcome.has_ignored_line = true;
+                } else if let Some(limit) = self.overflow(field, value) {
+                    self.outcome.has_ignored_line = true;
+                    self.emit(Item::TooLarge(Part::IgnoredLine, limit));
+                } else {
+                    self.ignore(value, IgnoredReason::InvalidRetry);
                 }
             }
             // "Otherwise: the field is ignored."
-            Field::Named(_) => {}
+            Field::Named(_) => self.ignore(
+                value,
+                match value.contains(':') {
+                    true => IgnoredReason::UnknownField,
+                    false => IgnoredReason::NoColon,
+                },
+            ),
         }
+    }
+
+    fn ignore(&mut self, text: &str, reason: IgnoredReason) {
+        self.outcome.has_ignored_line = true;
+        self.emit(Item::Ignored(text.to_owned(), reason));
     }
 
     /// Whether something was buffered for an event since the last blank line.
     fn is_in_event(&self) -> bool {
-        !self.data.is_empty() || !self.event_type.is_empty() || self.id_is_pending || self.skipping
+        let has_id = self.own_id != OwnId::None;
+        !self.data.is_empty() || !self.event_type.is_empty() || has_id || self.skipping
     }
 
     fn dispatch(&mut self) {
         // "Set the last event ID string of the event source to the value of the last event ID
         // buffer. The buffer does not get reset."
         self.id.clone_into(&mut self.outcome.last_event_id);
-        self.id_is_pending = false;
+        let own_id = core::mem::replace(&mut self.own_id, OwnId::None);
+        self.outcome.has_recognized_line |= own_id != OwnId::None;
 
         let skipped = core::mem::take(&mut self.skipping);
         let event_type = core::mem::take(&mut self.event_type);
@@ -284,6 +386,12 @@ impl<'m> Stream<'m> {
         // the empty string and return. If the data buffer's last character is a U+000A LINE FEED
         // (LF) character, then remove the last character from the data buffer."
         let Some(data) = data.strip_suffix('\n') else {
+            if !event_type.is_empty() {
+                self.ignore(&event_type, IgnoredReason::TypeWithoutData);
+            }
+            if own_id == OwnId::Set && !skipped {
+                self.emit(Item::Id(self.outcome.last_event_id.clone()));
+            }
             return;
         };
         assert!(!skipped, "a skipped event holds no data");
@@ -297,13 +405,14 @@ impl<'m> Stream<'m> {
             },
             data: data.to_owned(),
             last_event_id: self.outcome.last_event_id.clone(),
+            own_id,
         });
     }
 
     fn emit(&mut self, item: Item) {
         let asked_for = match (self.model.ask, &item) {
-            (Ask::Items, _) | (Ask::Events, Item::Event { .. } | Item::TooLarge(_)) => true,
-            (Ask::Events, Item::Comment(_) | Item::Retry(_)) => false,
+            (Ask::Items, _) | (Ask::Events, Item::Event { .. } | Item::TooLarge(..)) => true,
+            (Ask::Events, _) => false,
         };
         if asked_for {
             self.outcome.items.push(item);
@@ -312,75 +421,129 @@ impl<'m> Stream<'m> {
 
     // From here on: the limit, which the standard leaves to the implementation.
 
-    /// Applies the limit to the known part of the line. Returns whether the line is to be
-    /// processed.
-    fn apply_limit(&mut self, field: Field<'_>, value: &str) -> bool {
+    /// Applies the limit to the known part of the line.
+    fn apply_limit(&mut self, field: Field<'_>, value: &str) -> Verdict {
+        let overflow = self.overflow(field, value);
+        let Some(limit) = overflow else {
+            return match field {
+                Field::Named("data" | "event") if self.skipping => Verdict::Drop,
+                _ => Verdict::Process,
+            };
+        };
         match field {
-            // A comment is only buffered if it was asked for. One that is too large loses its line,
-            // but not the event.
-            Field::Comment if self.model.ask == Ask::Events => true,
-            Field::Comment => match self.overflow(field, value) {
-                None => true,
-                Some(limit) => {
-                    self.emit(Item::TooLarge(limit));
-                    false
-                }
-            },
-            Field::Named("data" | "event") if self.skipping => false,
-            Field::Named("data" | "event") => match self.overflow(field, value) {
-                None => true,
-                Some(limit) => {
-                    self.skip(limit);
-                    false
-                }
-            },
-            // An ID takes effect even if its event is skipped, so that reconnecting does not replay
-            // the event endlessly. The line uses the space that the skipped event has freed, or is
-            // dropped without a second error.
-            Field::Named("id") => {
-                match self.overflow(field, value) {
-                    Some(limit) if !self.skipping => self.skip(limit),
-                    _ => {}
-                }
-                self.overflow(field, value).is_none()
+            // A comment or ignored line is only buffered if it was asked for. One that is too large
+            // loses its line, but not the event.
+            Field::Comment | Field::Named(_)
+                if self.model.ask == Ask::Events
+                    && (field == Field::Comment || field.is_unknown()) =>
+            {
+                Verdict::Process
             }
-            // Neither `retry` nor unknown fields are buffered.
-            Field::Named(_) => true,
+            Field::Comment => {
+                self.emit(Item::TooLarge(Part::Comment, limit));
+                Verdict::Drop
+            }
+            Field::Named("data" | "event") if self.skipping => Verdict::Drop,
+            Field::Named("data") => self.skip(Part::Data, limit),
+            Field::Named("event") => self.skip(Part::EventType, limit),
+            Field::Named("id") => self.apply_id_limit(value, limit),
+            // Valid digits are not buffered; others are reported when the line has ended.
+            Field::Named("retry") => Verdict::Process,
+            Field::Named(_) => {
+                self.emit(Item::TooLarge(Part::IgnoredLine, limit));
+                Verdict::Drop
+            }
         }
     }
 
-    fn skip(&mut self, limit: usize) {
-        self.emit(Item::TooLarge(limit));
+    /// An ID takes effect even if its event is skipped, so that reconnecting does not replay the event
+    /// endlessly. The line uses the space that the skipped event has freed, then that of an earlier
+    /// ID of the block, because the last one counts. Otherwise it is dropped without a second error.
+    fn apply_id_limit(&mut self, value: &str, limit: usize) -> Verdict {
+        const ID: Field<'_> = Field::Named("id");
+        let dropped = match self.model.skip_long_ids && !self.skipping {
+            true => Verdict::SkipId,
+            false => Verdict::Drop,
+        };
+        if !self.skipping && !self.model.skip_long_ids {
+            self.skip(Part::Id, limit);
+            if self.overflow(ID, value).is_none() {
+                return Verdict::Process;
+            }
+        }
+        // The line is known to be ignored before it needs the space of the earlier ID.
+        let (room, _) = self.room(ID);
+        if value.as_bytes()[..room].contains(&0) {
+            return dropped;
+        }
+        self.own_id = OwnId::TooLong;
+        self.outcome.last_event_id.clone_into(&mut self.id);
+        match self.overflow(ID, value) {
+            None => Verdict::Process,
+            Some(_) => dropped,
+        }
+    }
+
+    fn skip(&mut self, part: Part, limit: usize) -> Verdict {
+        self.emit(Item::TooLarge(part, limit));
         self.data.clear();
         self.event_type.clear();
         self.skipping = true;
+        self.outcome.has_recognized_line = true;
+        Verdict::Drop
     }
 
     /// Returns the limit that the line exceeds, if it does.
     fn overflow(&self, field: Field<'_>, value: &str) -> Option<usize> {
-        let data = match field {
+        let lf = match field {
             // The LF after the previous lines joins them to this one.
-            Field::Named("data") => self.data.len(),
+            Field::Named("data") if !self.data.is_empty() => 1,
             // The LF after the last line is not part of the data.
-            _ => self.data.len().saturating_sub(1),
+            _ => 0,
         };
-        match self.model.limit {
+        let (room, limit) = self.room(field);
+        (lf + value.len() > room).then_some(limit)
+    }
+
+    /// Returns how long the value of the line may be, and the limit to report.
+    fn room(&self, field: Field<'_>) -> (usize, usize) {
+        let data = self.data.len().saturating_sub(1);
+        let (data_capacity, type_capacity, id_capacity) = match self.model.limit {
             Limit::Heap(limit) => {
-                let pending_id = if self.id_is_pending { self.id.len() } else { 0 };
-                let buffered = data + self.event_type.len() + pending_id + value.len();
-                (buffered > limit).then_some(limit)
+                let pending_id = match self.own_id {
+                    OwnId::Set => self.id.len(),
+                    OwnId::None | OwnId::TooLong => 0,
+                };
+                let buffered = data + self.event_type.len() + pending_id;
+                return (limit.saturating_sub(buffered), limit);
             }
             Limit::Fixed {
                 data_capacity,
                 field_capacity,
-            } => {
-                let has_own_region = matches!(field, Field::Named("event" | "id"));
-                if has_own_region && field_capacity < data_capacity.saturating_sub(data) {
-                    (value.len() > field_capacity).then_some(field_capacity)
-                } else {
-                    (data + value.len() > data_capacity).then_some(data_capacity)
-                }
-            }
+            } => (data_capacity, field_capacity, field_capacity),
+            Limit::Regions {
+                data_capacity,
+                type_capacity,
+                id_capacity,
+            } => (data_capacity, type_capacity, id_capacity),
+        };
+        let in_data = (data_capacity.saturating_sub(data), data_capacity);
+        let own = match field {
+            Field::Named("event") => (type_capacity, type_capacity),
+            Field::Named("id") => (id_capacity, id_capacity),
+            _ => in_data,
+        };
+        match own.0 < in_data.0 {
+            true => own,
+            false => in_data,
         }
     }
+}
+
+/// What becomes of a line under the limit.
+enum Verdict {
+    Process,
+    Drop,
+    /// An `id` line that has no room is skipped; its event is kept.
+    SkipId,
 }

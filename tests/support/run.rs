@@ -8,7 +8,7 @@ use sse_proto::{
     Decoder, Event, EventTooLarge, Events, Fixed, IdTooLong, Item as Decoded, Storage,
 };
 
-use super::model::{Ask, Item, Limit, Model, Outcome, Unfinished};
+use super::model::{Ask, Item, Limit, Model, Outcome, OwnId, Unfinished};
 
 /// A decoder over any storage.
 pub(crate) trait Drive {
@@ -24,19 +24,46 @@ pub(crate) trait Drive {
     /// Milliseconds.
     fn reconnection_time(&self) -> Option<u64>;
     fn unfinished(&self) -> Option<Unfinished>;
+    /// Whether any line was recognized, and whether any was ignored.
+    fn recognition(&self) -> (bool, bool);
 }
 
 /// A new decoder with this limit. `None` if its storage is not in this build.
 pub(crate) fn decoder(limit: Limit) -> Option<Box<dyn Drive>> {
-    match limit {
+    decoder_of(&Model::new(limit, Ask::Items))
+}
+
+/// A new decoder with the limit of the model. `None` if its storage is not in this build.
+pub(crate) fn decoder_of(model: &Model) -> Option<Box<dyn Drive>> {
+    let skip = model.skip_long_ids;
+    match model.limit {
         #[cfg(feature = "alloc")]
-        Limit::Heap(limit) => Some(Box::new(Decoder::with_max_event_len(limit))),
+        Limit::Heap(limit) => {
+            let decoder = Decoder::with_max_event_len(limit);
+            Some(Box::new(decoder.skip_long_ids(skip)))
+        }
         #[cfg(not(feature = "alloc"))]
         Limit::Heap(_) => None,
         Limit::Fixed {
             data_capacity,
             field_capacity,
-        } => Some(Box::new(fixed(data_capacity, field_capacity))),
+        } => {
+            let decoder = fixed(data_capacity, field_capacity);
+            Some(Box::new(decoder.skip_long_ids(skip)))
+        }
+        Limit::Regions {
+            data_capacity,
+            type_capacity,
+            id_capacity,
+        } => {
+            let memory = vec![0xAA; data_capacity + type_capacity + 2 * id_capacity];
+            let storage = Fixed::new(memory)
+                .with_type_capacity(type_capacity)
+                .with_id_capacity(id_capacity);
+            assert_eq!(storage.data_capacity(), data_capacity);
+            let decoder = Decoder::with_storage(storage);
+            Some(Box::new(decoder.skip_long_ids(skip)))
+        }
     }
 }
 
@@ -73,10 +100,17 @@ pub(crate) fn assert_state(decoder: &dyn Drive, expected: &Outcome) {
     assert_eq!(decoder.reconnection_time(), expected.reconnection_time);
 }
 
+/// Checks what the decoder tells about the stream so far.
+#[track_caller]
+pub(crate) fn assert_recognition(decoder: &dyn Drive, expected: &Outcome) {
+    let lines = (expected.has_recognized_line, expected.has_ignored_line);
+    assert_eq!(decoder.recognition(), lines);
+}
+
 /// Checks that a new decoder has returned exactly the expected items after each of the chunks.
 #[track_caller]
 pub(crate) fn assert_prompt(model: &Model, chunks: &[&[u8]]) {
-    let Some(mut decoder) = decoder(model.limit) else {
+    let Some(mut decoder) = decoder_of(model) else {
         return;
     };
     let mut read = Vec::new();
@@ -92,6 +126,7 @@ pub(crate) fn assert_prompt(model: &Model, chunks: &[&[u8]]) {
             read.escape_ascii().to_string()
         );
         assert_state(&*decoder, &expected);
+        assert_recognition(&*decoder, &expected);
         assert_eq!(decoder.unfinished(), expected.unfinished);
     }
 }
@@ -137,6 +172,10 @@ impl<S: Storage> Drive for Decoder<S> {
         self.set_last_event_id(last_event_id)
     }
 
+    fn recognition(&self) -> (bool, bool) {
+        (self.has_recognized_line(), self.has_ignored_line())
+    }
+
     fn last_event_id(&self) -> &str {
         Decoder::last_event_id(self)
     }
@@ -171,20 +210,35 @@ fn write_item(item: &Decoded<'_>) -> Item {
         Decoded::Event(event) => write_event(event),
         Decoded::Comment(text) => Item::Comment((*text).to_owned()),
         Decoded::Retry(time) => Item::Retry(milliseconds(*time)),
+        Decoded::Id(id) => Item::Id((*id).to_owned()),
+        Decoded::Ignored(ignored) => Item::Ignored(ignored.text.to_owned(), ignored.reason),
         other => panic!("an item that the model does not know: {other:?}"),
     }
 }
 
-fn write_event(event: &Event<'_>) -> Item {
+pub(crate) fn write_event(event: &Event<'_>) -> Item {
     Item::Event {
         event_type: event.event_type.to_owned(),
         data: event.data.to_owned(),
         last_event_id: event.last_event_id.to_owned(),
+        own_id: own_id(event),
     }
 }
 
-fn write_error(error: EventTooLarge) -> Item {
-    Item::TooLarge(error.limit())
+/// What the event tells about its own ID.
+pub(crate) fn own_id(event: &Event<'_>) -> OwnId {
+    match event.own_id() {
+        Some(id) => {
+            assert_eq!(id, event.last_event_id);
+            OwnId::Set
+        }
+        None if event.is_id_too_long() => OwnId::TooLong,
+        None => OwnId::None,
+    }
+}
+
+pub(crate) fn write_error(error: EventTooLarge) -> Item {
+    Item::TooLarge(error.part(), error.limit())
 }
 
 /// Whether `next_item` returned this item. Compares without a copy, for tests with millions of
@@ -201,17 +255,25 @@ pub(crate) fn is_same(
                 event_type,
                 data,
                 last_event_id,
+                own_id: expected,
             }),
         ) => {
             is_equal(got.event_type, event_type)
                 && is_equal(got.data, data)
                 && is_equal(got.last_event_id, last_event_id)
+                && own_id(got) == *expected
         }
         (Ok(Some(Decoded::Comment(got))), Some(Item::Comment(expected))) => is_equal(got, expected),
         (Ok(Some(Decoded::Retry(got))), Some(Item::Retry(expected))) => {
             milliseconds(*got) == *expected
         }
-        (Err(got), Some(Item::TooLarge(expected))) => got.limit() == *expected,
+        (Ok(Some(Decoded::Id(got))), Some(Item::Id(expected))) => is_equal(got, expected),
+        (Ok(Some(Decoded::Ignored(got))), Some(Item::Ignored(text, reason))) => {
+            is_equal(got.text, text) && got.reason == *reason
+        }
+        (Err(got), Some(Item::TooLarge(part, limit))) => {
+            (got.part(), got.limit()) == (*part, *limit)
+        }
         _ => false,
     }
 }

@@ -323,7 +323,18 @@ pub(crate) fn limit() -> impl Strategy<Value = Limit> {
             data_capacity,
             field_capacity
         }),
+        regions(),
     ]
+}
+
+fn regions() -> impl Strategy<Value = Limit> {
+    (0_usize..40, 0_usize..12, 0_usize..12).prop_map(
+        |(data_capacity, type_capacity, id_capacity)| Limit::Regions {
+            data_capacity,
+            type_capacity,
+            id_capacity,
+        },
+    )
 }
 
 /// A limit that none of these streams reaches.

@@ -1,8 +1,8 @@
 """An adapter for the EventSource of a browser or of another runtime: `python adapter.py NAME [PROGRAM]` speaks the protocol of ADAPTER.md.
 
-NAME is chromium, firefox-esr, webkitgtk, deno or node. A page in the browser, headless and with a fresh profile, or a script in the runtime opens an event source for each request and reports its events over
-a WebSocket. The server sends each chunk by itself and then waits for some round trips on the WebSocket, which pass through
-the same processes of the browser: when the next chunk is sent, the previous one has been read and its events have been
+NAME is chromium, firefox-esr, webkitgtk, deno or node. A page in the browser, or a script in the runtime, opens an event source for each request
+and reports its events over a WebSocket. The server sends each chunk by itself and then waits for some round trips on the WebSocket, which pass through
+the same processes: when the next chunk is sent, the previous one has been read and its events have been
 reported. The number of round trips is determined at the start, with a body whose chunks the page counts.
 
 A page cannot see comments, reconnection times and the last event ID after a stream. To start with an id, the server first
@@ -14,45 +14,12 @@ import base64
 import itertools
 import json
 import logging
-import os
 import re
-import signal
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from aiohttp import WSMsgType, web
-
-# No background requests, and no timer throttling.
-CHROMIUM = """--headless --no-sandbox --disable-gpu --no-first-run --no-default-browser-check --disable-extensions --disable-sync
---disable-background-networking --disable-component-update --disable-default-apps --disable-domain-reliability
---disable-background-timer-throttling --disable-renderer-backgrounding --disable-dev-shm-usage""".split()
-FIREFOX = {
-    "app.normandy.enabled": False,
-    "app.update.enabled": False,
-    "browser.aboutwelcome.enabled": False,
-    "browser.newtabpage.enabled": False,
-    "browser.region.update.enabled": False,
-    "browser.safebrowsing.downloads.enabled": False,
-    "browser.safebrowsing.malware.enabled": False,
-    "browser.safebrowsing.phishing.enabled": False,
-    "browser.shell.checkDefaultBrowser": False,
-    "browser.startup.homepage_override.mstone": "ignore",
-    "datareporting.policy.dataSubmissionEnabled": False,
-    "dom.push.connection.enabled": False,
-    "extensions.getAddons.cache.enabled": False,
-    "extensions.update.enabled": False,
-    "media.gmp-manager.updateEnabled": False,
-    "network.captive-portal-service.enabled": False,
-    "network.connectivity-service.enabled": False,
-    "network.dns.disablePrefetch": True,
-    "network.http.speculative-parallel-limit": 0,
-    "security.remote_settings.crlite_filters.enabled": False,
-    "services.settings.server": "http://127.0.0.1:9",
-    "toolkit.telemetry.enabled": False,
-    "toolkit.telemetry.unified": False,
-}
+from launch import RUNTIMES, launched, running_script
 
 # Event sources at a time; browsers open at most six connections to a server.
 LANES = 4
@@ -207,42 +174,12 @@ async def serve(name, program):
     await site.start()
     port = runner.addresses[0][1]
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        arguments, environment = start(name, program, profile, f"http://127.0.0.1:{port}", script)
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(arguments, env=os.environ | environment, start_new_session=True, **quiet)
-        try:
-            await browser.socket
-            await browser.calibrate()
-            print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
-            await talk(browser, name, version_of(name, program))
-        finally:
-            # With all that it has started.
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-
-
-def start(name, program, profile, address, script):
-    """The command that opens the page or runs the script, and its environment."""
-    if name == "deno":
-        # Nothing but the connection to the server.
-        return [program, "run", "--quiet", "--no-config", "--allow-net=127.0.0.1", "--location", address, script], {"DENO_DIR": profile, "DENO_NO_UPDATE_CHECK": "1"}
-    if name == "node":
-        return [program, "--experimental-eventsource", script, address], {}
-    if name == "webkitgtk":
-        # It has no headless mode.
-        return ["xvfb-run", "--auto-servernum", program, "--private", f"{address}/"], {"HOME": profile, "WEBKIT_DISABLE_COMPOSITING_MODE": "1"}
-    if name == "firefox-esr":
-        prefs = (f"user_pref({json.dumps(k)}, {json.dumps(v)});" for k, v in FIREFOX.items())
-        Path(profile, "user.js").write_text("\n".join(prefs))
-        return [program, "--headless", "--no-remote", "--profile", profile, f"{address}/"], {}
-    return [program, *CHROMIUM, f"--user-data-dir={profile}", f"{address}/"], {}
-
-
-def version_of(name, program):
-    display = ["xvfb-run", "--auto-servernum"] if name == "webkitgtk" else []
-    about = subprocess.run([*display, program, "--version"], capture_output=True, text=True, check=True).stdout
-    return re.search(r"[\d.]*\d(esr)?", about)[0]
+    address = f"http://127.0.0.1:{port}"
+    with running_script(name, program, script, address) if name in RUNTIMES else launched(name, f"{address}/") as version:
+        await browser.socket
+        await browser.calibrate()
+        print(f"chunks are kept apart by {browser.rounds} round trips", file=sys.stderr)
+        await talk(browser, name, version)
 
 
 async def talk(browser, name, version):

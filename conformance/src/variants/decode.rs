@@ -167,6 +167,9 @@ impl Input {
                 last_event_id: decode.last_event_id.clone(),
                 storage: decode.storage,
                 limit: decode.limit,
+                regions: decode.regions,
+                skip_long_ids: decode.skip_long_ids,
+                details: decode.details,
             }),
             expected: Expected::Decode {
                 items: self.items.clone(),
@@ -174,6 +177,7 @@ impl Input {
                 last_event_id: capabilities
                     .has(Capability::FinalId)
                     .then(|| decode.r#final.last_event_id.clone()),
+                state: decode.r#final.state,
                 comments: capabilities.has(Capability::Comments),
                 // A23: the standard does not define the text of a comment.
                 exact_comments: verdict == Verdict::May,

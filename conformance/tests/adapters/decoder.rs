@@ -2,18 +2,20 @@
 //!
 //! The stages: chunks to bytes and characters (`bytes`, `utf8`), characters to lines (`lines`),
 //! lines to names and values (`names`), fields to items (`fields`). `limit` counts the bytes of the
-//! current event.
+//! current event, and `details` reports what the standard does not have.
 
 mod bytes;
+mod details;
 mod fields;
 mod limit;
 mod lines;
 mod names;
 mod utf8;
 
-use sse_conformance::{Answer, DecodeAnswer, DecodeRequest, Item, Storage};
+use sse_conformance::{Answer, DecodeAnswer, DecodeRequest, Item, Regions, Storage};
 
 use super::mutations::Mutation;
+use details::Details;
 use utf8::Utf8;
 
 const REPLACEMENT: char = '\u{FFFD}';
@@ -26,7 +28,16 @@ pub(crate) fn decode(request: &DecodeRequest, mutation: Mutation) -> Answer {
     let mut decoder = Decoder::new(mutation);
     decoder.seed(request.last_event_id.as_deref().unwrap_or_default());
     decoder.limit = request.limit;
-    decoder.fixed = request.storage == Some(Storage::Fixed);
+    if request.storage == Some(Storage::Fixed) {
+        let same = |limit| Regions {
+            data: limit,
+            event: limit,
+            id: limit,
+        };
+        decoder.regions = request.regions.or(request.limit.map(same));
+    }
+    decoder.skip_long_ids = request.skip_long_ids;
+    decoder.details.wanted = request.details;
     let mut chunks: Vec<Vec<Item>> = Vec::new();
     for chunk in &request.chunks {
         chunks.push(decoder.feed(chunk));
@@ -43,10 +54,15 @@ pub(crate) fn decode(request: &DecodeRequest, mutation: Mutation) -> Answer {
     if decoder.panicked {
         return Answer::Failed("panicked".to_owned());
     }
-    Answer::Decode(DecodeAnswer {
+    let state = decoder.state();
+    let answer = DecodeAnswer {
         chunks,
         last_event_id: Some(decoder.last_event_id),
-    })
+    };
+    match request.details {
+        true => Answer::DetailedDecode(answer, state),
+        false => Answer::Decode(answer),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,7 +95,10 @@ pub(crate) struct Decoder {
     /// Milliseconds.
     pub(crate) reconnection_time: Option<u64>,
     limit: Option<usize>,
-    fixed: bool,
+    /// With fixed memory.
+    regions: Option<Regions>,
+    skip_long_ids: bool,
+    details: Details,
     items: Vec<Item>,
     steps: u64,
 
@@ -112,6 +131,8 @@ pub(crate) struct Decoder {
     id: String,
     /// The id that the current block has set.
     pending_id: Option<String>,
+    /// The last id of the current block was too long.
+    id_too_long: bool,
     pending_retry: Option<u64>,
     skipping: bool,
     held_back: Vec<Item>,
@@ -124,7 +145,9 @@ impl Decoder {
             last_event_id: String::new(),
             reconnection_time: None,
             limit: None,
-            fixed: false,
+            regions: None,
+            skip_long_ids: false,
+            details: Details::default(),
             items: Vec::new(),
             steps: 0,
             chunks: 0,
@@ -145,6 +168,7 @@ impl Decoder {
             event_type: String::new(),
             id: String::new(),
             pending_id: None,
+            id_too_long: false,
             pending_retry: None,
             skipping: false,
             held_back: Vec::new(),

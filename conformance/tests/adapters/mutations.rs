@@ -53,6 +53,7 @@ pub(crate) fn of(kind: Kind, verdict: Verdict) -> &'static [(&'static str, &'sta
         (Kind::Encode, Verdict::Must) => &encode::MUST,
         (Kind::Connect, Verdict::Must) => &connect::MUST,
         (Kind::Connect, Verdict::May) => &connect::MAY,
-        (Kind::Decode | Kind::Encode, Verdict::May) => &[],
+        (Kind::Decode, Verdict::May) => &decode::MAY,
+        (Kind::Encode, Verdict::May) => &[],
     }
 }

@@ -11,11 +11,12 @@ use std::{
 use crate::{
     Args, Ending, Failure,
     output::{Output, log},
+    progress::Progress,
 };
 use sse_proto::Item;
 
 /// A stream in the shape of an LLM API.
-const DEMO: &[u8] = include_bytes!("demo.sse");
+pub(crate) const DEMO: &[u8] = include_bytes!("demo.sse");
 
 /// Decodes the input and prints its events.
 pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
@@ -23,7 +24,9 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
     let failed = |error| Failure::Input(name.clone(), error);
     let mut input = input.map_err(failed)?;
     let mut decoder = args.decoder().map_err(Failure::LastEventId)?;
-    let mut output = Output::new(args.json);
+    let mut output = Output::new(args);
+    let is_pipe = args.input.as_deref() == Some(Path::new("-"));
+    let mut progress = args.input.as_deref().and_then(progress);
     let mut buffer = [0; 64 * 1024];
 
     loop {
@@ -33,6 +36,7 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(failed(error)),
         };
+        output.chunk(&buffer[..len], is_pipe)?;
         for chunk in buffer[..len].chunks(args.chunk_len()) {
             let mut events = decoder.feed(chunk);
             loop {
@@ -49,8 +53,16 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
             }
         }
         output.flush()?; // the next read may block
+        if let Some(progress) = &mut progress {
+            progress.add(len, output.events());
+        }
     }
 
+    drop(progress);
+    if decoder.is_no_event_stream() {
+        output.flush()?;
+        return Err(Failure::NoEventStream(name));
+    }
     // By the standard, an event that is not followed by a blank line is dropped.
     match decoder.finish() {
         Ok(Some(event)) if args.finish => output.print(Item::Event(event))?,
@@ -60,10 +72,16 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
         }
         Ok(None) | Err(_) => {}
     }
-    output.flush()?;
-    Ok(Ending::Complete {
-        too_large: output.too_large(),
-    })
+    output.complete()
+}
+
+/// `None` if the line would not be seen, or if this is not a regular file.
+pub(crate) fn progress(path: &Path) -> Option<Progress> {
+    if path == Path::new("-") {
+        return None; // standard input
+    }
+    let metadata = path.metadata().ok()?;
+    metadata.is_file().then(|| Progress::new(metadata.len()))?
 }
 
 fn open(file: Option<&Path>) -> (String, io::Result<Box<dyn Read>>) {

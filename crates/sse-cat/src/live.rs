@@ -1,10 +1,15 @@
 //! Prints a live stream with an [`EventSource`], and reports changes of its connection.
 
-use std::{error::Error, pin::pin, process, thread, time::Duration};
+use std::{
+    cell::RefCell,
+    error::Error,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use crate::{
-    Args, Ending, Failure,
-    output::{Escaped, Output, WithCauses, log},
+    Args, Ending, Failure, interrupt,
+    output::{Escaped, Output, WithCauses, log, log_no_event_stream, log_refused},
     request::{self, ChunkedBody},
 };
 use bytes::Bytes;
@@ -12,13 +17,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use http::{Method, Request};
 use reqwest::Url;
 use sse_proto::{Item, Reason, RetryPolicy};
-use sse_proto_stream::{
-    Connect as _, ConnectError, Error as Cause, EventSource, Handle, Lost, Received,
-};
+use sse_proto_stream::{Connect as _, ConnectError, Error as Cause, EventSource, Lost, Received};
 use tokio::{runtime, time};
-
-/// The exit code of a program that was ended by Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The standard's behavior, with backoff, jitter, and limits for the delay.
 const RETRY_POLICY: RetryPolicy = RetryPolicy::new()
@@ -44,12 +44,19 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
     let request = args.http.request(&url);
     let request = request.map_err(|error| Failure::Input("--data".into(), error))?;
     let is_repeatable = request.method() == Method::GET && !args.once;
-    let mut client = request::client().map_err(|error| Failure::Client(error.into()))?;
+    let mut client = request::client(true).map_err(|error| Failure::Client(error.into()))?;
+    let output = RefCell::new(Output::new(args));
+    let start = RefCell::new(Vec::new());
     let connect = |request: Request<Bytes>| {
         let response = client.connect(request);
         async {
-            Ok::<_, ConnectError>(response.await?.map(|body| ChunkedBody {
+            let response = response.await?;
+            output.borrow_mut().start_stream();
+            start.borrow_mut().clear();
+            Ok::<_, ConnectError>(response.map(|body| ChunkedBody {
                 body,
+                output: &output,
+                start: &start,
                 chunk_len: args.chunk_len(),
                 suffix: if args.finish { b"\n\n" } else { b"" },
                 rest: Bytes::new(),
@@ -66,20 +73,37 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
         source = source.response_timeout(timeout).read_timeout(timeout);
     }
     let mut source = pin!(source);
-    close_at_ctrl_c(source.handle()).map_err(Failure::Signals)?;
-    let mut output = Output::new(args.json);
+    let handle = source.handle();
+    interrupt::at_ctrl_c(move || handle.close()).map_err(Failure::Signals)?;
+    let deadline = args
+        .duration
+        .and_then(|time| Instant::now().checked_add(time));
     if source.last_event_id_omitted() {
         log(ID_OMITTED);
     }
 
     loop {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let id = position(source.last_event_id());
+            log(format_args!("the time of --for has elapsed{id}"));
+            return output.borrow_mut().complete();
+        }
         let received = match source.next().now_or_never() {
             Some(received) => received,
             None => {
-                output.flush()?; // the next event may take long
-                source.next().await
+                output.borrow_mut().flush()?; // the next event may take long
+                match deadline {
+                    None => source.next().await,
+                    Some(deadline) => {
+                        match time::timeout_at(deadline.into(), source.next()).await {
+                            Ok(received) => received,
+                            Err(_elapsed) => continue,
+                        }
+                    }
+                }
             }
         };
+        let mut output = output.borrow_mut();
         match received {
             Some(Ok(Received::Event(event))) => {
                 output.print(Item::Event(event.as_event()))?;
@@ -106,6 +130,7 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             Some(Ok(Received::Lost(lost))) => {
                 log_cause(&lost);
                 log(format_args!("lost: {}", lost.reason()));
+                log_response(&lost, &start.borrow());
                 let (delay, position) = (lost.delay().unwrap_or_default(), position(id));
                 log(format_args!("next request in {delay:.1?}{position}"));
                 if source.last_event_id_omitted() {
@@ -115,11 +140,10 @@ async fn read(args: &Args, url: Url) -> Result<Ending, Failure> {
             Some(Err(Cause::Source(lost))) => {
                 log_cause(&lost);
                 log(format_args!("closed: {}", lost.reason()));
+                log_response(&lost, &start.borrow());
                 return match lost.reason() {
                     Reason::Status(204) | Reason::EndOfBody | Reason::Truncated(_) => {
-                        Ok(Ending::Complete {
-                            too_large: output.too_large(),
-                        })
+                        output.complete()
                     }
                     _ => Err(Failure::Connection),
                 };
@@ -141,20 +165,20 @@ fn log_cause(lost: &Lost) {
     }
 }
 
+/// Prints the response, if it was refused, or the start of its body, if that was no event stream. The
+/// status 204 is not a refusal, but the end of the stream.
+fn log_response(lost: &Lost, start: &[u8]) {
+    match (lost.reason(), lost.response()) {
+        (Reason::NoEventStream, _) => log_no_event_stream(start),
+        (Reason::Status(204), _) | (_, None) => {}
+        (_, Some(response)) => log_refused(response, lost.is_response_complete()),
+    }
+}
+
 /// The position at which a stream is or can be resumed.
 fn position(id: &str) -> String {
     match id {
         "" => String::new(),
         id => format!(", after id {}", Escaped(id)),
     }
-}
-
-/// Closes the client on Ctrl-C. To exit at once could truncate a line of the output.
-fn close_at_ctrl_c(handle: Handle) -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(move || {
-        handle.close();
-        // Exit in any case, even if a write to standard output blocks.
-        thread::sleep(Duration::from_secs(1));
-        process::exit(INTERRUPTED.into());
-    })
 }

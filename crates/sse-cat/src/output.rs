@@ -7,49 +7,102 @@ use std::{
     iter,
 };
 
-use crate::Failure;
+use crate::{
+    Args, Ending, Failure, progress,
+    times::{Stamp, Times},
+};
+use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use serde::Serialize;
-use sse_proto::{Event, EventTooLarge, Item};
+use sse_proto::{Event, EventTooLarge, Item, Part};
 
 /// Prints items to standard output, readable or as JSON.
 pub(crate) struct Output {
     to: BufWriter<io::StdoutLock<'static>>,
     json: bool,
+    times: Option<Times>,
+    events: u64,
     too_large: usize,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        let to = BufWriter::new(io::stdout().lock());
+    pub(crate) fn new(args: &Args) -> Self {
+        let times = args
+            .times
+            .then(|| Times::new(args.max_event_len(), args.comments));
         Self {
-            to,
-            json,
+            to: BufWriter::new(io::stdout().lock()),
+            json: args.json,
+            times,
+            events: 0,
             too_large: 0,
         }
     }
 
+    /// Prints an item. With `--times`, its chunk must have been passed to [`Output::chunk`] before.
     pub(crate) fn print(&mut self, item: Item<'_>) -> Result<(), Failure> {
+        if !matches!(item, Item::Event(_) | Item::Comment(_) | Item::Retry(_)) {
+            return Ok(());
+        }
+        self.events += u64::from(matches!(item, Item::Event(_)));
+        let stamp = self.times.as_mut().map(Times::item);
         let to = &mut self.to;
         if self.json {
-            write_json(item, to)
+            write_json(json_line(item), stamp, to)
         } else {
-            write_readable(item, to)
+            write_readable(item, stamp, to)
         }
         .map_err(Failure::Output)
     }
 
-    /// Reports an event that was too large. Flushes first, so that standard output and standard
+    /// Reports an event or comment that was too large. Ignored lines are not printed anyway. Flushes first, so that standard output and standard
     /// error are in order.
     pub(crate) fn report(&mut self, error: EventTooLarge) -> Result<(), Failure> {
+        self.times.as_mut().map(Times::item);
+        if error.part() == Part::IgnoredLine {
+            return Ok(());
+        }
         self.too_large += 1;
         self.flush()?;
         log(error);
         Ok(())
     }
 
-    /// Returns the number of events that were reported.
-    pub(crate) fn too_large(&self) -> usize {
-        self.too_large
+    /// Notes the arrival of a chunk, and prints it if it is a chunk of a sender.
+    pub(crate) fn chunk(&mut self, chunk: &[u8], is_live: bool) -> Result<(), Failure> {
+        let Some(times) = &mut self.times else {
+            return Ok(());
+        };
+        let (chunk, stamp) = times.chunk(chunk);
+        if !is_live {
+            return Ok(());
+        }
+        let to = &mut self.to;
+        if self.json {
+            write_json(Line::Chunk { chunk }, Some(stamp), to)
+        } else {
+            write_stamp(stamp, to).and_then(|()| writeln!(to, "(chunk {chunk})"))
+        }
+        .map_err(Failure::Output)
+    }
+
+    /// Prepares for the items of a new response.
+    pub(crate) fn start_stream(&mut self) {
+        if let Some(times) = &mut self.times {
+            times.start_stream();
+        }
+    }
+
+    /// Returns the number of events that were printed.
+    pub(crate) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Flushes the output. Everything was read.
+    pub(crate) fn complete(&mut self) -> Result<Ending, Failure> {
+        self.flush()?;
+        Ok(Ending::Complete {
+            too_large: self.too_large,
+        })
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
@@ -57,7 +110,15 @@ impl Output {
     }
 }
 
-fn write_readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
+fn write_stamp(stamp: Stamp, to: &mut impl Write) -> io::Result<()> {
+    let (at, gap) = (stamp.at.as_secs_f64(), stamp.gap.as_secs_f64());
+    write!(to, "{at:>9.3} s {gap:>+9.3} s {:>6} B  ", stamp.bytes)
+}
+
+fn write_readable(item: Item<'_>, stamp: Option<Stamp>, to: &mut impl Write) -> io::Result<()> {
+    if let Some(stamp) = stamp {
+        write_stamp(stamp, to)?;
+    }
     match item {
         Item::Event(Event {
             event_type,
@@ -79,23 +140,28 @@ fn write_readable(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn write_json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
-    #[derive(Serialize)]
-    #[serde(untagged, rename_all_fields = "camelCase")]
-    enum Line<'a> {
-        Event {
-            event: &'a str,
-            data: &'a str,
-            last_event_id: &'a str,
-        },
-        Comment {
-            comment: &'a str,
-        },
-        Retry {
-            retry: u128,
-        },
-    }
-    let line = match item {
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Line<'a> {
+    Event {
+        event: &'a str,
+        data: &'a str,
+        last_event_id: &'a str,
+    },
+    Comment {
+        comment: &'a str,
+    },
+    Retry {
+        retry: u128,
+    },
+    Chunk {
+        chunk: u64,
+    },
+    Other {},
+}
+
+fn json_line(item: Item<'_>) -> Line<'_> {
+    match item {
         Item::Event(Event {
             event_type,
             data,
@@ -110,9 +176,22 @@ fn write_json(item: Item<'_>, to: &mut impl Write) -> io::Result<()> {
         Item::Retry(time) => Line::Retry {
             retry: time.as_millis(),
         },
-        _ => return Ok(()),
-    };
-    serde_json::to_writer(&mut *to, &line)?;
+        _ => Line::Other {},
+    }
+}
+
+fn write_json(line: Line<'_>, stamp: Option<Stamp>, to: &mut impl Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Stamped<'a> {
+        #[serde(flatten)]
+        line: Line<'a>,
+        #[serde(flatten)]
+        stamp: Option<Stamp>,
+    }
+    match stamp {
+        None => serde_json::to_writer(&mut *to, &line)?,
+        stamp => serde_json::to_writer(&mut *to, &Stamped { line, stamp })?,
+    }
     writeln!(to)
 }
 
@@ -142,5 +221,58 @@ impl Display for WithCauses<'_> {
 
 /// Like `eprintln!`, but does not panic if standard error is closed.
 pub(crate) fn log(message: impl Display) {
+    progress::clear();
     let _ = writeln!(io::stderr(), "sse-cat: {message}");
+}
+
+/// The most bytes of a body that [`log_refused`] prints.
+pub(crate) const EXCERPT_LEN: usize = 4096;
+
+/// Prints the start of the body of a response that is not an event stream: usually the error
+/// message of an API.
+pub(crate) fn log_refused(response: &Response<impl AsRef<[u8]>>, is_complete: bool) {
+    let body = response.body().as_ref();
+    let excerpt = &body[..body.len().min(EXCERPT_LEN)];
+    if excerpt.is_empty() {
+        return;
+    }
+    log(format_args!(
+        "its body, {}:",
+        content_type(response.headers())
+    ));
+    log_text(excerpt);
+    if !is_complete || excerpt.len() < body.len() {
+        log(format_args!("these are its first {} bytes", excerpt.len()));
+    }
+}
+
+/// Prints the start of a body that was taken for an event stream, and is none. `start` may have one
+/// byte more than is printed.
+pub(crate) fn log_no_event_stream(start: &[u8]) {
+    let excerpt = &start[..start.len().min(EXCERPT_LEN)];
+    if !excerpt.is_empty() {
+        log("it was:");
+        log_text(excerpt);
+    }
+    if excerpt.len() < start.len() {
+        log(format_args!("these are its first {} bytes", excerpt.len()));
+    }
+}
+
+fn log_text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end_matches(['\r', '\n']);
+    let mut stderr = io::stderr();
+    for line in text.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let _ = writeln!(stderr, "    {}", Escaped(line));
+    }
+}
+
+/// Returns the content type for messages.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    match headers.get(CONTENT_TYPE) {
+        None => "without a content type".into(),
+        Some(value) => Escaped(&String::from_utf8_lossy(value.as_bytes())).to_string(),
+    }
 }

@@ -1,6 +1,7 @@
 //! The options for requests, and the HTTP client, which is reqwest.
 
 use std::{
+    cell::RefCell,
     fs,
     io::{self, Read},
     pin::Pin,
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use crate::output::{EXCERPT_LEN, Output};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
@@ -25,7 +27,8 @@ pub(crate) struct Options {
     #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = header)]
     header: Vec<(HeaderName, HeaderValue)>,
 
-    /// Send this body (@FILE: from a file, @-: from standard input); the Content-Type is JSON by default
+    /// Send this body (@FILE: from a file, @-: from standard input); the Content-Type is JSON by
+    /// default
     #[arg(short, long, value_name = "BODY|@FILE")]
     data: Option<String>,
 
@@ -33,7 +36,8 @@ pub(crate) struct Options {
     #[arg(short = 'X', long, value_name = "METHOD")]
     request: Option<Method>,
 
-    /// Treat a connection as lost if nothing was received for this time; 0: no timeout [default: 300]
+    /// Treat a connection as lost if nothing was received for this time; 0: no timeout [default:
+    /// 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -60,7 +64,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     Ok((name, value.map_err(|error| error.to_string())?))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().map_err(|_| "not a number of seconds")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
@@ -97,12 +101,14 @@ impl Options {
     }
 }
 
-/// Creates a client that trusts the root certificates of the system or, if there are none, of browsers.
-pub(crate) fn client() -> reqwest::Result<Reqwest> {
+/// Creates a client that trusts the root certificates of the system or, if there are none, of
+/// browsers. `decompress` is whether it decompresses bodies that are compressed with gzip.
+pub(crate) fn client(decompress: bool) -> reqwest::Result<Reqwest> {
     let _newly_installed = rustls::crypto::ring::default_provider().install_default();
     let builder = || {
         Client::builder()
             .user_agent("sse-cat")
+            .gzip(decompress)
             .redirect(Policy::none()) // EventSource follows redirects
             .pool_max_idle_per_host(0) // by the next attempt, an idle connection may be lost
     };
@@ -114,16 +120,20 @@ pub(crate) fn client() -> reqwest::Result<Reqwest> {
     Ok(client?.into())
 }
 
-/// A body that is split into chunks (`--chunk`) and followed by a suffix (`--finish`).
-pub(crate) struct ChunkedBody<B> {
+/// A body whose frames are noted in the output (`--times`), split into chunks (`--chunk`) and
+/// followed by a suffix (`--finish`).
+pub(crate) struct ChunkedBody<'a, B> {
     pub(crate) body: B,
+    pub(crate) output: &'a RefCell<Output>,
+    /// The start of the body, for the case that it is no event stream.
+    pub(crate) start: &'a RefCell<Vec<u8>>,
     pub(crate) chunk_len: usize,
     pub(crate) suffix: &'static [u8],
     /// The rest of the current frame of `body`.
     pub(crate) rest: Bytes,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for ChunkedBody<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for ChunkedBody<'_, B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -133,7 +143,18 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ChunkedBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         while self.rest.is_empty() {
             self.rest = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    let mut output = self.output.borrow_mut();
+                    // An error occurs again when the next item is printed.
+                    let _ = output.chunk(&data, true).and_then(|()| output.flush());
+                    drop(output);
+                    let mut start = self.start.borrow_mut();
+                    let more = (EXCERPT_LEN + 1).saturating_sub(start.len());
+                    start.extend_from_slice(&data[..data.len().min(more)]);
+                    drop(start);
+                    data
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None if self.suffix.is_empty() => return Poll::Ready(None),
                 None => Bytes::from_static(std::mem::take(&mut self.suffix)),

@@ -1,32 +1,24 @@
 //! `sse-cat` on files: the real program in a child process.
 
-#[path = "../../../tests/support/program.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
-mod program;
+mod support;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Read, Write},
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    process::Stdio,
+    thread,
+    time::Duration,
 };
 
-use program::Interactive;
 use serde_json::{Value, json};
+use support::{
+    cat, file, objects,
+    program::{self, Interactive},
+    sse_cat, text,
+};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
 const DEMO: &[u8] = include_bytes!("../src/demo.sse");
-
-fn sse_cat(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args);
-    command
-}
-
-/// Runs `sse-cat ARGS -` with this standard input.
-fn cat(args: &[&str], input: impl AsRef<[u8]>) -> Output {
-    program::run(sse_cat(args).arg("-"), input.as_ref())
-}
 
 /// Asserts success without messages; returns standard output.
 #[track_caller]
@@ -35,25 +27,6 @@ fn printed(args: &[&str], input: impl AsRef<[u8]>) -> String {
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
     text(&output.stdout).to_owned()
-}
-
-#[track_caller]
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-fn objects(lines: &str) -> Vec<Value> {
-    lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// Creates a file for one test.
-fn file(name: &str, bytes: &[u8]) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::write(&path, bytes).unwrap();
-    path
 }
 
 #[test]
@@ -215,12 +188,14 @@ fn it_ends_without_a_message_when_standard_output_is_closed() {
 fn it_ends_at_the_next_event_when_standard_output_is_closed() {
     let mut child = program::spawn(&mut sse_cat(&["--json", "-"]));
     drop(child.stdout.take());
-    // The pipe must stay open until the child has ended.
+    // The pipe must stay open until the child has ended. Another test that starts a child at this
+    // moment may keep standard output open a little longer, so one event may not be enough.
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"data: x\n\n").unwrap();
-    let code = child.wait().unwrap().code();
-    drop(stdin);
-    assert_eq!(code, Some(0));
+    while child.try_wait().unwrap().is_none() {
+        let _ = stdin.write_all(b"data: x\n\n");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -285,7 +260,7 @@ fn a_too_large_event_is_reported_and_the_rest_still_printed() {
         );
         assert_eq!(
             text(&output.stderr),
-            "sse-cat: event exceeds the limit of 9 bytes\n"
+            "sse-cat: event exceeds the limit of 9 bytes in its data\n"
         );
         assert_eq!(output.status.code(), Some(3));
     }
@@ -309,6 +284,10 @@ fn comments_that_are_not_printed_are_never_too_large() {
     let output = cat(&["--max-event", "9", "--comments"], input);
     assert_eq!(text(&output.stdout), "message\n    x\n");
     assert_eq!(output.status.code(), Some(3));
+    // Ignored lines are never printed.
+    let input = "ignored: far too long for this limit\ndata: x\n\n";
+    let args = ["--max-event", "9", "--comments"];
+    assert_eq!(printed(&args, input), "message\n    x\n");
 }
 
 #[test]
@@ -358,7 +337,7 @@ fn finish_reports_an_event_that_is_too_large_at_the_end() {
     assert_eq!(text(&output.stdout), "");
     assert_eq!(
         text(&output.stderr),
-        "sse-cat: event exceeds the limit of 5 bytes\n"
+        "sse-cat: event exceeds the limit of 5 bytes in its data\n"
     );
     assert_eq!(output.status.code(), Some(3));
 }
@@ -412,6 +391,20 @@ fn an_empty_input_prints_nothing() {
 }
 
 #[test]
+fn an_input_that_is_no_event_stream_is_reported() {
+    for input in ["{\"error\":1}", "<html>\n</html>\n"] {
+        let output = cat(&[], input);
+        assert_eq!(text(&output.stdout), "");
+        assert_eq!(
+            text(&output.stderr),
+            "sse-cat: standard input: no event stream: all of its lines are ignored\n"
+        );
+        assert_eq!(output.status.code(), Some(1));
+    }
+    assert_eq!(printed(&[], "<html>\n: comment\n"), "");
+}
+
+#[test]
 fn wrong_arguments_are_rejected() {
     for args in [
         &["--chunk", "0"][..],
@@ -446,6 +439,12 @@ fn the_help_lists_every_option_and_the_exit_codes() {
         "--data",
         "--request",
         "--timeout",
+        "--check",
+        "--heartbeat",
+        "--times",
+        "--for",
+        "record",
+        "replay",
         "Exit code",
         "standard input",
         "16 MiB",

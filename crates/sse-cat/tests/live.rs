@@ -1,28 +1,16 @@
-//! `sse-cat` on a URL: the real program in a child process, and servers that each test scripts byte
-//! by byte.
+//! `sse-cat` on a URL.
 
-#[path = "../../../tests/support/program.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
-mod program;
+mod support;
 
 use std::{
-    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
-    iter,
-    net::{TcpListener, TcpStream},
+    io::{Read, Write},
     path::PathBuf,
-    process::{Child, Command},
-    sync::mpsc::{self, Receiver},
     thread,
     time::{Duration, Instant},
 };
 
-use program::PATIENCE;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-cat");
-
-/// The head of a response whose body ends with the connection.
-const STREAM: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
-const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+use support::{Cat, NO_CONTENT, STREAM, Server, interrupt, program, sse_cat};
 
 #[test]
 fn a_lost_connection_is_opened_again_and_resumes_after_the_last_event() {
@@ -129,9 +117,87 @@ fn any_other_status_or_content_type_ends_the_program() {
             cat.reports("the response is compressed");
         }
         cat.reports(&format!("closed: {reason}"));
+        if !reason.contains("permanently") {
+            let of_type = head.split_once("Type: ");
+            let of_type = of_type.map_or("without a content type", |(_, of_type)| of_type);
+            cat.reports(&format!("its body, {of_type}:"));
+            cat.shows("    data: a");
+        }
         cat.ends(1);
         server.has_no_more_requests();
     }
+}
+
+#[test]
+fn the_body_of_a_refused_response_is_shown_without_control_characters() {
+    let server = Server::new();
+    let mut cat = Cat::new(&[&server.url("/")]);
+    let json = r#"{"error":{"message":"who are you? \u001b žluť"}}"#;
+    let body = format!("{json}\r\n\u{1B}[31m\u{7}\r\n\r\n");
+    let len = body.len();
+    server
+        .accept()
+        .send("HTTP/1.1 401 No\r\nContent-Type: application/json\r\n")
+        .send(format!("Content-Length: {len}\r\n\r\n{body}"));
+    cat.reports("closed: status 401");
+    cat.reports("its body, application/json:");
+    cat.shows(&format!("    {json}"));
+    cat.shows("    \\u{1b}[31m\\u{7}");
+    cat.ends(1);
+}
+
+#[test]
+fn only_the_start_of_the_body_of_a_refused_response_is_shown() {
+    let server = Server::new();
+    let mut cat = Cat::new(&[&server.url("/")]);
+    let mut peer = server.accept();
+    peer.send("HTTP/1.1 500 No\r\nContent-Type: text/plain\r\n\r\n")
+        .send("x".repeat(5000))
+        .close();
+    cat.reports("closed: status 500");
+    cat.reports("its body, text/plain:");
+    cat.shows(&format!("    {}", "x".repeat(4096)));
+    cat.reports("these are its first 4096 bytes");
+    cat.ends(1);
+
+    // A response without a body, and the end of a stream, are not followed by anything.
+    for (head, why) in [
+        (
+            "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+            "closed: status 500",
+        ),
+        (NO_CONTENT, "closed: status 204"),
+    ] {
+        let server = Server::new();
+        let mut cat = Cat::new(&[&server.url("/")]);
+        server.accept().send(head).close();
+        cat.reports(why);
+        cat.ends(i32::from(why.contains("500")));
+    }
+}
+
+#[test]
+fn a_body_that_is_no_event_stream_is_a_failure() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--once", &server.url("/")]);
+    server.accept().send(STREAM).send("{\"error\":1}").close();
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("closed: the body was no event stream");
+    cat.reports("it was:");
+    cat.shows("    {\"error\":1}");
+    cat.ends(1);
+}
+
+#[test]
+fn it_ends_after_the_given_time() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--for", "3", &server.url("/")]);
+    let mut peer = server.accept();
+    peer.send(STREAM).send("id: 7\ndata: a\n\ndata: half\n");
+    cat.prints("message  (id 7)\n    a");
+    cat.reports(&format!("open, from {}", server.url("")));
+    cat.reports("the time of --for has elapsed, after id 7");
+    cat.ends(0);
 }
 
 #[test]
@@ -386,7 +452,7 @@ fn items_are_printed_like_those_of_a_file() {
          {\"event\":\"message\",\"data\":\"\u{1F3EE}\\nx\",\"lastEventId\":\"1\"}",
     );
     cat.reports(&format!("open, from {}", server.url("")));
-    cat.reports("event exceeds the limit of 8 bytes");
+    cat.reports("event exceeds the limit of 8 bytes in its data");
     cat.reports("closed: the body ended");
     cat.ends(3);
 }
@@ -488,7 +554,13 @@ fn it_ends_when_standard_output_is_closed() {
     let mut command = sse_cat(&[&server.url("/")]);
     let mut child = program::spawn(&mut command);
     drop(child.stdout.take());
-    server.accept().send(STREAM).send("data: a\n\n");
+    let mut peer = server.accept();
+    peer.send(STREAM);
+    // Another test that starts a child at this moment may keep it open a little longer.
+    while child.try_wait().unwrap().is_none() {
+        peer.send("data: a\n\n");
+        thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
@@ -538,216 +610,4 @@ fn ctrl_c_ends_it_in_every_state() {
     thread::sleep(Duration::from_millis(200));
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-/// The program, from the perspective of its user.
-struct Cat {
-    child: Child,
-    output: Receiver<String>,
-    complaints: Receiver<String>,
-}
-
-impl Cat {
-    fn new(args: &[&str]) -> Self {
-        let mut child = program::spawn(&mut sse_cat(args));
-        let output = lines(child.stdout.take().unwrap());
-        let complaints = lines(child.stderr.take().unwrap());
-        Self {
-            child,
-            output,
-            complaints,
-        }
-    }
-
-    /// Writes this to standard input and closes it.
-    fn gets_input(&mut self, text: &str) {
-        let mut stdin = self.child.stdin.take().unwrap();
-        stdin.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Asserts the next lines on standard output.
-    #[track_caller]
-    fn prints(&mut self, expected: &str) {
-        let lines = expected
-            .lines()
-            .map(|_| self.output.recv_timeout(PATIENCE).unwrap());
-        assert_eq!(lines.collect::<Vec<_>>().join("\n"), expected);
-    }
-
-    /// Returns the next line on standard error.
-    #[track_caller]
-    fn error_line(&mut self) -> String {
-        let line = self.complaints.recv_timeout(PATIENCE).unwrap();
-        line.strip_prefix("sse-cat: ").unwrap().to_owned()
-    }
-
-    #[track_caller]
-    fn reports(&mut self, expected: &str) {
-        assert_eq!(self.error_line(), expected);
-    }
-
-    /// Asserts that it reports a wait of this time plus jitter.
-    #[track_caller]
-    fn waits(&mut self, millis: u32, after: &str) {
-        let line = self.error_line();
-        let time = line.strip_prefix("next request in ").unwrap();
-        let time = time.strip_suffix(after).unwrap();
-        let wait = match (time.strip_suffix("ms"), time.strip_suffix("s")) {
-            (Some(millis), _) => millis.parse::<f64>().unwrap(),
-            (None, seconds) => seconds.unwrap().parse::<f64>().unwrap() * 1000.0,
-        };
-        let least = f64::from(millis);
-        assert!((least..=least * 1.21).contains(&wait), "{line}");
-    }
-
-    /// Asserts that it ends with this exit code, and without further output.
-    #[track_caller]
-    fn ends(&mut self, code: i32) {
-        let rest: Vec<_> = self.output.iter().chain(self.complaints.iter()).collect();
-        assert_eq!(rest, [""; 0]);
-        assert_eq!(self.child.wait().unwrap().code(), Some(code));
-    }
-
-    #[cfg(unix)]
-    fn interrupt(&self) {
-        interrupt(&self.child);
-    }
-}
-
-impl Drop for Cat {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn sse_cat(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args);
-    for name in ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"] {
-        command.env_remove(name).env_remove(name.to_lowercase());
-    }
-    command
-}
-
-#[cfg(unix)]
-fn interrupt(child: &Child) {
-    let mut kill = Command::new("kill");
-    kill.args(["-INT", &child.id().to_string()]);
-    assert!(kill.status().unwrap().success());
-}
-
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines() {
-            let _ = sender.send(line.unwrap());
-        }
-    });
-    receiver
-}
-
-/// A server that the test scripts.
-struct Server {
-    listener: TcpListener,
-}
-
-impl Server {
-    fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { listener }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.listener.local_addr().unwrap())
-    }
-
-    /// Accepts a connection and reads its request.
-    #[track_caller]
-    fn accept(&self) -> Peer {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.try_accept() {
-                Ok(stream) => return Peer::new(stream).unwrap(),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(Instant::now() < deadline, "a request");
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    /// Asserts that there is no further connection.
-    #[track_caller]
-    fn has_no_more_requests(&self) {
-        let error = self.try_accept().expect_err("no other request");
-        assert_eq!(error.kind(), ErrorKind::WouldBlock);
-    }
-
-    fn try_accept(&self) -> io::Result<TcpStream> {
-        self.listener.set_nonblocking(true)?;
-        let stream = self.listener.accept();
-        self.listener.set_nonblocking(false)?;
-        let (stream, _) = stream?;
-        stream.set_nonblocking(false)?;
-        Ok(stream)
-    }
-}
-
-/// A connection and its request.
-struct Peer {
-    stream: TcpStream,
-    line: String,
-    headers: Vec<(String, String)>,
-    body: String,
-}
-
-impl Peer {
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        let mut reader = BufReader::new(&stream);
-        let mut head = iter::from_fn(|| {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            Some(line.trim_end().to_owned()).filter(|line| !line.is_empty())
-        });
-        let line = head.next().unwrap_or_default();
-        let headers: Vec<(String, String)> = head
-            .map(|line| {
-                let (name, value) = line.split_once(": ").unwrap();
-                (name.to_owned(), value.to_owned())
-            })
-            .collect();
-        let mut peer = Self {
-            line,
-            headers,
-            body: String::new(),
-            stream: stream.try_clone()?,
-        };
-        if let [len] = peer.header("Content-Length")[..] {
-            let mut body = vec![0; len.parse().unwrap()];
-            reader.read_exact(&mut body)?;
-            peer.body = String::from_utf8(body).unwrap();
-        }
-        Ok(peer)
-    }
-
-    /// Returns the values of all headers with this name.
-    fn header(&self, name: &str) -> Vec<&str> {
-        let named = |header: &&(String, String)| header.0.eq_ignore_ascii_case(name);
-        let values = self.headers.iter().filter(named);
-        values.map(|(_, value)| &**value).collect()
-    }
-
-    fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        // The client may have disconnected.
-        let _ = self.stream.write_all(bytes.as_ref());
-        self
-    }
-
-    fn close(&mut self) {
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
-    }
 }

@@ -43,6 +43,9 @@ impl<B: Body> EventStream<BodyStream<B>> {
     ///
     /// Returns every other response unchanged, so that an error message can be read from its body.
     ///
+    /// The headers of an event stream are dropped; read them before. A stream with another
+    /// `Content-Type`, or with none, can be read with [`from_body`](Self::from_body).
+    ///
     /// To read compressed responses, use an HTTP client that decompresses them and removes the
     /// header `Content-Encoding`, as HTTP libraries do.
     ///

@@ -12,7 +12,7 @@ mod batch_decoder;
 mod item;
 mod stream;
 
-use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, Item, Messages, StreamItem};
+use sse_proto::{Decoder, Event, EventTooLarge, Events, Heap, Item, Messages};
 
 pub(crate) use batch_decoder::{BatchDecoder, ReadState};
 pub(crate) use item::{BatchStats, DecodeItem};
@@ -95,13 +95,7 @@ impl Cursor for Messages<'_, '_, Heap> {
     }
 
     fn next_item(&mut self) -> Result<Option<Item<'_>>, EventTooLarge> {
-        Ok(match Messages::next_item(self)? {
-            Some(StreamItem::Message(message)) => Some(Item::Event(message.into())),
-            Some(StreamItem::Comment(text)) => Some(Item::Comment(text)),
-            Some(StreamItem::Retry(time)) => Some(Item::Retry(time)),
-            // A kind of item that a later version of sse-proto adds.
-            Some(_) | None => None,
-        })
+        Ok(Messages::next_item(self)?.map(Item::from))
     }
 
     #[inline(always)]

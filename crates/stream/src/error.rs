@@ -19,11 +19,14 @@ use sse_proto::EventTooLarge;
 pub enum Error<E> {
     /// The source of the bytes failed, for example with a network error.
     Source(E),
-    /// An event or a comment exceeded the limit of the decoder. It was skipped, and the stream
-    /// continues after it.
+    /// An event, a comment or an ignored line exceeded the limit of the decoder. It was skipped, and
+    /// the stream continues after it.
     TooLarge(EventTooLarge),
     /// The stream ended before the end marker given to `until`: it was cut off.
     Incomplete,
+    /// The stream ended, and all of its lines were ignored: it was no event stream, but an error in
+    /// JSON or HTML, for example.
+    NoEventStream,
     /// The data of an event is not the expected JSON. The stream continues after it.
     #[cfg(feature = "json")]
     Json(JsonError),
@@ -35,6 +38,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::Source(error) => write!(f, "source of the stream failed: {error}"),
             Self::TooLarge(error) => error.fmt(f),
             Self::Incomplete => f.write_str("stream ended before its end marker"),
+            Self::NoEventStream => f.write_str("the body was no event stream"),
             #[cfg(feature = "json")]
             Self::Json(error) => error.fmt(f),
         }
@@ -46,7 +50,7 @@ impl<E: std::error::Error + 'static> std::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Source(error) => Some(error),
-            Self::TooLarge(_) | Self::Incomplete => None,
+            Self::TooLarge(_) | Self::Incomplete | Self::NoEventStream => None,
             #[cfg(feature = "json")]
             Self::Json(error) => error.source(),
         }

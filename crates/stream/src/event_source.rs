@@ -32,7 +32,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, res
 use http_body::Body;
 use pin_project_lite::pin_project;
 use sse_proto::{
-    Decoder, EventTooLarge, Origin, OwnedEvent, ReadyState, ReconnectTo, RetryPolicy, Signal,
+    Decoder, EventTooLarge, IgnoredReason, Origin, OwnedEvent, ReadyState, ReconnectTo,
+    RetryPolicy, Signal,
 };
 
 use crate::{
@@ -143,18 +144,32 @@ pin_project! {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Received {
-    /// The connection is open: the standard's `open` event. This is the head of the response; its
-    /// extensions contain the [`FinalUrl`].
+    /// The connection is open: the standard's `open` event. This is the head of the response, with
+    /// its status and headers; its extensions contain the [`FinalUrl`]. For the head of a response
+    /// that is not an event stream, see [`Lost::response`].
     Open(Box<response::Parts>),
     /// An event.
     Event(OwnedEvent),
-    /// The text of a comment line after the colon, including a leading space. Only returned if
-    /// [`items`](EventSource::items) is set.
+    /// The text of a comment line after the colon, including a leading space: ` ping` for
+    /// `: ping`. Only returned if [`items`](EventSource::items) is set.
     Comment(String),
     /// A `retry` line has set the reconnection time. Only returned if [`items`](EventSource::items)
     /// is set.
     Retry(Duration),
-    /// The connection is lost, and the client will try again.
+    /// A block without data has set the last event ID, to this. There is no event. Only returned if
+    /// [`items`](EventSource::items) is set.
+    Id(String),
+    /// A line without effect: see [`sse_proto::Ignored`]. Only returned if
+    /// [`items`](EventSource::items) is set.
+    Ignored {
+        /// The line, or the value of its field.
+        text: String,
+        /// Why it has no effect.
+        reason: IgnoredReason,
+    },
+    /// The connection is lost, and the client will try again. That includes the end of a complete
+    /// body ([`Reason::EndOfBody`](sse_proto::Reason::EndOfBody)): if nothing follows it, leave the
+    /// loop.
     Lost(Lost),
 }
 
@@ -207,7 +222,8 @@ impl<C: Connect, T: Sleep> EventSource<C, T> {
     /// policy is [`RetryPolicy::never`] unless [`retry_policy`](Self::retry_policy) sets another
     /// one. The client adds the headers of the standard: `Accept` (unless present), `Cache-Control`
     /// and `Last-Event-ID`. It also adds `Accept-Encoding: identity` (unless present), because
-    /// compression delays events.
+    /// compression delays events. Some servers respond to no other `Accept` than the default,
+    /// `text/event-stream`.
     ///
     /// # Errors
     ///
@@ -267,11 +283,14 @@ fn invalid(error: impl fmt::Display) -> InvalidUrl {
 
 impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     /// Calls `prepare` with the request of each attempt before it is sent: to set a token that
-    /// changes, another header, or another URL.
+    /// changes, another header, another URL, or another body.
     ///
-    /// If it changes the URL, the later attempts use the new URL, too. It is not called for the
-    /// requests that follow redirects. The headers it sets are not sent to other origins, like all
-    /// headers of the caller.
+    /// If it changes the URL, the later attempts use the new URL, too; all other changes are for
+    /// this attempt only. It is not called for the requests that follow redirects. The headers it
+    /// sets are not sent to other origins, like all headers of the caller.
+    ///
+    /// It cannot wait. If the token has to be fetched, do that when [`Received::Lost`] is returned:
+    /// the next attempt starts when the source is polled again.
     ///
     /// ```
     /// # use http::{HeaderValue, Request};
@@ -360,11 +379,17 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
 
     /// Sets when to reconnect and how long to wait before it. The default is [`RetryPolicy::new`]
     /// for `GET` and [`RetryPolicy::never`] for all other methods.
+    ///
+    /// [`RetryPolicy::new`] also reconnects after the end of a complete body, and without any wait
+    /// if the server sends `retry: 0`: see [`RetryPolicy::min_delay`].
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.map_machine(|machine| machine.retry_policy(policy))
     }
 
     /// Resumes after the event with this ID. An ID longer than the limit of the decoder is ignored.
+    ///
+    /// If the server refuses the ID, it refuses all later attempts, too, which repeat it: start over
+    /// with a new source.
     pub fn with_last_event_id(mut self, id: &str) -> Self {
         let _too_long = self.batches.decoder.set_last_event_id(id);
         self
@@ -394,14 +419,16 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
         self.map_machine(|machine| machine.cache_control(yes))
     }
 
-    /// Sets whether comments and `retry` lines are returned, too. The default is `false`.
+    /// Sets whether comments, `retry` lines, IDs without an event and lines without effect are
+    /// returned, too. The default is `false`.
     pub fn items(mut self, yes: bool) -> Self {
         self.batches.include_items = yes;
         self
     }
 
     /// Ends the stream without an error at the event whose data is `marker`, such as `[DONE]`. That
-    /// event is not returned.
+    /// event is not returned, and there is no further attempt. If an event type marks the end, leave
+    /// the loop at that event instead.
     ///
     /// If the request is sent only once, every other end is an error.
     pub fn until(mut self, marker: impl Into<Cow<'static, str>>) -> Self {
@@ -410,7 +437,7 @@ impl<C: Connect, T: Sleep, H> EventSource<C, T, H> {
     }
 
     /// Converts this into a stream of events only. Of the losses, it returns only the last one, as
-    /// an error.
+    /// an error. It does not return the heads of responses: see [`Received::Open`].
     pub fn events(self) -> ClientEvents<C, T, H> {
         ClientEvents::new(self)
     }
@@ -542,6 +569,14 @@ impl DecodeItem for Received {
             _ => None,
         }
     }
+
+    fn last_event_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(event.last_event_id()),
+            Self::Id(id) => Some(id),
+            _ => None,
+        }
+    }
 }
 
 impl From<OwnedItem> for Received {
@@ -550,6 +585,8 @@ impl From<OwnedItem> for Received {
             OwnedItem::Event(event) => Self::Event(event),
             OwnedItem::Comment(text) => Self::Comment(text),
             OwnedItem::Retry(time) => Self::Retry(time),
+            OwnedItem::Id(id) => Self::Id(id),
+            OwnedItem::Ignored { text, reason } => Self::Ignored { text, reason },
         }
     }
 }

@@ -31,7 +31,9 @@ pin_project! {
     /// chunks.
     ///
     /// After an [`Error::TooLarge`] the stream continues: the event was skipped. After an
-    /// [`Error::Source`] it ends. The future of `next()` is cancel safe: dropping it loses nothing.
+    /// [`Error::Source`] it ends. If a body ends and no line of it belongs to an event stream, as with
+    /// an error in JSON, the last item is [`Error::NoEventStream`]. The future of `next()` is cancel
+    /// safe: dropping it loses nothing.
     ///
     /// Besides the current chunk, memory use is bounded by the incomplete event, up to the limit of
     /// the decoder (16 MiB by default), and a few events decoded ahead, less than 8 KiB unless one
@@ -99,7 +101,7 @@ impl<S: TryStream> EventStream<S> {
     }
 
     /// Ends the stream at the event whose data is `marker`, such as `[DONE]`. That event is not
-    /// returned.
+    /// returned. If an event type marks the end, leave the loop at that event instead.
     ///
     /// If the source ends without it, the stream was cut off, and its last item is
     /// [`Error::Incomplete`]. If the source fails, it is [`Error::Source`] as without a marker.

@@ -1,4 +1,4 @@
-//! Decodes a stream of byte chunks into events, comments and `retry` lines.
+//! Decodes a stream of byte chunks into events, comments and all other lines that no event shows.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use std::{
 
 use futures_core::{FusedStream, Stream, TryStream};
 use pin_project_lite::pin_project;
-use sse_proto::{Decoder, EventTooLarge, Item, OwnedEvent};
+use sse_proto::{Decoder, EventTooLarge, IgnoredReason, Item, OwnedEvent};
 
 use crate::{
     Error,
@@ -18,8 +18,9 @@ use crate::{
 };
 
 pin_project! {
-    /// An [`EventStream`](crate::EventStream) that also returns comments and `retry` lines: for
-    /// proxies, recorders, and programs that observe keep-alive comments.
+    /// An [`EventStream`](crate::EventStream) that also returns comments, `retry` lines, IDs without
+    /// an event, and lines without effect: for proxies, recorders, and programs that observe
+    /// keep-alive comments or look for mistakes of a server.
     ///
     /// ```
     /// use futures_util::{StreamExt as _, stream};
@@ -55,6 +56,15 @@ pub enum OwnedItem {
     Comment(String),
     /// A `retry` line has set the reconnection time. Its unit is milliseconds.
     Retry(Duration),
+    /// A block without data has set the last event ID, to this. There is no event.
+    Id(String),
+    /// A line without effect: see [`sse_proto::Ignored`].
+    Ignored {
+        /// The line, or the value of its field.
+        text: String,
+        /// Why it has no effect.
+        reason: IgnoredReason,
+    },
 }
 
 impl DecodeItem for OwnedItem {
@@ -72,6 +82,18 @@ impl DecodeItem for OwnedItem {
                     Self::Comment(text.to_owned())
                 }
                 Some(Item::Retry(time)) => Self::Retry(time),
+                Some(Item::Id(id)) => {
+                    stats.has_ids = true;
+                    stats.record_text(id);
+                    Self::Id(id.to_owned())
+                }
+                Some(Item::Ignored(ignored)) => {
+                    stats.record_text(ignored.text);
+                    Self::Ignored {
+                        text: ignored.text.to_owned(),
+                        reason: ignored.reason,
+                    }
+                }
                 // A kind of item that a later version of sse-proto adds.
                 Some(_) => continue,
             }));
@@ -85,7 +107,15 @@ impl DecodeItem for OwnedItem {
     fn as_event(&self) -> Option<&OwnedEvent> {
         match self {
             Self::Event(event) => Some(event),
-            Self::Comment(_) | Self::Retry(_) => None,
+            _ => None,
+        }
+    }
+
+    fn last_event_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => Some(event.last_event_id()),
+            Self::Id(id) => Some(id),
+            _ => None,
         }
     }
 }

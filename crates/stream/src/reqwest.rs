@@ -41,6 +41,7 @@ impl Reqwest {
 ///
 /// Build it with `redirect(Policy::none())`. A client that follows redirects itself sends the
 /// caller's headers, such as an API key, to other origins (all but `Authorization` and cookies).
+/// Do not set its `timeout`, which includes the body and so ends every stream after that time.
 impl From<Client> for Reqwest {
     fn from(client: Client) -> Self {
         Self { client }

@@ -22,7 +22,8 @@ pin_project! {
     /// other HTTP server.
     ///
     /// The items of the stream are `Result<EncodedFrame, E>`. The body ends when the stream ends.
-    /// The stream is only polled when the connection can accept more data.
+    /// The stream is only polled when the connection can accept more data, and dropped with the body
+    /// when the client has left.
     ///
     /// An error aborts the response, and the client sees a network error. On a slow connection or
     /// over HTTP/2, the last frames before the error may be lost. To report an error to the client,
@@ -96,6 +97,10 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// after 30 to 60; the standard recommends 15 seconds. With keep-alive comments, a server also
     /// notices that a client is gone.
     ///
+    /// This comment is the shortest frame that clients ignore. It has no blank line, because some
+    /// clients take one for an event. To send another frame instead, such as `: ping`, put it into
+    /// the stream of frames when that has been silent: `docs/recipes.md` shows how.
+    ///
     /// ```
     /// use futures_util::stream;
     /// use http_body_util::BodyExt as _;
@@ -133,7 +138,7 @@ impl<S: TryStream, F, T, D> SseBody<S, F, T, D> {
     /// Ends the body when `shutdown` is ready, between two frames.
     ///
     /// Without it, an open stream blocks a graceful shutdown of the server forever. Clients receive
-    /// a complete response and reconnect.
+    /// a complete response and reconnect. A timer as `shutdown` limits how long a stream lasts.
     ///
     /// A client that has stopped reading still blocks the shutdown, because servers do not poll the
     /// body of a connection whose buffers are full. So limit the time of the shutdown, too.
@@ -248,6 +253,10 @@ where
 ///
 /// Some proxies hold back the head until the first byte of the body. Start with a frame, such as a
 /// `retry` line or a comment.
+///
+/// Add other headers, such as `Access-Control-Allow-Origin` for pages of other origins, to the
+/// returned response. The content type needs no `charset`, as the encoding is always UTF-8; at
+/// `charset=utf8`, without the hyphen, Chromium closes the stream for good.
 ///
 /// ```
 /// let response = sse_proto_stream::event_stream_response("data: hello\n\n".to_owned());

@@ -175,7 +175,7 @@ fn an_event_too_large_is_reported_and_the_stream_continues() {
     let mut source = pin!(source);
     let expected = [
         "open 200",
-        "event exceeds the limit of 5 bytes",
+        "event exceeds the limit of 5 bytes in its data",
         r#"message "x" """#,
     ];
     assert_eq!(log(&network, source.as_mut(), 5), expected);
@@ -1145,6 +1145,7 @@ fn a_loss_reports_where_the_body_was_cut_off() {
         ("data: x\n", Reason::Truncated(Unfinished::Event)),
         ("data: x", Reason::Truncated(Unfinished::Line)),
         ("data: x\n\n:ping\n", Reason::EndOfBody),
+        ("{\"error\":\"quota\"}", Reason::NoEventStream),
     ] {
         let network = Network::new([stream(&[text(body)])]);
         let log = log(&network, pin!(source!(network)), 10);
@@ -1188,6 +1189,11 @@ fn run_state_machine(answers: &[Answer], items: bool) -> (Vec<String>, Vec<Optio
                             StreamItem::Comment(text) if items => log.push(format!(":{text}")),
                             StreamItem::Retry(time) if items => {
                                 log.push(format!("retry {}", time.as_millis()));
+                            }
+                            StreamItem::Id(id) if items => log.push(format!("id {id:?}")),
+                            StreamItem::Ignored(ignored) if items => {
+                                let (text, reason) = (ignored.text, ignored.reason);
+                                log.push(format!("{reason}: {text:?}"));
                             }
                             _ => {}
                         }

@@ -49,7 +49,7 @@ fn an_event_too_large_is_passed_to_its_listeners() {
     let mut source = pin!(source.unwrap());
     run(&network, pin!(listeners.listen(source.as_mut())));
     drop(listeners);
-    let expected = ["event exceeds the limit of 3 bytes", "5"];
+    let expected = ["event exceeds the limit of 3 bytes in its data", "5"];
     assert_eq!(log.into_inner().unwrap(), expected);
 }
 

@@ -337,6 +337,8 @@ fn nest_numbers_events_without_an_id_whatever_came_before() {
         r#"message "own id" "own-7""#,
         r#"message "after an own id" "3""#,
         r#"message "" "4""#,
+        r#"event type without data: "ping""#,
+        r#"id "5""#,
         "lost EndOfBody 500",
     ];
     assert_items(&NEST, &expected, Some("5"));
@@ -429,6 +431,7 @@ fn fastify_cuts_text_at_a_cr() {
         "retry 700",
         r#"message "\"x\"" "a""#,
         r#"message "plain\ntext" "a""#,
+        r#"no colon: "lf""#,
         r#"message "cr\nend" "a""#,
         r#"message "0" "a""#,
         r#"message "\"\"" "a""#,

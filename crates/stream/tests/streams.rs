@@ -23,6 +23,7 @@ enum Output {
     TooLarge(usize),
     Source(&'static str),
     Incomplete,
+    NoEventStream,
 }
 
 fn output<T>(result: Result<T, Error<&'static str>>, item: impl FnOnce(T) -> OwnedItem) -> Output {
@@ -31,6 +32,7 @@ fn output<T>(result: Result<T, Error<&'static str>>, item: impl FnOnce(T) -> Own
         Err(Error::TooLarge(error)) => Output::TooLarge(error.limit()),
         Err(Error::Source(error)) => Output::Source(error),
         Err(Error::Incomplete) => Output::Incomplete,
+        Err(Error::NoEventStream) => Output::NoEventStream,
         Err(other) => panic!("{other}"),
     }
 }
@@ -66,11 +68,22 @@ fn expected_items(bytes: &[u8], decoder: &mut Decoder) -> Vec<Output> {
             Ok(sse_proto::Item::Event(event)) => Output::Item(OwnedItem::Event(event.into())),
             Ok(sse_proto::Item::Comment(text)) => Output::Item(OwnedItem::Comment(text.into())),
             Ok(sse_proto::Item::Retry(time)) => Output::Item(OwnedItem::Retry(time)),
+            Ok(sse_proto::Item::Id(id)) => Output::Item(OwnedItem::Id(id.into())),
+            Ok(sse_proto::Item::Ignored(ignored)) => Output::Item(OwnedItem::Ignored {
+                text: ignored.text.into(),
+                reason: ignored.reason,
+            }),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Output::TooLarge(error.limit()),
         });
     }
     all
+}
+
+/// What follows at the end of a stream that the decoder has read.
+fn expected_end(decoder: &Decoder) -> Option<Output> {
+    let is_none = decoder.has_ignored_line() && !decoder.has_recognized_line();
+    is_none.then_some(Output::NoEventStream)
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -152,12 +165,14 @@ proptest! {
         let mut core = decoder();
         let mut expected = expected_events(&bytes, &mut core);
         let state = (core.last_event_id().to_owned(), core.reconnection_time());
+        let end = expected_end(&core);
         if finish {
             match core.finish() {
                 Ok(event) => expected.extend(event.map(|event| Output::Item(OwnedItem::Event(event.into())))),
                 Err(error) => expected.push(Output::TooLarge(error.limit())),
             }
         }
+        expected.extend(end);
         let state = if finish { (core.last_event_id().to_owned(), core.reconnection_time()) } else { state };
         let mut stream = EventStream::with_decoder(Feed::new(steps.clone()), decoder()).finish_at_end(finish);
         prop_assert_eq!(events(&mut stream), expected);
@@ -165,7 +180,10 @@ proptest! {
         prop_assert_eq!((stream.last_event_id().to_owned(), stream.reconnection_time()), state);
 
         let mut stream = ItemStream::with_decoder(Feed::new(steps), decoder());
-        prop_assert_eq!(items(&mut stream), expected_items(&bytes, &mut decoder()));
+        let mut core = decoder();
+        let mut expected = expected_items(&bytes, &mut core);
+        expected.extend(expected_end(&core));
+        prop_assert_eq!(items(&mut stream), expected);
         prop_assert!(stream.is_terminated() && is_at_end(&mut stream));
     }
 
@@ -199,6 +217,7 @@ proptest! {
         };
         let mut core = decoder();
         let mut expected = expected_events(&bytes, &mut core);
+        let end = expected_end(&core);
         if finish {
             expected.extend(core.finish().unwrap().map(|event| Output::Item(OwnedItem::Event(event.into()))));
         }
@@ -212,7 +231,7 @@ proptest! {
         });
         match place {
             Some(place) => expected.truncate(place),
-            None => expected.push(Output::Incomplete),
+            None => expected.push(end.unwrap_or(Output::Incomplete)),
         }
 
         let steps = [script(&bytes, &lens), vec![Step::End]].concat();
@@ -235,7 +254,7 @@ proptest! {
         let mut items = ItemStream::with_decoder(source(), decoder()).until("[DONE]").finish_at_end(finish);
         let items = self::items(&mut items).into_iter();
         let items: Vec<_> = items
-            .filter(|item| !matches!(item, Output::Item(OwnedItem::Comment(_) | OwnedItem::Retry(_))))
+            .filter(|item| matches!(item, Output::Item(OwnedItem::Event(_)) | Output::Incomplete | Output::NoEventStream))
             .collect();
         prop_assert_eq!(&items, &expected);
     }
@@ -244,7 +263,10 @@ proptest! {
     fn breaking_out_of_for_each_event_and_continuing_loses_nothing(bytes in bytes(), lens in lens(), every in 1..5_usize) {
         let steps = [script(&bytes, &lens), vec![Step::End]].concat();
         let mut stream = EventStream::new(Feed::new(steps));
-        prop_assert_eq!(collect_borrowed(&mut stream, every), expected_events(&bytes, &mut Decoder::new()));
+        let mut core = Decoder::new();
+        let mut expected = expected_events(&bytes, &mut core);
+        expected.extend(expected_end(&core));
+        prop_assert_eq!(collect_borrowed(&mut stream, every), expected);
     }
 
     #[test]
@@ -351,7 +373,10 @@ fn an_event_too_large_is_one_item_and_the_stream_continues() {
         Err(error) => error.to_string(),
     };
     let data: Vec<_> = all.iter().map(data).collect();
-    assert_eq!(data, ["1", "event exceeds the limit of 4 bytes", "3"]);
+    assert_eq!(
+        data,
+        ["1", "event exceeds the limit of 4 bytes in its data", "3"]
+    );
 }
 
 #[test]
@@ -363,6 +388,25 @@ fn a_stream_of_items_keeps_the_options_of_its_stream_of_events() {
         .items();
     let all = items(&mut stream);
     assert_eq!(all, [Output::Item(OwnedItem::Comment("hi".into()))]);
+}
+
+#[test]
+fn a_body_that_is_no_event_stream_is_an_error_at_its_end() {
+    let chunks = |body: &str| vec![Step::Chunk(body.into()), Step::End];
+    for body in ["{\"error\":1}", "<html>\n<p>data: x\n", "error: x\n\n"] {
+        let stream = || EventStream::new(Feed::new(chunks(body)));
+        assert_eq!(events(&mut stream()), [Output::NoEventStream]);
+        assert_eq!(
+            events(&mut stream().until("[DONE]")),
+            [Output::NoEventStream]
+        );
+        let mut stream = stream().finish_at_end(true);
+        assert_eq!(collect_borrowed(&mut stream, 1), [Output::NoEventStream]);
+        assert!(stream.is_terminated() && is_at_end(&mut stream));
+    }
+    for body in ["", "\n", ": ping\n", "id: 1\n\nx\n", "retry: 1\n"] {
+        assert_eq!(events(&mut EventStream::new(Feed::new(chunks(body)))), []);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the conformance suite with the JavaScript and Python adapters of conformance/README.md, extracted from there unchanged, and
 # with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that the two
-# packages fail do not matter. Finally, checks that the programs in conformance/adapters can be parsed.
+# packages fail do not matter. Finally, checks that the programs in conformance/adapters can be parsed, and tests report.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/support/install.sh
@@ -40,12 +40,12 @@ PYTHON
 adopt eventsource-parser 4.1.3 node "$work/node/adapter.mjs"
 adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
 
-# The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check.
+# The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check, and what must not
+# get into the results.
 adapters=conformance/adapters
-for module in $adapters/javascript/*.mjs; do node --check "$module"; done
-for page in $adapters/report.html $adapters/browsers/page.html; do
-    awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' "$page" | node --check -
-done
+for module in $adapters/javascript/*.mjs $adapters/browsers/*.js; do node --check "$module"; done
+awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' $adapters/report.html | node --check -
 python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' $adapters/*.py $adapters/*/*.py
 python3 -m json.tool $adapters/faults.json >/dev/null
 bash -n conformance/results.sh
+python3 $adapters/test_report.py

@@ -166,7 +166,7 @@ def an_event_that_is_too_large_is_reported_and_the_others_are_printed(starlette,
     with Pipeline(f"{starlette.url}/big", "--max-event", "50000") as pipeline:
         out, err, code = pipeline.rest()
     equal(out, "message  (id 1)\n    before\nmessage  (id 2)\n    after\n")
-    equal((err, code), ("sse-cat: event exceeds the limit of 50000 bytes\n", 3))
+    equal((err, code), ("sse-cat: event exceeds the limit of 50000 bytes in its data\n", 3))
 
 
 @check

@@ -140,6 +140,7 @@ pub(crate) fn check_connection(url: (&str, &str), id: &str, options: &Options, o
                 ops,
             );
         }
+        Limit::Regions { .. } => unreachable!("no options have it"),
     }
 }
 
@@ -366,7 +367,7 @@ impl<'o, S: Storage> Driver<'o, S> {
             seen.push(match what {
                 Ok(Some(what)) => what,
                 Ok(None) => break,
-                Err(error) => What::Other(Item::TooLarge(error.limit())),
+                Err(error) => What::Other(run::write_error(error)),
             });
             if close_at == Some(seen.len() - 1) {
                 messages.close();
@@ -407,11 +408,7 @@ fn check_headers(request: Request<'_>, cache_control: bool) {
 fn write_message(message: Message<'_>) -> What {
     What::Message {
         origin: message.origin.to_string(),
-        item: Item::Event {
-            event_type: message.event_type.to_owned(),
-            data: message.data.to_owned(),
-            last_event_id: message.last_event_id.to_owned(),
-        },
+        item: run::write_event(&message.into()),
     }
 }
 
@@ -420,6 +417,10 @@ fn write_item(item: StreamItem<'_>) -> What {
         StreamItem::Message(message) => write_message(message),
         StreamItem::Comment(text) => What::Other(Item::Comment(text.to_owned())),
         StreamItem::Retry(time) => What::Other(Item::Retry(run::milliseconds(time))),
+        StreamItem::Id(id) => What::Other(Item::Id(id.to_owned())),
+        StreamItem::Ignored(ignored) => {
+            What::Other(Item::Ignored(ignored.text.to_owned(), ignored.reason))
+        }
         other => panic!("an item that the model does not know: {other:?}"),
     }
 }

@@ -7,8 +7,9 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use sse_proto::{Frame, InvalidField};
 
 use super::input::{Put, Text};
-use crate::support::model::{Ask, Item};
+use crate::support::model::{Ask, Item, OwnId};
 use crate::support::run::{Drive, fixed};
+use sse_proto::IgnoredReason;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Owned {
@@ -95,12 +96,18 @@ pub(crate) fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(str::to_owned).collect()
 }
 
+/// An event, whose ID is its own unless it is empty.
 pub(crate) fn event(event_type: &str, data: &str, last_event_id: &str) -> Item {
+    let own_id = match last_event_id {
+        "" => OwnId::None,
+        _ => OwnId::Set,
+    };
     let [event_type, data, last_event_id] = [event_type, data, last_event_id].map(str::to_owned);
     Item::Event {
         event_type,
         data,
         last_event_id,
+        own_id,
     }
 }
 
@@ -120,8 +127,27 @@ pub(crate) fn expected(frames: &[Owned]) -> Vec<Item> {
                 None | Some("") => "message",
                 Some(event_type) => event_type,
             };
-            items.push(event(event_type, &lines(&data).join("\n"), &last_id));
+            items.push(Item::Event {
+                event_type: event_type.to_owned(),
+                data: lines(&data).join("\n"),
+                last_event_id: last_id.clone(),
+                own_id: match frame.id {
+                    Some(_) => OwnId::Set,
+                    None => OwnId::None,
+                },
+            });
+            continue;
         }
+        let event_type = frame
+            .event
+            .iter()
+            .filter(|event_type| !event_type.is_empty());
+        items.extend(
+            event_type.map(|event_type| {
+                Item::Ignored(event_type.clone(), IgnoredReason::TypeWithoutData)
+            }),
+        );
+        items.extend(frame.id.clone().map(Item::Id));
     }
     items
 }

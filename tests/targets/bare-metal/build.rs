@@ -12,17 +12,18 @@ fn main() {
     let out = Path::new(&out);
     let mut source = String::new();
     table(&mut source, "decode", "DECODE", "Decode", |case| {
+        // Limits of the heap do not apply to fixed memory, and the driver in `lib.rs` reports no
+        // details.
+        let is_for_fixed = case["limit"].is_null() || case["storage"] == "fixed";
+        if !is_for_fixed || !case["details"].is_null() {
+            return vec![];
+        }
         let mut ways = vec![decode(case, None)];
         let has_cr = steps(case).any(|step| step.0.contains(&b'\r'));
         if case["rewriteLineEndings"].as_bool().unwrap_or(!has_cr) {
             ways.extend([b"\r".as_slice(), b"\r\n"].map(|end| decode(case, Some(end))));
         }
-        // Limits of the heap do not apply to fixed memory.
-        if case["limit"].is_null() || case["storage"] == "fixed" {
-            ways
-        } else {
-            vec![]
-        }
+        ways
     });
     table(&mut source, "encode", "ENCODE", "Encode", |case| {
         vec![encode(case)]

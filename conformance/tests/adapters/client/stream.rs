@@ -158,7 +158,7 @@ impl Client {
                         self.state = CLOSED;
                     }
                 }
-                Item::Comment { .. } | Item::Error { .. } => {}
+                Item::Comment { .. } | Item::Error { .. } | Item::Detailed(_) => {}
             }
         }
     }

@@ -181,6 +181,9 @@ impl Decoder {
                 self.char(char);
             }
         }
+        if self.utf8.needed > 0 {
+            self.started_character();
+        }
     }
 }
 

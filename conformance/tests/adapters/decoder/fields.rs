@@ -84,6 +84,7 @@ impl Decoder {
         }
         self.id.clone_from(&value);
         self.pending_id = Some(value);
+        self.id_too_long = false;
     }
 
     pub(super) fn retry_field(&mut self, value: &str) {
@@ -162,11 +163,17 @@ impl Decoder {
             self.data.clear();
         }
         self.reconnection_time = Some(retry);
+        if !mutation.is("details-retry-not-recognized") {
+            self.details.recognized = true;
+        }
         self.items.push(Item::Retry { retry });
     }
 
     pub(super) fn blank_line(&mut self) {
         let mutation = self.mutation;
+        if !mutation.is("details-id-alone-not-recognized") || !self.data.is_empty() {
+            self.details.recognized |= self.is_in_event();
+        }
         let skipping = std::mem::replace(&mut self.skipping, false);
         if skipping && mutation.is("limit-skips-forever") {
             self.skipping = true;
@@ -198,6 +205,9 @@ impl Decoder {
             self.id.clear();
         }
         let pending = self.pending_id.take();
+        let is_id_too_long = std::mem::take(&mut self.id_too_long);
+        let has_ignored_id = std::mem::take(&mut self.details.ignored_id);
+        let own_id = (pending.is_some(), is_id_too_long, has_ignored_id);
         let mut data = std::mem::take(&mut self.data);
         let event_type = std::mem::take(&mut self.event_type);
         match mutation.name() {
@@ -207,6 +217,10 @@ impl Decoder {
             _ => {}
         }
         if !has_data || skipping {
+            if self.details.wanted {
+                let is_reported = !skipping || mutation.is("details-id-of-a-large-event-reported");
+                self.end_without_event(event_type, pending.is_some() && is_reported, &before);
+            }
             return;
         }
         match mutation.name() {
@@ -244,11 +258,8 @@ impl Decoder {
             "id-of-the-event-before" => before,
             _ => self.last_event_id.clone(),
         };
-        self.items.push(Item::Event {
-            event,
-            data,
-            last_event_id,
-        });
+        let item = self.event(event, data, last_event_id, own_id);
+        self.items.push(item);
     }
 }
 

@@ -135,7 +135,11 @@ impl Decoder {
             self.value_len = value.len();
             self.check_limit_now();
         }
+        self.recognize(kind);
         let dropped = self.line_dropped;
+        if self.details.wanted && self.end_without_effect(kind) {
+            return self.clear_line();
+        }
         self.clear_line();
         if kind == Kind::Unknown && mutation.is("unknown-field-is-an-error") {
             self.too_large();
@@ -187,6 +191,7 @@ impl Decoder {
         self.line_dropped = false;
         self.line_cut = false;
         self.line_bad = false;
+        self.details.clear_line();
     }
 
     pub(super) fn is_blank(&self) -> bool {

@@ -6,10 +6,16 @@ impl Decoder {
     /// A character that ends no line.
     pub(super) fn text(&mut self, char: char) {
         let mutation = self.mutation;
+        if self.details.wanted {
+            self.details.line.push(char);
+            if self.kind == Some(Kind::Unknown) {
+                return self.count_unknown_line();
+            }
+        }
         let Some(kind) = self.kind else {
             if char != ':' || mutation.is("split-at-the-last-colon") {
                 self.line.push(char);
-                return;
+                return self.check_name();
             }
             let name = std::mem::take(&mut self.line);
             self.start_value(&name);
@@ -62,10 +68,17 @@ impl Decoder {
     }
 
     pub(super) fn start_value(&mut self, name: &str) {
+        let mutation = self.mutation;
         let kind = self.kind_of(name);
         self.kind = Some(kind);
         self.value_started = false;
         self.value_len = 0;
+        if !mutation.is("details-unfinished-line-not-recognized") {
+            self.recognize(kind);
+        }
+        if kind == Kind::Unknown && self.details.wanted {
+            return self.count_unknown_line();
+        }
         if kind == Kind::Data && !self.data.is_empty() && !self.skipping {
             self.check_limit();
         }

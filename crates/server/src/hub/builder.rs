@@ -77,7 +77,8 @@ impl HubBuilder {
     /// default.
     ///
     /// A comment may be sent early, but not before half of the interval has passed. Some proxies
-    /// and servers close connections after less than 15 seconds.
+    /// and servers close connections after less than 15 seconds. The frame itself cannot be changed:
+    /// for a keep-alive that a page can see, publish an event.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.options.keep_alive = interval;
         self
@@ -123,6 +124,9 @@ impl HubBuilder {
 
     /// Calls `may_subscribe` with the topic and the request headers before each subscription. An
     /// error refuses the client with that status. By default, every client may subscribe.
+    ///
+    /// The `EventSource` of a page cannot set headers. It sends cookies; a token in the URL has to
+    /// be checked before the hub is called.
     ///
     /// ```
     /// use http::{HeaderMap, StatusCode, header};

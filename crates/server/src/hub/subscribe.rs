@@ -26,7 +26,8 @@ use super::{
 
 impl<S: Store> Hub<S> {
     /// Responds to a request for a topic's stream, either with a [`Subscription`] and the headers
-    /// of an event stream, or with the status of a [`SubscribeError`].
+    /// of an [`event_stream_response`], to which others may be added, or with the status of a
+    /// [`SubscribeError`].
     ///
     /// ```no_run
     /// # use axum::{Router, extract::{Path, State}, response::IntoResponse, routing::get};

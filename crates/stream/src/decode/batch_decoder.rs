@@ -45,6 +45,8 @@ pub(crate) enum ReadState {
     Reading,
     /// The source has ended; the stream has yet to report its end.
     SourceEnded,
+    /// The same, and no line had an effect.
+    NoEventStream,
     Terminated,
 }
 
@@ -102,9 +104,12 @@ impl<D, C, T> BatchDecoder<D, C, T> {
 
     /// The last item of a stream that has ended: an error if the end marker is missing.
     pub(super) fn terminate<E>(&mut self) -> Option<Result<T, Error<E>>> {
-        let is_expected = self.read_state == ReadState::Terminated || self.end_marker.is_none();
-        self.read_state = ReadState::Terminated;
-        (!is_expected).then_some(Err(Error::Incomplete))
+        let ended = std::mem::replace(&mut self.read_state, ReadState::Terminated);
+        match ended {
+            ReadState::NoEventStream => Some(Err(Error::NoEventStream)),
+            ReadState::SourceEnded if self.end_marker.is_some() => Some(Err(Error::Incomplete)),
+            _ => None,
+        }
     }
 }
 
@@ -139,15 +144,21 @@ impl<D: ChunkDecoder, C, T: DecodeItem> BatchDecoder<D, C, T> {
             Ok(item) => item,
             Err(error) => return Some(Err(Error::TooLarge(error))),
         };
-        if let (false, Some(event)) = (self.skip_checks, item.as_event()) {
-            self.is_ahead = event.last_event_id() != self.decoder.last_event_id();
+        if self.skip_checks {
+            return Some(Ok(item));
+        }
+        if let Some(id) = item.last_event_id() {
+            self.is_ahead = id != self.decoder.last_event_id();
             if self.is_ahead {
                 self.returned_id.clear();
-                self.returned_id.push_str(event.last_event_id());
+                self.returned_id.push_str(id);
             }
-            if self.ends_at(event.data()) {
-                return None;
-            }
+        }
+        if item
+            .as_event()
+            .is_some_and(|event| self.ends_at(event.data()))
+        {
+            return None;
         }
         Some(Ok(item))
     }
@@ -235,6 +246,10 @@ impl<D: ChunkDecoder, C: AsRef<[u8]>, T> BatchDecoder<D, C, T> {
 impl<C: AsRef<[u8]>, T: DecodeItem> BatchDecoder<Decoder, C, T> {
     /// The source has ended: returns the event that it has cut off, if `finish_at_end` is set.
     pub(super) fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
+        self.read_state = match self.decoder.is_no_event_stream() {
+            true => ReadState::NoEventStream,
+            false => ReadState::SourceEnded,
+        };
         if !self.finish_at_end {
             return None;
         }

@@ -4,7 +4,7 @@ use sse_proto::{Event, EventTooLarge, OwnedEvent};
 
 use super::Cursor;
 
-/// An item of a stream: an event, or one of events, comments and `retry` lines.
+/// An item of a stream: an event, or one of events, comments and other lines.
 pub(crate) trait DecodeItem: Sized {
     fn next(
         cursor: &mut impl Cursor,
@@ -13,8 +13,11 @@ pub(crate) trait DecodeItem: Sized {
 
     fn from_event(event: OwnedEvent) -> Self;
 
-    /// `None` for a comment or a `retry` line.
+    /// `None` if it is something else.
     fn as_event(&self) -> Option<&OwnedEvent>;
+
+    /// The last event ID after this item, if it can have changed it.
+    fn last_event_id(&self) -> Option<&str>;
 }
 
 /// What a batch contains, recorded while its items are decoded.
@@ -23,8 +26,8 @@ pub(crate) struct BatchStats {
     /// Total length of the text of the items, in bytes.
     pub(super) text_len: usize,
     /// Whether an event has a non-empty last event ID.
-    pub(super) has_ids: bool,
-    /// Input: whether to decode comments and `retry` lines, for item types that leave it open.
+    pub(crate) has_ids: bool,
+    /// Input: whether to decode anything but events, for item types that leave it open.
     pub(crate) include_items: bool,
 }
 
@@ -60,5 +63,10 @@ impl DecodeItem for OwnedEvent {
     #[inline]
     fn as_event(&self) -> Option<&OwnedEvent> {
         Some(self)
+    }
+
+    #[inline]
+    fn last_event_id(&self) -> Option<&str> {
+        Some(self.last_event_id())
     }
 }

@@ -100,13 +100,10 @@ where
                         batches.read_state = ReadState::Terminated;
                         return Poll::Ready(Some(Err(Error::Source(error))));
                     }
-                    None => {
-                        batches.read_state = ReadState::SourceEnded;
-                        match batches.finish() {
-                            Some(item) => return Poll::Ready(batches.emit(item)),
-                            None => continue,
-                        }
-                    }
+                    None => match batches.finish() {
+                        Some(item) => return Poll::Ready(batches.emit(item)),
+                        None => continue,
+                    },
                 },
             };
             if let Some(item) = batches.decode(chunk, start) {
@@ -157,15 +154,12 @@ where
                         batches.read_state = ReadState::Terminated;
                         return Poll::Ready(Err(Error::Source(error)));
                     }
-                    None => {
-                        batches.read_state = ReadState::SourceEnded;
-                        match batches.finish() {
-                            Some(Ok(event)) if batches.ends_at(event.data()) => continue,
-                            Some(Ok(event)) => f(Ok(event.as_event())),
-                            Some(Err(error)) => f(Err(error)),
-                            None => continue,
-                        }
-                    }
+                    None => match batches.finish() {
+                        Some(Ok(event)) if batches.ends_at(event.data()) => continue,
+                        Some(Ok(event)) => f(Ok(event.as_event())),
+                        Some(Err(error)) => f(Err(error)),
+                        None => continue,
+                    },
                 },
             };
             if let ControlFlow::Break(value) = flow {

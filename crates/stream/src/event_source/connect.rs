@@ -20,6 +20,9 @@ use http_body::Body;
 /// It is called for every request, including those that follow redirects. To set a header for each
 /// attempt, see [`EventSource::prepare_request`](crate::EventSource::prepare_request).
 ///
+/// A function that calls another `Connect` can correct its responses: to read a stream that a
+/// server sends with another `Content-Type`, or with none, set that header.
+///
 /// ```
 /// use bytes::Bytes;
 /// use http::{Request, Response};

@@ -61,8 +61,8 @@ impl Lost {
         self.0.failures
     }
 
-    /// Returns the response, if it was not an event stream, with up to 64 KiB of its body: usually
-    /// the error message of an API.
+    /// Returns the response, if it was not an event stream, with its status and headers and up to
+    /// 64 KiB of its body: usually the error message of an API.
     ///
     /// The client waits up to 5 seconds for the body;
     /// [`is_response_complete`](Self::is_response_complete) returns whether all of it was received.

@@ -335,6 +335,8 @@ pub(crate) fn describe(item: &Result<Received, Error<Lost>>) -> String {
         }
         Ok(Received::Comment(text)) => format!(":{text}"),
         Ok(Received::Retry(time)) => format!("retry {}", time.as_millis()),
+        Ok(Received::Id(id)) => format!("id {id:?}"),
+        Ok(Received::Ignored { text, reason }) => format!("{reason}: {text:?}"),
         Ok(Received::Lost(lost)) => {
             format!(
                 "lost {:?} {}",

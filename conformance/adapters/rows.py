@@ -1,0 +1,254 @@
+"""The results of an implementation, as results.html has them, from the reports of its runs.
+
+If an implementation crashes, hangs or takes too long, the results say so, and in how many cases of a group, but never in which case: nobody is to
+find there the input that stops a program. `disclosures` checks this.
+"""
+
+import collections
+import fnmatch
+import json
+import re
+from pathlib import Path
+
+CORPUS = Path(__file__).parent.parent
+HOMES = {
+    "Rust": "https://crates.io/crates/{}",
+    "JavaScript": "https://www.npmjs.com/package/{}",
+    "Python": "https://pypi.org/project/{}/",
+    "Go": "https://pkg.go.dev/github.com/{}",
+    "PHP": "https://packagist.org/packages/{}",
+    "runtime": "https://www.npmjs.com/package/{}",
+}
+BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox", "webkitgtk": "WebKitGTK", "deno": "Deno", "node": "Node.js"}
+# Longer texts are truncated to this length.
+SHOWN = 240
+
+
+class Implementation:
+    """The reports of one implementation."""
+
+    def __init__(self, family, name, date, reports):
+        self.date = date
+        self.family = family
+        self.package = name
+        self.version = reports[0]["version"] or own_version()
+        self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
+        self.key = f"{family}: {name}"
+        self.not_asked = reports[0]["notAsked"]
+        # Some implementations have several runs: for cases that are run in fewer variants, or again. Few have the kind of limit that the corpus has.
+        cases = {case["id"]: case for report in reports for case in report["cases"]}
+        self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
+        limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
+        self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
+        self.suite = reports[0]["suite"]
+        self.requests = sum(report["requests"] for report in reports)
+        # Of the very long inputs, the rest is not run after some timeouts.
+        self.gave_up = any(report["brokenOff"] and is_long(report) for report in reports)
+        # What follows in the next lines can be the adapter's output.
+        self.broken_off = [it["brokenOff"].partition("\n")[0] for it in reports if it["brokenOff"] and not is_long(it)]
+
+    def count(self, verdict, *outcomes, group=None):
+        return sum(
+            case["verdict"] == verdict and case["outcome"] in outcomes and group in (None, case["group"])
+            for case in self.cases.values()
+        )
+
+    def as_written(self):
+        """How many `must` cases pass as written or whole, with their own line terminators."""
+        wrong = ("as written", "whole")
+        return sum(
+            case["verdict"] == "must"
+            and case["outcome"] in ("passed", "failed")
+            and not any(way["failed"] for way in case["ways"] if way["way"] in wrong)
+            for case in self.cases.values()
+        )
+
+    def failures(self):
+        return [case for case in self.cases.values() if case["outcome"] == "failed"]
+
+    def stopped(self):
+        """The cases in which it crashes, hangs or takes too long."""
+        return [case for case in self.failures() if stops(case["failure"])]
+
+    def row(self, groups, ids, faults):
+        explained = {case["id"]: faults.explain(self, case) for case in self.failures()}
+        unnamed = collections.defaultdict(collections.Counter)
+        for case in self.stopped():
+            unnamed[case["group"]][explained[case["id"]]] += 1
+        stopped = {case["id"] for case in self.stopped()}
+        outcomes = {}
+        for id in ids:
+            case = self.cases.get(id)
+            # If all others of its group were listed, the case that is left out would be known.
+            if case and id not in stopped and (case["outcome"] == "failed" or case["group"] not in unnamed):
+                outcomes[id] = outcome(case, explained.get(id))
+        return {
+            "key": self.key,
+            "family": self.family,
+            "package": self.name,
+            "version": self.version,
+            "date": self.date,
+            "suite": self.suite,
+            "requests": self.requests,
+            "run": len(self.cases),
+            "brokenOff": self.broken_off,
+            "notAsked": self.not_asked,
+            "asWritten": self.as_written(),
+            "limits": self.limits,
+            "groups": {group: self.passed_of_asked(group) for group in groups},
+            "differs": self.count("may", "failed"),
+            "gaveUp": self.count("must", "not-run") + self.count("may", "not-run") if self.gave_up else 0,
+            "skipped": self.count("must", "skipped") + self.count("may", "skipped"),
+            "unnamed": unnamed,
+            "outcomes": outcomes,
+        }
+
+    def passed_of_asked(self, group):
+        passed, asked = ("passed",), ("passed", "failed", "not-run")
+        return [self.count("must", *outcomes, group=group) for outcomes in (passed, asked)]
+
+
+def is_long(report):
+    return all("linear" in case["flags"] or case["id"] == "noise-64-kib" for case in report["cases"])
+
+
+def stops(failure):
+    """Whether the implementation did not answer at all, instead of wrongly or with an error."""
+    said = failure["got"].get("error", "") if isinstance(failure["got"], dict) else ""
+    return failure["what"] in ("hang", "exit", "closed-output") or re.search("panicked|must be of type array", said) is not None
+
+
+def own_version():
+    """That of sse-proto, whose adapter does not say it."""
+    return re.search(r'^version = "(.*)"', (CORPUS.parent / "Cargo.toml").read_text(), re.M)[1]
+
+
+def read_reports(folder):
+    """Each implementation has a folder, with the reports of its runs, and the file `done`, which begins with the date."""
+    found = []
+    for done in sorted(folder.glob("*/done")):
+        reports = [json.loads(path.read_text()) for path in done.parent.glob("*.json")]
+        # What was asked again comes after what it was first.
+        reports.sort(key=lambda one: -len(one["cases"]))
+        family, _, stem = done.parent.name.partition("_")
+        # The adapter of sse-proto does not say who it is.
+        found.append(Implementation(family, reports[0]["name"] or stem, done.read_text().split()[0], reports))
+    return found
+
+
+class Faults:
+    """The known bugs, and the failures that none of them explains."""
+
+    def __init__(self, path):
+        self.all = json.loads(path.read_text())["faults"]
+        self.unexplained = []
+
+    def explain(self, implementation, case):
+        failure = case["failure"]
+        said = " ".join([f"{failure['what']}: {failure['message']}", *signs(failure)])
+        ways = [way["way"] for way in case["ways"] if way["failed"]]
+        clauses = [(fault, when) for fault in self.all for when in fault["when"]]
+        for is_named in (True, False):
+            for fault, when in clauses:
+                named = when.get("implementations")
+                fits = (
+                    is_named == (named is not None)
+                    # That it stops goes before all that it gets wrong.
+                    and not (named and stops(failure) and implementation.family != "browser")
+                    and (implementation.name in named if named else implementation.family != "browser")
+                    and any(fnmatch.fnmatch(case["id"], it) for it in when.get("cases", ["*"]))
+                    and re.search(when.get("says", ""), said)
+                    and all(re.search(when.get("ways", ""), way) for way in ways)
+                )
+                if fits:
+                    return fault["fault"]
+        self.unexplained.append(f"{implementation.key} fails {case['id']}, and no bug explains it: {failure['message'][:200]}")
+        return None
+
+
+def signs(failure):
+    """The error of the adapter, or keywords for how the answer differs from what was expected."""
+    due, got = failure["expected"], failure["got"]
+    if isinstance(got, dict):
+        yield got.get("error", "")
+    if failure["what"] == "items":
+        if len(got) != len(due):
+            yield "[more]" if len(got) > len(due) else "[fewer]"
+        elif without(due, "lastEventId") == without(got, "lastEventId"):
+            yield "[ids]" if any(item.get("lastEventId") for item in got) else "[ids] [none]"
+        elif without(due, "event") == without(got, "event"):
+            yield "[types]"
+        elif stripped(due) == stripped(got):
+            yield "[spaces]"
+        elif without(due, "data") == without(got, "data"):
+            yield "[data]"
+        elif without(due, "retry") == without(got, "retry"):
+            yield "[retries]"
+        if without(got, "lastEventId") == without([item for item in due if item.get("data") != ""], "lastEventId"):
+            yield "[no empty]"
+        if all("event" in item or item in got for item in due) and len(due) > len(got):
+            yield "[fewer events]"
+        empty = [sum(item.get("data") == "" for item in items) for items in (due, got)]
+        if empty[1] > empty[0]:
+            yield "[empty]"
+
+
+def without(items, field):
+    return [{key: value for key, value in item.items() if key != field} for item in items]
+
+
+def stripped(items):
+    return [{key: value.strip() if isinstance(value, str) else value for key, value in item.items()} for item in items]
+
+
+def outcome(case, fault):
+    if case["outcome"] != "failed":
+        return {"passed": 1, "skipped": 0, "not-run": 0}[case["outcome"]]
+    failure = case["failure"]
+    return {
+        "fault": fault,
+        "way": failure["way"],
+        "message": shortened(failure["message"]),
+        "input": shortened(" | ".join(failure["input"])),
+        "due": shortened(listed(failure["expected"])),
+        "got": shortened(listed(failure["got"])),
+    }
+
+
+def listed(value):
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def shortened(text):
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} … {len(text) - SHOWN} more"
+
+
+def failures(row):
+    """The ids of the named failures of a row, by bug."""
+    found = collections.defaultdict(list)
+    for id, it in row["outcomes"].items():
+        if isinstance(it, dict):
+            found[it["fault"]].append(id)
+    return found
+
+
+def stopped_by(row):
+    """For each bug that stops the implementation, the number of cases in each group."""
+    found = collections.defaultdict(dict)
+    for group, bugs in row["unnamed"].items():
+        for bug, cases in bugs.items():
+            found[bug][group] = cases
+    return found
+
+
+def disclosures(implementations, rows, text):
+    """Where `rows` or `text`, the Markdown made of them, name a case in which an implementation stops."""
+    rows = {row["key"]: row for row in rows}
+    for one in implementations:
+        row = rows[one.key]
+        about = [part for part in re.split(r"^#+ ", text, flags=re.M) if part.startswith(f"{row['name']} {one.version}\n")]
+        about += [line for line in text.splitlines() if line.startswith("| `") and f" {one.name} " in line]
+        for case in one.stopped():
+            id = case["id"]
+            if id in row["outcomes"] or any(f"`{id}`" in part for part in about):
+                yield f"the results name {id}, in which {one.key} stops"
