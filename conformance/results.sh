@@ -5,11 +5,12 @@
 #
 # Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
 # on where it stopped. `--all` runs all again, which takes about an hour on two idle cores. With names, it runs only these again, and
-# the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
+# the earlier reports of the others are used; `JavaScript:openai` is only that of this family, and `servers` are those of all server
+# frameworks. `--list` prints the names.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
-# own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json, and every
-# bug there was seen.
+# own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json or
+# adapters/server-faults.json, and every bug there was seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -19,6 +20,8 @@ work=$target/field
 adapters=conformance/adapters
 suite=$target/release/sse-conformance
 corpus=$(cat conformance/decode/*.json | sha256sum | cut -c1-16)
+# That of the servers.
+frames=$(cat conformance/encode/*.json | sha256sum | cut -c1-16)
 
 rust=(sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client eventsource-stream
     eventsource-stream2 allama-http reqwest-sse russe sse-codec sse-frame tokio_sse_codec)
@@ -34,6 +37,9 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
 whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
 runtimes=(deno node)
+rust_servers=(axum actix-web-lab picoserve poem rocket salvo warp sse-proto)
+python_servers=(aiohttp-sse fastapi litestar sse-starlette)
+javascript_servers=(@fastify/sse @nestjs/core h3 hono)
 
 rows=()
 for name in "${rust[@]}"; do rows+=("Rust:$name"); done
@@ -42,13 +48,20 @@ for name in "${javascript[@]}"; do rows+=("JavaScript:$name"); done
 rows+=(Go:donovanhide/eventsource PHP:symfony/http-client)
 for name in "${runtimes[@]}"; do rows+=("runtime:$name"); done
 for name in "${browsers[@]}"; do rows+=("browser:$name"); done
+for name in "${rust_servers[@]}"; do rows+=("Rust-server:$name"); done
+for name in "${python_servers[@]}"; do rows+=("Python-server:$name"); done
+for name in "${javascript_servers[@]}"; do rows+=("JavaScript-server:$name"); done
+rows+=(Go-server:gin-contrib/sse)
 rows+=(Rust:sse-proto)
 
 # folder ROW: where its reports are.
 folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
 
+# corpus_of ROW: the hash of its cases.
+corpus_of() { if [[ $1 == *-server:* ]]; then echo "$frames"; else echo "$corpus"; fi; }
+
 # finished ROW: whether it was run with this corpus.
-finished() { grep -qs " $corpus$" "$(folder "$1")/done"; }
+finished() { grep -qs " $(corpus_of "$1")$" "$(folder "$1")/done"; }
 
 # estimate ROW: the seconds that it took the last time.
 estimate() { cat "$(folder "$1")/seconds" 2>/dev/null || echo 60; }
@@ -65,7 +78,7 @@ case ${1-} in
     for name in "$@"; do
         found=0
         for row in "${rows[@]}"; do
-            if [[ $row == "$name" || ${row#*:} == "$name" ]]; then queue+=("$row") found=1; fi
+            if [[ $row == "$name" || ${row#*:} == "$name" || $name == servers && $row == *-server:* ]]; then queue+=("$row") found=1; fi
         done
         [[ $found == 1 ]] || { echo "$0: there is no $name; --list prints the names" >&2 && exit 2; }
     done
@@ -105,6 +118,19 @@ prepare() {
     PHP)
         need "command -v php && [[ -d /usr/share/php/Symfony/Component/HttpClient ]]" php-cli php-symfony-http-client php-symfony-mime
         ;;
+    Rust-server)
+        CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/servers/rust/Cargo.toml
+        ;;
+    Python-server) python_env $adapters/servers/python/requirements.txt "$work/venv-servers" ;;
+    JavaScript-server)
+        need_node "$work/venv"
+        node_env $adapters/servers/javascript/package.json "$work/node-servers" "$work/venv"
+        ;;
+    Go-server)
+        need "command -v go && [[ -d /usr/share/gocode/src/github.com/gin-gonic/gin ]]" \
+            golang-go golang-github-gin-contrib-sse-dev golang-github-gin-gonic-gin-dev
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/go-cache go build -o "$work/go-server" $adapters/servers/go/adapter.go
+        ;;
     esac
 }
 
@@ -123,6 +149,10 @@ command() {
     runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
     Go:*) command=("$work/go-adapter") ;;
     PHP:*) command=(php $adapters/php/adapter.php) ;;
+    Rust-server:*) command=("$target/release/rust-servers" "$name") ;;
+    Python-server:*) command=("$work/venv-servers/bin/python" $adapters/servers/python/adapter.py "$name") ;;
+    JavaScript-server:*) command=(node $adapters/servers/javascript/adapter.mjs "$work/node-servers/node_modules" "$name") ;;
+    Go-server:*) command=("$work/go-server") ;;
     esac
 }
 
@@ -205,11 +235,13 @@ run() {
     command "$row"
     if [[ $row == browser:* || $row == runtime:* ]]; then
         in_browser "$folder"
+    elif [[ $row == *-server:* ]]; then
+        report "$folder/encode.json" "${patient[@]}" "${legal[@]}"
     else
         by_pipe "$folder" "${row#*:}"
     fi
     echo $((SECONDS - before)) >"$folder/seconds"
-    echo "$(date -u +%F) $corpus" >"$folder/done"
+    echo "$(date -u +%F) $(corpus_of "$row")" >"$folder/done"
 }
 
 # progress: prints what is running, and how long the rest takes if it takes as long as the last time.
@@ -228,7 +260,8 @@ if [[ ${#queue[@]} -gt 0 ]]; then
     readarray -t short < <(only "not is_long" <(echo "$listed"))
     readarray -t long_1 < <(only "is_long and next(count) % 2 == 0" <(echo "$listed"))
     readarray -t long_2 < <(only "is_long and next(count) % 2 == 1" <(echo "$listed"))
-    [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 ]]
+    readarray -t legal < <(python3 $adapters/encoders.py)
+    [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 && ${#legal[@]} -gt 0 ]]
     # Before any is run: building takes all cores.
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
 fi

@@ -4,7 +4,7 @@ Each failure is attributed to a bug of faults.json: the first one with a `when` 
 among the others. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular expression for the
 message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and a bug that no
 implementation has, are printed, and the exit status is 1; with `--partial`, it may be that of an implementation that is missing. Where an
-implementation crashes, hangs or takes too long, the bug has no ids of cases.
+implementation crashes, hangs or takes too long, the bug has no ids of cases. server-faults.json is the same for what servers write.
 """
 
 import collections
@@ -13,7 +13,9 @@ import re
 import sys
 from pathlib import Path
 
-from rows import CORPUS, HOMES, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
+import encoders
+from rows import CORPUS, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
+from tables import bugs_of, link, of, ranked, total
 
 HERE = Path(__file__).parent
 
@@ -27,38 +29,6 @@ def read_corpus():
             groups.append(group["group"])
         cases |= {case["id"]: case | {"group": group["group"]} for case in asked}
     return cases, groups
-
-
-def ranked(rows):
-    """Sorted by failures, and with the names that tell them apart."""
-
-    def rank(row):
-        passed, asked = total(row)
-        return (row["package"] != "sse-proto", asked - passed, row["package"])
-
-    rows = sorted(rows, key=rank)
-    return [row | {"name": label(row, rows)} for row in rows]
-
-
-def label(row, rows):
-    """The name, with the family if another implementation has the same name, and the version if one of the same family has."""
-    name = row["package"]
-    same = [it for it in rows if it["package"] == name and it is not row]
-    if any(it["family"] == row["family"] for it in same):
-        return f"{name} {'.'.join(row['version'].split('.')[:2])}"
-    return f"{name} ({row['family']})" if same else name
-
-
-def total(row):
-    return [sum(counts) for counts in zip(*row["groups"].values())]
-
-
-def bugs_of(row):
-    """The number of cases for each bug."""
-    found = collections.Counter({bug: len(ids) for bug, ids in failures(row).items()})
-    for bug, groups in stopped_by(row).items():
-        found[bug] += sum(groups.values())
-    return found
 
 
 def markdown(rows, groups, cases, faults):
@@ -148,18 +118,6 @@ def section(row, cases, faults):
     yield ""
 
 
-def link(row):
-    name = row["package"]
-    home = HOMES.get(row["family"], "").format(name)
-    return "**sse-proto**" if name == "sse-proto" else f"[{name}]({home})" if home else name
-
-
-def of(passed, asked):
-    if not asked:
-        return "-"
-    return str(asked) if passed == asked else f"**{passed}**/{asked}"
-
-
 def page(rows, groups, cases):
     data = {
         "groups": groups,
@@ -205,12 +163,17 @@ def main(partial, reports, out):
     implementations = read_reports(Path(reports))
     faults = Faults(HERE / "faults.json")
     rows = ranked(one.row(groups, cases, faults) for one in implementations)
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(markdown(rows, groups, cases, faults))) + "\n"
-    if disclosed := list(disclosures(implementations, rows, text)):
+    frames, kinds = encoders.read_corpus()
+    servers = encoders.read(Path(reports), frames)
+    server_faults = Faults(HERE / "server-faults.json")
+    server_rows = ranked(encoders.row(one, kinds, frames, server_faults) for one in servers)
+    lines = [*markdown(rows, groups, cases, faults), *encoders.markdown(server_rows, kinds, frames, server_faults)]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
+    if disclosed := [*disclosures(implementations, rows, text), *disclosures(servers, server_rows, text)]:
         sys.exit("\n".join(disclosed))
     Path(out, "RESULTS.md").write_text(text)
     Path(out, "results.html").write_text(page(rows, groups, cases))
-    found = list(complaints(rows, cases, faults, partial))
+    found = [*complaints(rows, cases, faults, partial), *complaints(server_rows, frames, server_faults, partial)]
     for complaint in found:
         print(complaint, file=sys.stderr)
     return 1 if found else 0

@@ -115,7 +115,7 @@ def is_long(report):
 def stops(failure):
     """Whether the implementation did not answer at all, instead of wrongly or with an error."""
     said = failure["got"].get("error", "") if isinstance(failure["got"], dict) else ""
-    return failure["what"] in ("hang", "exit", "closed-output") or re.search("panicked|must be of type array", said) is not None
+    return failure["what"] in ("hang", "exit", "closed-output") or re.search("panicked|must be of type array|^no response: ", said) is not None
 
 
 def own_version():
@@ -123,14 +123,17 @@ def own_version():
     return re.search(r'^version = "(.*)"', (CORPUS.parent / "Cargo.toml").read_text(), re.M)[1]
 
 
-def read_reports(folder):
+def read_reports(folder, servers=False):
     """Each implementation has a folder, with the reports of its runs, and the file `done`, which begins with the date."""
     found = []
     for done in sorted(folder.glob("*/done")):
+        if done.parent.name.partition("_")[0].endswith("-server") != servers:
+            continue
         reports = [json.loads(path.read_text()) for path in done.parent.glob("*.json")]
         # What was asked again comes after what it was first.
         reports.sort(key=lambda one: -len(one["cases"]))
         family, _, stem = done.parent.name.partition("_")
+        family = family.removesuffix("-server")
         # The adapter of sse-proto does not say who it is.
         found.append(Implementation(family, reports[0]["name"] or stem, done.read_text().split()[0], reports))
     return found

@@ -1,0 +1,114 @@
+"""The second table of RESULTS.md: what server frameworks write. `python encoders.py` prints the options that select their cases.
+
+They are asked for legal frames only. `read` refuses a report with any other case, and nothing else of the corpus gets into the results.
+"""
+
+import collections
+import json
+
+from rows import CORPUS, failures, read_reports, stopped_by
+from tables import bugs_of, link, of, total
+
+CANNOT_SAY = "cannot say: "
+NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number above 2^53"}
+
+
+def is_legal(group, case):
+    """Whether the frames are ones that any user may write, and their spelling is not a matter of security."""
+    if group == "injection" or "refused" in case or "security" in case["flags"]:
+        return False
+    comments = "".join(frame.get("comment", "") for frame in case["frames"])
+    texts = [text for frame in case["frames"] for text in frame.values() if isinstance(text, str)]
+    return not set(comments) & set("\r\n") and not any("\r" in text.replace("\r\n", "") for text in texts)
+
+
+def read_corpus():
+    cases, groups = {}, []
+    for path in sorted((CORPUS / "encode").glob("*.json")):
+        group = json.loads(path.read_text())
+        asked = [case for case in group["cases"] if is_legal(group["group"], case)]
+        if asked:
+            groups.append(group["group"])
+        cases |= {case["id"]: case | {"group": group["group"]} for case in asked}
+    return cases, groups
+
+
+def read(folder, cases):
+    found = read_reports(folder, servers=True)
+    for one in found:
+        if other := set(one.cases) - set(cases):
+            raise SystemExit(f"{one.key} was asked for frames that are not published: {', '.join(sorted(other))}")
+        for case in one.cases.values():
+            if case["outcome"] == "failed":
+                read_failure(case)
+    return found
+
+
+def read_failure(case):
+    got = case["failure"]["got"]
+    error = got.get("error", "") if isinstance(got, dict) else ""
+    if error.startswith(CANNOT_SAY):
+        case |= {"outcome": "skipped", "skippedFor": error.removeprefix(CANNOT_SAY)}
+    elif case["failure"]["what"] == "items":
+        case["failure"]["got"] = got["items"]
+
+
+def row(one, groups, cases, faults):
+    return one.row(groups, cases, faults) | {"cannotSay": cannot_say(one)}
+
+
+def cannot_say(one):
+    """What its API has no words for, and in how many cases."""
+    found = collections.Counter(case["skippedFor"] for case in one.cases.values() if case["outcome"] == "skipped")
+    return ", ".join(f"{NAMES.get(what, what)} ({count})" for what, count in found.most_common())
+
+
+def markdown(rows, groups, cases, faults):
+    if not rows:
+        return
+    must = sum(case["verdict"] == "must" for case in cases.values())
+    yield "\n## Servers\n"
+    yield (
+        f"What {len(rows)} server frameworks write, tested with {len(cases)} cases of legal frames ({must} of them `must`). A server of the framework "
+        "responds to a request over loopback with the frames of the case, through the API that its documentation shows, and the body of the response is "
+        "decoded. A case passes if the events, comments and reconnection times are those of the frames.\n"
+    )
+    yield "*Cannot say* is what the API has no words for, such as an event without data, with the number of cases that were not run for it.\n"
+    yield "| framework | version | passed | " + " | ".join(groups) + " | differs (`may`) | cannot say | date |"
+    yield "|---|---|---|" + "---|" * len(groups) + "---|---|---|"
+    for row in rows:
+        cells = [of(*row["groups"][group]) for group in groups]
+        passed, asked = total(row)
+        counts = f"**{passed}** of {asked} | {' | '.join(cells)} | {row['differs'] or ''}"
+        yield f"| {link(row)} ({row['family']}) | {row['version']} | {counts} | {row['cannotSay']} | {row['date']} |"
+    yield ""
+    yield from bugs(rows, faults)
+
+
+def bugs(rows, faults):
+    yield "| bug of a framework | why it matters | seen in (cases) |"
+    yield "|---|---|---|"
+    for fault in faults.all:
+        bug = fault["fault"]
+        counts = [(row["name"], bugs_of(row)[bug]) for row in rows]
+        if who := ", ".join(f"{name} ({count})" for name, count in counts if count):
+            yield f"| {bug} | {fault['matters']} | {who} |"
+    yield ""
+    for row in rows:
+        for bug, where in stopped_by(row).items():
+            cases = ", ".join(f"{count} {'case' if count == 1 else 'cases'} in {group}" for group, count in where.items())
+            yield f"{row['name']} {row['version']}: {bug}: {cases}.\n"
+    yield "| case | framework | what it does |"
+    yield "|---|---|---|"
+    for fault in faults.all:
+        where = collections.defaultdict(list)
+        for row in rows:
+            for id in failures(row)[fault["fault"]]:
+                where[id].append(f"{row['name']} {row['version']}")
+        for id, who in where.items():
+            yield f"| `{id}` | {', '.join(who)} | {fault['fault']} |"
+
+
+if __name__ == "__main__":
+    for id in read_corpus()[0]:
+        print("--only", id, sep="\n")
