@@ -38,8 +38,8 @@ whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
 runtimes=(deno node)
 rust_servers=(axum actix-web-lab picoserve poem rocket salvo warp sse-proto)
-python_servers=(aiohttp-sse fastapi litestar sse-starlette)
-javascript_servers=(@fastify/sse @nestjs/core h3 hono)
+python_servers=(aiohttp-sse blacksheep fastapi litestar sse-starlette)
+javascript_servers=(@fastify/sse @nestjs/core fastify-sse-v2 h3 hono)
 
 rows=()
 for name in "${rust[@]}"; do rows+=("Rust:$name"); done

@@ -10,7 +10,7 @@ from rows import CORPUS, failures, read_reports, stopped_by
 from tables import bugs_of, link, of, total
 
 CANNOT_SAY = "cannot say: "
-NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number above 2^53"}
+NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number as large as 2^53"}
 
 
 def is_legal(group, case):
@@ -98,15 +98,15 @@ def bugs(rows, faults):
         for bug, where in stopped_by(row).items():
             cases = ", ".join(f"{count} {'case' if count == 1 else 'cases'} in {group}" for group, count in where.items())
             yield f"{row['name']} {row['version']}: {bug}: {cases}.\n"
-    yield "| case | framework | what it does |"
+    yield "| cases | framework | what it does |"
     yield "|---|---|---|"
     for fault in faults.all:
-        where = collections.defaultdict(list)
+        seen = collections.defaultdict(list)
         for row in rows:
-            for id in failures(row)[fault["fault"]]:
-                where[id].append(f"{row['name']} {row['version']}")
-        for id, who in where.items():
-            yield f"| `{id}` | {', '.join(who)} | {fault['fault']} |"
+            if ids := failures(row)[fault["fault"]]:
+                seen[", ".join(f"`{id}`" for id in ids)].append(f"{row['name']} {row['version']}")
+        for ids, who in seen.items():
+            yield f"| {ids} | {', '.join(who)} | {fault['fault']} |"
 
 
 if __name__ == "__main__":

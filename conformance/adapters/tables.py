@@ -6,11 +6,11 @@ from rows import HOMES, failures, stopped_by
 
 
 def ranked(rows):
-    """Sorted by failures, and with the names that tell them apart."""
+    """Sorted by failures and passed cases, and with the names that tell them apart."""
 
     def rank(row):
         passed, asked = total(row)
-        return (row["package"] != "sse-proto", asked - passed, row["package"])
+        return (row["package"] != "sse-proto", asked - passed, -passed, row["package"])
 
     rows = sorted(rows, key=rank)
     return [row | {"name": label(row, rows)} for row in rows]

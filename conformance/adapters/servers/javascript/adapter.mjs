@@ -11,8 +11,8 @@ import { createInterface } from "node:readline";
 import { current, servers } from "./servers.mjs";
 
 const [folder, name] = process.argv.slice(2);
-const { versionOf = name, offers, unsayable, start } = servers[name];
-const { version } = JSON.parse(readFileSync(join(folder, versionOf, "package.json"), "utf8"));
+const { offers, unsayable, start } = servers[name];
+const { version } = JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8"));
 const capabilities = ["encode", ...offers];
 const url = `http://127.0.0.1:${await start()}/`;
 

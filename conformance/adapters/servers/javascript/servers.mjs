@@ -12,9 +12,6 @@ export const current = { frames: [] };
 
 const withoutData = (frames) => frames.some((frame) => !("data" in frame)) && "a frame without data";
 
-// It is `undefined` if the frame has none.
-const defined = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-
 export const servers = {
   "@fastify/sse": {
     offers: ["retry"],
@@ -49,11 +46,8 @@ export const servers = {
       const { from } = await load("rxjs");
       class Events {
         index() {
-          const messages = current.frames.map((frame) => {
-            const { event: type, data, id, retry, comment } = frame;
-            return defined({ type, data, id: id ?? (isCommentOnly(frame) ? undefined : ""), retry, comment });
-          });
-          return from(messages);
+          const message = ({ event: type, ...fields }) => ({ type, id: "", ...fields });
+          return from(current.frames.map((frame) => (isCommentOnly(frame) ? frame : message(frame))));
         }
       }
       // What the decorators `@Sse()` and so on do.
@@ -64,6 +58,26 @@ export const servers = {
       const app = await NestFactory.create(App, { logger: false });
       await app.listen(0, "127.0.0.1");
       return app.getHttpServer().address().port;
+    },
+  },
+
+  "fastify-sse-v2": {
+    offers: ["comments", "retry"],
+    unsayable: () => false,
+    async start() {
+      const { default: fastify } = await load("fastify");
+      const { FastifySSEPlugin } = await load("fastify-sse-v2");
+      const app = fastify();
+      // With a delay, it writes a reconnection time of its own first.
+      await app.register(FastifySSEPlugin, { retryDelay: false });
+      app.get("/", (request, reply) => {
+        reply.sse(frames());
+      });
+      async function* frames() {
+        yield* current.frames;
+      }
+      await app.listen({ port: 0, host: "127.0.0.1" });
+      return app.server.address().port;
     },
   },
 

@@ -16,6 +16,7 @@ import servers
 NAME = sys.argv[1]
 SERVER, OFFERS, UNSAYABLE = {
     "aiohttp-sse": (servers.aiohttp_sse, ["retry"], servers.without_data),
+    "blacksheep": (servers.blacksheep, ["comments", "retry"], servers.without_data),
     "fastapi": (servers.fastapi, ["comments", "retry"], lambda frame: None),
     "litestar": (servers.litestar, ["comments", "retry"], lambda frame: None),
     "sse-starlette": (servers.sse_starlette, ["comments", "retry"], lambda frame: None),

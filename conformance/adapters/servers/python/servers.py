@@ -19,7 +19,7 @@ def without_data(frame):
 def run_asgi(app, sock):
     import uvicorn
 
-    uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off")).run(sockets=[sock])
+    uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[sock])
 
 
 def aiohttp_sse(sock):
@@ -41,6 +41,24 @@ def aiohttp_sse(sock):
         await asyncio.Event().wait()
 
     asyncio.run(serve())
+
+
+def blacksheep(sock):
+    from blacksheep import Application
+    from blacksheep.server.sse import ServerSentEventsResponse, TextServerSentEvent
+
+    app = Application()
+
+    async def events():
+        for frame in FRAMES:
+            # `ServerSentEvent` writes the data as JSON.
+            yield TextServerSentEvent(**frame)
+
+    @app.router.get("/")
+    async def index():
+        return ServerSentEventsResponse(events)
+
+    run_asgi(app, sock)
 
 
 def fastapi(sock):
