@@ -1,20 +1,23 @@
 """The second table of RESULTS.md: what server frameworks write. `python encoders.py` prints the options that select their cases.
 
-They are asked for legal frames only. `read` refuses a report with any other case, and nothing else of the corpus gets into the results.
+Only what any user may write is asked and published. `read` refuses reports with anything else.
 """
 
 import collections
 import json
+import re
 
 from rows import CORPUS, failures, read_reports, stopped_by
 from tables import bugs_of, link, of, total
 
 CANNOT_SAY = "cannot say: "
 NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number as large as 2^53"}
+# A line that is blank, a comment or a field.
+FIELD = re.compile(r"$|(data|event|id|retry)?:|(data|event|id|retry)$")
 
 
 def is_legal(group, case):
-    """Whether the frames are ones that any user may write, and their spelling is not a matter of security."""
+    """Whether these are frames that any user may write, and the case is not about security."""
     if group == "injection" or "refused" in case or "security" in case["flags"]:
         return False
     comments = "".join(frame.get("comment", "") for frame in case["frames"])
@@ -38,19 +41,22 @@ def read(folder, cases):
     for one in found:
         if other := set(one.cases) - set(cases):
             raise SystemExit(f"{one.key} was asked for frames that are not published: {', '.join(sorted(other))}")
-        for case in one.cases.values():
-            if case["outcome"] == "failed":
-                read_failure(case)
+        for case in one.failures():
+            got = case["failure"]["got"]
+            error = got.get("error", "") if isinstance(got, dict) else ""
+            if error.startswith(CANNOT_SAY):
+                case |= {"outcome": "skipped", "skippedFor": error.removeprefix(CANNOT_SAY)}
+            elif case["failure"]["what"] == "items":
+                case["failure"]["got"] = got["items"]
+                if not all(map(FIELD.match, lines(got["bytes"]))):
+                    raise SystemExit(f"{one.key} writes other lines than fields, and must not be published: {case['id']}")
     return found
 
 
-def read_failure(case):
-    got = case["failure"]["got"]
-    error = got.get("error", "") if isinstance(got, dict) else ""
-    if error.startswith(CANNOT_SAY):
-        case |= {"outcome": "skipped", "skippedFor": error.removeprefix(CANNOT_SAY)}
-    elif case["failure"]["what"] == "items":
-        case["failure"]["got"] = got["items"]
+def lines(escaped):
+    """The lines of what was written, which the report has as an escaped text."""
+    text = re.sub(r"\\(.)", lambda found: {"n": "\n", "r": "\r"}.get(found[1], found[0]), escaped)
+    return re.split("\r\n|\n|\r", text)
 
 
 def row(one, groups, cases, faults):

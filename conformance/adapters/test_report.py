@@ -1,4 +1,6 @@
-"""A crash, a hang or a timeout is counted in the results, but its case is not named: `python test_report.py`."""
+"""A crash, a hang or a timeout is counted in the results, but its case is not named, and of what servers write, only legal frames are there:
+`python test_report.py`.
+"""
 
 import contextlib
 import io
@@ -9,6 +11,7 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import encoders
 import report
 import rows
 
@@ -73,6 +76,91 @@ class Naming(unittest.TestCase):
         with mock.patch.object(rows.Implementation, "row", naming), self.assertRaisesRegex(SystemExit, "data-nul"):
             self.write()
         self.assertFalse(Path(self.folder, "results.html").exists())
+
+
+def answer(bytes, items):
+    return {"what": "items", "message": "the bytes decode to other items", "got": {"bytes": bytes, "items": items}}
+
+
+def all_encoder_cases():
+    for path in sorted((rows.CORPUS / "encode").glob("*.json")):
+        group = json.loads(path.read_text())
+        for case in group["cases"]:
+            yield group["group"], case
+
+
+# An empty event is lost.
+LOST = {"encode-data-empty": answer("\\n", [])}
+
+
+class Servers(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def write(self, failures):
+        """The results of a server that was asked for the legal frames and fails these cases."""
+        legal = encoders.read_corpus()[0]
+        asked = [(group, case) for group, case in all_encoder_cases() if case["id"] in legal or case["id"] in failures]
+        cases = []
+        for group, case in asked:
+            cases.append({"id": case["id"], "group": group, "verdict": case["verdict"], "flags": case["flags"], "outcome": "passed", "ways": []})
+            if failure := failures.get(case["id"]):
+                failure = {"way": "as written", "input": [], "expected": [{"retry": 1}], **failure}
+                cases[-1] |= {"outcome": "failed", "ways": [{"way": "as written", "failed": 1}], "failure": failure}
+        found = {"suite": "0.1.0", "name": "axum", "version": "1.0", "notAsked": [], "requests": 1, "brokenOff": None, "cases": cases}
+        row = self.folder / "Rust-server_axum"
+        row.mkdir()
+        Path(row, "done").write_text("2026-11-29 corpus")
+        Path(row, "encode.json").write_text(json.dumps(found))
+        with contextlib.redirect_stderr(io.StringIO()):
+            report.main(True, self.folder, self.folder)
+        return Path(self.folder, "RESULTS.md").read_text()
+
+    def refuses(self, failures, why):
+        with self.assertRaisesRegex(SystemExit, why):
+            self.write(failures)
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["Rust-server_axum"])
+
+    def test_only_legal_frames_are_in_the_results(self):
+        text = self.write(LOST)
+        self.assertIn("| `encode-data-empty` | axum 1.0 | Empty data is not written |", text)
+        others = [case for group, case in all_encoder_cases() if group == "injection" or "refused" in case or "security" in case["flags"]]
+        self.assertTrue(others)
+        for case in others:
+            self.assertNotIn(case["id"] + "`", text)
+        for word in ("injection", "refuse", "security"):
+            self.assertNotIn(word, text)
+
+    def test_servers_are_asked_for_legal_frames(self):
+        legal = encoders.read_corpus()[0]
+        asked = [(group, case) for group, case in all_encoder_cases() if case["id"] in legal]
+        self.assertGreater(len(asked), 50)
+        for group, case in asked:
+            self.assertFalse(group == "injection" or "refused" in case or "security" in case["flags"], case["id"])
+            self.assertFalse(any(set(frame.get("comment", "")) & set("\r\n") for frame in case["frames"]), case["id"])
+            self.assertIsNone(re.search("\\\\r(?!\\\\n)", json.dumps(case["frames"])), case["id"])
+
+    def test_nothing_is_written_if_other_frames_were_asked(self):
+        id = next(case["id"] for group, case in all_encoder_cases() if group == "injection")
+        self.refuses(LOST | {id: answer("\\n", [])}, id)
+
+    def test_nothing_is_written_if_text_became_a_line(self):
+        self.refuses({"encode-data-lf": answer("data: a\\nb\\n\\n", [])}, "encode-data-lf")
+
+    def test_a_legal_frame_that_stops_a_server_is_counted_and_not_named(self):
+        stopped = {"encode-event-colon": {"what": "answer", "message": "the request was not served", "got": {"error": "no response: closed"}}}
+        fault = {"fault": "It gives no response", "matters": "The stream ends.", "when": [{"says": "no response"}]}
+        load = json.loads
+        with mock.patch.object(rows.json, "loads", lambda text: add_fault(load(text), fault)):
+            text = self.write(LOST | stopped)
+        self.assertIn("axum 1.0: It gives no response: 1 case in event.", text)
+        self.assertNotIn("encode-event-colon", text)
+
+
+def add_fault(read, fault):
+    return read | {"faults": [*read["faults"], fault]} if "faults" in read else read
 
 
 if __name__ == "__main__":
