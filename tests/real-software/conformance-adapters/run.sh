@@ -43,9 +43,9 @@ adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
 # The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check, and what must not
 # get into the results.
 adapters=conformance/adapters
-for module in $adapters/javascript/*.mjs $adapters/browsers/*.js; do node --check "$module"; done
+for module in $adapters/javascript/*.mjs $adapters/servers/javascript/*.mjs $adapters/browsers/*.js; do node --check "$module"; done
 awk '/^<script>$/ { inside = 1; next } /^<\/script>$/ { inside = 0 } inside' $adapters/report.html | node --check -
-python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' $adapters/*.py $adapters/*/*.py
-python3 -m json.tool $adapters/faults.json >/dev/null
+python3 -c 'import ast, sys; [ast.parse(open(path).read(), path) for path in sys.argv[1:]]' $adapters/*.py $adapters/*/*.py $adapters/servers/*/*.py
+for faults in $adapters/*faults.json; do python3 -m json.tool "$faults" >/dev/null; done
 bash -n conformance/results.sh
 python3 $adapters/test_report.py

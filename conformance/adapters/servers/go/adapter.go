@@ -34,7 +34,7 @@ type request struct {
 }
 
 // What the API has no words for: its zero values mean that there is no such field, and data is always written.
-func unsayable(frames []frame) string {
+func cannotSay(frames []frame) string {
 	for _, it := range frames {
 		switch {
 		case it.Data == nil:
@@ -104,7 +104,7 @@ func main() {
 			answer["name"], answer["version"] = "gin-contrib/sse", version
 			answer["capabilities"] = []string{"encode", "retry", "big-number"}
 		case "encode":
-			if what := unsayable(it.Frames); what != "" {
+			if what := cannotSay(it.Frames); what != "" {
 				answer["error"] = "cannot say: " + what
 				break
 			}

@@ -11,13 +11,13 @@ import { createInterface } from "node:readline";
 import { current, servers } from "./servers.mjs";
 
 const [folder, name] = process.argv.slice(2);
-const { offers, unsayable, start } = servers[name];
+const { offers, cannotSay, start } = servers[name];
 const { version } = JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8"));
 const capabilities = ["encode", ...offers];
 const url = `http://127.0.0.1:${await start()}/`;
 
 async function encode(frames) {
-  const what = unsayable(frames);
+  const what = cannotSay(frames);
   if (what) return { error: `cannot say: ${what}` };
   current.frames = frames;
   try {

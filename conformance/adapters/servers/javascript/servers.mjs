@@ -15,7 +15,7 @@ const withoutData = (frames) => frames.some((frame) => !("data" in frame)) && "a
 export const servers = {
   "@fastify/sse": {
     offers: ["retry"],
-    unsayable: withoutData,
+    cannotSay: withoutData,
     async start() {
       const { default: fastify } = await load("fastify");
       const { default: sse } = await load("@fastify/sse");
@@ -34,7 +34,7 @@ export const servers = {
   "@nestjs/core": {
     offers: ["comments", "retry"],
     // It numbers events that have no id. If none had one before, the empty id means the same as none.
-    unsayable(frames) {
+    cannotSay(frames) {
       const first = frames.findIndex((frame) => "id" in frame);
       const bare = (frame) => !("id" in frame) && !isCommentOnly(frame);
       return first >= 0 && frames.slice(first).some(bare) && "a frame without an id after one with an id";
@@ -63,7 +63,7 @@ export const servers = {
 
   "fastify-sse-v2": {
     offers: ["comments", "retry"],
-    unsayable: () => false,
+    cannotSay: () => false,
     async start() {
       const { default: fastify } = await load("fastify");
       const { FastifySSEPlugin } = await load("fastify-sse-v2");
@@ -84,7 +84,7 @@ export const servers = {
   h3: {
     offers: ["comments", "retry"],
     // A comment is a frame of its own.
-    unsayable: (frames) => withoutData(frames.filter((frame) => !isCommentOnly(frame))),
+    cannotSay: (frames) => withoutData(frames.filter((frame) => !isCommentOnly(frame))),
     async start() {
       const { H3, createEventStream, serve } = await load("h3");
       const app = new H3();
@@ -109,7 +109,7 @@ export const servers = {
 
   hono: {
     offers: ["retry"],
-    unsayable: withoutData,
+    cannotSay: withoutData,
     async start() {
       const { Hono } = await load("hono");
       const { streamSSE } = await load("hono/streaming");

@@ -14,7 +14,7 @@ import urllib.request
 import servers
 
 NAME = sys.argv[1]
-SERVER, OFFERS, UNSAYABLE = {
+SERVER, OFFERS, CANNOT_SAY = {
     "aiohttp-sse": (servers.aiohttp_sse, ["retry"], servers.without_data),
     "blacksheep": (servers.blacksheep, ["comments", "retry"], servers.without_data),
     "fastapi": (servers.fastapi, ["comments", "retry"], lambda frame: None),
@@ -30,7 +30,7 @@ CAPABILITIES = {
 
 def encode(frames):
     for frame in frames:
-        if what := UNSAYABLE(frame):
+        if what := CANNOT_SAY(frame):
             return {"error": f"cannot say: {what}"}
     servers.FRAMES[:] = frames
     try:

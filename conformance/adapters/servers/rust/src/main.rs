@@ -18,7 +18,7 @@ struct Implementation {
     /// Its capabilities besides `encode` and `big-number`.
     offers: &'static [Capability],
     /// What is in these frames that the API has no words for.
-    unsayable: fn(&[Frame]) -> Option<&'static str>,
+    cannot_say: fn(&[Frame]) -> Option<&'static str>,
     /// Starts the server, and returns its port.
     start: fn() -> u16,
 }
@@ -28,56 +28,56 @@ const ALL: [Implementation; 8] = [
         name: "actix-web-lab",
         version: "0.29.5",
         offers: &[Comments, Retry],
-        unsayable: frames::actix,
+        cannot_say: frames::actix,
         start: servers::actix,
     },
     Implementation {
         name: "axum",
         version: "0.8.9",
         offers: &[Comments, Retry],
-        unsayable: |_| None,
+        cannot_say: |_| None,
         start: servers::axum,
     },
     Implementation {
         name: "picoserve",
         version: "0.20.1",
         offers: &[],
-        unsayable: frames::picoserve,
+        cannot_say: frames::picoserve,
         start: servers::picoserve,
     },
     Implementation {
         name: "poem",
         version: "3.1.12",
         offers: &[Retry],
-        unsayable: frames::poem,
+        cannot_say: frames::poem,
         start: servers::poem,
     },
     Implementation {
         name: "rocket",
         version: "0.5.2",
         offers: &[Comments, Retry],
-        unsayable: frames::rocket,
+        cannot_say: frames::rocket,
         start: servers::rocket,
     },
     Implementation {
         name: "salvo",
         version: "1.1.0",
         offers: &[Comments, Retry],
-        unsayable: |_| None,
+        cannot_say: |_| None,
         start: servers::salvo,
     },
     Implementation {
         name: "sse-proto",
         version: "",
         offers: &[Comments, Retry],
-        unsayable: |_| None,
+        cannot_say: |_| None,
         start: servers::sse_proto,
     },
     Implementation {
         name: "warp",
         version: "0.4.3",
         offers: &[Comments, Retry],
-        unsayable: |_| None,
+        cannot_say: |_| None,
         start: servers::warp,
     },
 ];
@@ -117,7 +117,7 @@ fn serve(implementation: &Implementation) -> std::io::Result<()> {
             let Request::Encode(request) = request else {
                 return Answer::Unsupported;
             };
-            if let Some(what) = (implementation.unsayable)(&request.frames) {
+            if let Some(what) = (implementation.cannot_say)(&request.frames) {
                 return Answer::Failed(format!("cannot say: {what}"));
             }
             frames::set(request.frames);

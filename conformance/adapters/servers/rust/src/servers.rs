@@ -250,7 +250,11 @@ pub(crate) fn rocket() -> u16 {
     let server = rocket::custom(config)
         .mount("/", routes![index])
         .attach(ready);
-    thread::spawn(|| rocket::execute(server.launch()));
+    thread::spawn(|| {
+        if let Err(why) = rocket::execute(server.launch()) {
+            eprintln!("{why}");
+        }
+    });
     port.recv().expect("the server starts")
 }
 
