@@ -16,6 +16,7 @@ from pathlib import Path
 from rows import CORPUS, HOMES, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
 
 HERE = Path(__file__).parent
+MOST_COMPLAINTS = 20
 
 
 def read_corpus():
@@ -211,8 +212,10 @@ def main(partial, reports, out):
     Path(out, "RESULTS.md").write_text(text)
     Path(out, "results.html").write_text(page(rows, groups, cases))
     found = list(complaints(rows, cases, faults, partial))
-    for complaint in found:
+    for complaint in found[:MOST_COMPLAINTS]:
         print(complaint, file=sys.stderr)
+    if len(found) > MOST_COMPLAINTS:
+        print(f"and {len(found) - MOST_COMPLAINTS} more", file=sys.stderr)
     return 1 if found else 0
 
 

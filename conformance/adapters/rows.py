@@ -17,7 +17,6 @@ HOMES = {
     "Python": "https://pypi.org/project/{}/",
     "Go": "https://pkg.go.dev/github.com/{}",
     "PHP": "https://packagist.org/packages/{}",
-    "runtime": "https://www.npmjs.com/package/{}",
 }
 BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox", "webkitgtk": "WebKitGTK", "deno": "Deno", "node": "Node.js"}
 # Longer texts are truncated to this length.
