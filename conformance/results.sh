@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html when all have been run:
+# Runs the corpus on the implementations in adapters/ and on sse-proto itself, and writes RESULTS.md and results.html:
 #
 #   conformance/results.sh [--list | --all | NAME...]
 #
-# Without arguments, it runs what is missing: an implementation that has not been run with this corpus. So a run that was interrupted goes
-# on where it stopped. `--all` runs all again, which takes about an hour on two idle cores. With names, it runs only these again, and
-# the earlier reports of the others are used; `JavaScript:openai` is only that of this family. `--list` prints the names.
+# Without arguments, it runs what has not been run here with this corpus, so a run that was interrupted goes on where it stopped. `--all` runs
+# all again. With names, it runs only these again; `JavaScript:openai` is only that of this family. `--list` prints the names. The results of
+# implementations that have not been run here stay as they are, with the date of their run.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
 # own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json, and every
@@ -257,13 +257,8 @@ for row in ${queue[@]+"${queue[@]}"}; do
 done
 wait_for_all
 
-# An adapter that could not start has said why.
-missing=()
-for row in "${rows[@]}"; do finished "$row" || missing+=("$row"); done
-if [[ ${#missing[@]} == 0 ]]; then
-    python3 $adapters/report.py "$work/rows" conformance || failed=1
-else
-    python3 $adapters/report.py --partial "$work/rows" "$work" || failed=1
-    echo "$0: the results so far are in $work, as ${#missing[@]} of ${#rows[@]} have not been run with this corpus, such as ${missing[0]}" >&2
-fi
+# The results of the others are those of earlier runs.
+keep=(--keep)
+if [[ ${1-} == --all && $failed == 0 ]]; then keep=(); fi
+python3 $adapters/report.py "${keep[@]}" "$work/rows" conformance "$corpus" || failed=1
 exit "$failed"

@@ -1,10 +1,10 @@
-"""Writes RESULTS.md and results.html from the reports of all implementations: `python report.py [--partial] ROWS OUT`.
+"""Writes RESULTS.md and results.html from the reports of implementations: `python report.py [--keep] ROWS OUT CORPUS`.
 
+With `--keep`, the earlier results of implementations without a report are kept. CORPUS identifies the cases: results of others are marked as such.
 Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it, among those that name implementations, or else
 among the others. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular expression for the
 message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and a bug that no
-implementation has, are printed, and the exit status is 1; with `--partial`, it may be that of an implementation that is missing. Where an
-implementation crashes, hangs or takes too long, the bug has no ids of cases.
+implementation has, are printed, and the exit status is 1. Where an implementation crashes, hangs or takes too long, the bug has no ids of cases.
 """
 
 import collections
@@ -89,7 +89,7 @@ def markdown(rows, groups, cases, faults):
         cells = [of(*row["groups"][group]) for group in groups]
         passed, asked = total(row)
         share = f"**{passed}** of {asked}"
-        yield f"| {link(row)} ({row['family']}) | {row['version']} | {row['asWritten']} | {share} | {' | '.join(cells)} | {row['differs'] or ''} | {row['skipped'] or ''} | {row['date']} |"
+        yield f"| {link(row)} ({row['family']}) | {row['version']} | {row['asWritten']} | {share} | {' | '.join(cells)} | {row['differs'] or ''} | {row['skipped'] or ''} | {dated(row)} |"
     yield ""
     for row in rows:
         passed, asked = row["limits"]
@@ -155,6 +155,10 @@ def link(row):
     return "**sse-proto**" if name == "sse-proto" else f"[{name}]({home})" if home else name
 
 
+def dated(row):
+    return row["date"] + (" (with earlier cases)" if row["stale"] else "")
+
+
 def of(passed, asked):
     if not asked:
         return "-"
@@ -182,6 +186,12 @@ def page(rows, groups, cases):
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
 
 
+def earlier_rows(page):
+    """The rows of a page that was written before."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    return json.loads(data)["implementations"]
+
+
 def piece(step):
     if "repeat" in step:
         return f"({piece(step['repeat'])}) x {step['repeat']['times']}"
@@ -190,28 +200,33 @@ def piece(step):
     return json.dumps(step["text"])[1:-1].replace('\\"', '"')
 
 
-def complaints(rows, cases, faults, partial):
+def complaints(rows, cases, faults):
     yield from faults.unexplained
     bugs = collections.Counter()
     for row in rows:
         bugs.update(bugs_of(row))
         if row["run"] < len(cases) or row["brokenOff"]:
             yield f"{row['key']} was not run completely: {row['run']} of {len(cases)} cases {row['brokenOff']}"
-    if not partial:
-        yield from (f"no implementation has this bug any more: {it['fault']}" for it in faults.all if it["fault"] not in bugs)
+    known = [fault["fault"] for fault in faults.all]
+    yield from (f"no implementation has this bug any more: {bug}" for bug in known if bug not in bugs)
+    yield from (f"faults.json does not have this bug of earlier results: {bug}" for bug in bugs if bug and bug not in known)
 
 
-def main(partial, reports, out):
+def main(keep, reports, out, corpus):
     cases, groups = read_corpus()
     implementations = read_reports(Path(reports))
     faults = Faults(HERE / "faults.json")
-    rows = ranked(one.row(groups, cases, faults) for one in implementations)
+    rows = {}
+    if keep:
+        rows = {row["key"]: row for row in earlier_rows(Path(out, "results.html").read_text())}
+    rows |= {one.key: one.row(groups, cases, faults) for one in implementations}
+    rows = ranked(row | {"stale": row["corpus"] != corpus} for row in rows.values())
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(markdown(rows, groups, cases, faults))) + "\n"
     if disclosed := list(disclosures(implementations, rows, text)):
         sys.exit("\n".join(disclosed))
     Path(out, "RESULTS.md").write_text(text)
     Path(out, "results.html").write_text(page(rows, groups, cases))
-    found = list(complaints(rows, cases, faults, partial))
+    found = list(complaints(rows, cases, faults))
     for complaint in found[:MOST_COMPLAINTS]:
         print(complaint, file=sys.stderr)
     if len(found) > MOST_COMPLAINTS:
@@ -220,5 +235,5 @@ def main(partial, reports, out):
 
 
 if __name__ == "__main__":
-    *options, reports, out = sys.argv[1:]
-    sys.exit(main("--partial" in options, reports, out))
+    *options, reports, out, corpus = sys.argv[1:]
+    sys.exit(main("--keep" in options, reports, out, corpus))

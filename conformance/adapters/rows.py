@@ -26,8 +26,8 @@ SHOWN = 240
 class Implementation:
     """The reports of one implementation."""
 
-    def __init__(self, family, name, date, reports):
-        self.date = date
+    def __init__(self, family, name, date, corpus, reports):
+        self.date, self.corpus = date, corpus
         self.family = family
         self.package = name
         self.version = reports[0]["version"] or own_version()
@@ -87,6 +87,7 @@ class Implementation:
             "package": self.name,
             "version": self.version,
             "date": self.date,
+            "corpus": self.corpus,
             "suite": self.suite,
             "requests": self.requests,
             "run": len(self.cases),
@@ -123,7 +124,7 @@ def own_version():
 
 
 def read_reports(folder):
-    """Each implementation has a folder, with the reports of its runs, and the file `done`, which begins with the date."""
+    """Each implementation has a folder, with the reports of its runs, and the file `done`, which has the date and the corpus."""
     found = []
     for done in sorted(folder.glob("*/done")):
         reports = [json.loads(path.read_text()) for path in done.parent.glob("*.json")]
@@ -131,7 +132,7 @@ def read_reports(folder):
         reports.sort(key=lambda one: -len(one["cases"]))
         family, _, stem = done.parent.name.partition("_")
         # The adapter of sse-proto does not say who it is.
-        found.append(Implementation(family, reports[0]["name"] or stem, done.read_text().split()[0], reports))
+        found.append(Implementation(family, reports[0]["name"] or stem, *done.read_text().split(), reports))
     return found
 
 

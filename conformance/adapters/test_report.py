@@ -1,9 +1,8 @@
-"""A crash, a hang or a timeout is counted in the results, but its case is not named: `python test_report.py`."""
+"""Tests of the results: `python test_report.py`. A crash, a hang or a timeout is counted, but its case is not named."""
 
 import contextlib
 import io
 import json
-import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -37,14 +36,15 @@ class Naming(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def write(self):
-        row = self.folder / "Rust_decoder"
-        row.mkdir()
-        Path(row, "done").write_text("2026-11-29 corpus")
-        Path(row, "short.json").write_text(json.dumps(report_of(STOPPED | WRONG)))
-        # It prints which bugs of faults.json were not seen.
-        with contextlib.redirect_stderr(io.StringIO()):
-            report.main(False, self.folder, self.folder)
+    def write(self, name="decoder", corpus="corpus", keep=False):
+        with tempfile.TemporaryDirectory() as reports:
+            folder = Path(reports, f"Rust_{name}")
+            folder.mkdir()
+            Path(folder, "done").write_text(f"2026-11-29 {corpus}")
+            Path(folder, "short.json").write_text(json.dumps(report_of(STOPPED | WRONG) | {"name": name}))
+            # It prints which bugs of faults.json were not seen.
+            with contextlib.redirect_stderr(io.StringIO()):
+                report.main(keep, reports, self.folder, corpus)
 
     def test_a_case_that_stops_it_is_counted_and_not_named(self):
         self.write()
@@ -52,8 +52,7 @@ class Naming(unittest.TestCase):
         page = Path(self.folder, "results.html").read_text()
         self.assertIn("1 case in data, 1 case in id", text)
         self.assertIn("`retry-2-pow-64`", text)
-        data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
-        [row] = json.loads(data)["implementations"]
+        [row] = report.earlier_rows(page)
         self.assertEqual(row["unnamed"]["id"], {"It crashes": 1})
         # Not even by being the only one that is not listed.
         listed = [report.read_corpus()[0][id]["group"] for id in row["outcomes"]]
@@ -62,6 +61,14 @@ class Naming(unittest.TestCase):
             self.assertNotIn(f"`{id}`", text)
             self.assertNotIn(f"the input of {id}", page)
         self.assertIn("the input of retry-2-pow-64", page)
+
+    def test_earlier_results_are_kept_and_marked(self):
+        self.write("decoder", "earlier")
+        self.write("other", "new", keep=True)
+        dates = [line.rpartition("| 2")[2] for line in Path(self.folder, "RESULTS.md").read_text().splitlines() if "/crates/" in line]
+        self.assertEqual(dates, ["026-11-29 (with earlier cases) |", "026-11-29 |"])
+        self.write("other", "new")
+        self.assertNotIn("[decoder]", Path(self.folder, "RESULTS.md").read_text())
 
     def test_nothing_is_written_if_a_case_is_named(self):
         row_of = rows.Implementation.row
