@@ -159,16 +159,16 @@ fn run(options: Run) -> Result<ExitCode, String> {
     });
     progress_line.clear();
     let report = report.map_err(|why| why.to_string())?;
+    print(&match options.json {
+        Some(None) => to_json(&report)?,
+        _ => report.to_string(),
+    })?;
     if let Some(file) = json_file {
         file.write(&to_json(&report)?)?;
     }
     if let Some(file) = junit_file {
         file.write(&junit::to_xml(&report))?;
     }
-    print(&match options.json {
-        Some(None) => to_json(&report)?,
-        _ => report.to_string(),
-    })?;
     Ok(if report.passed() {
         ExitCode::SUCCESS
     } else {
