@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the conformance suite with the JavaScript, Python and Go adapters of conformance/README.md, extracted from there unchanged,
 # and with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that these
-# packages fail do not matter. The one in Go is skipped if Go cannot be installed. Finally, checks that the programs in conformance/adapters can be parsed, and tests report.py.
+# packages fail do not matter. The one in Go is skipped if Go cannot be installed. Finally, checks that the programs in
+# conformance/adapters can be parsed, and tests report.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 source tests/real-software/conformance-adapters/readme.sh
