@@ -8,7 +8,7 @@ import json
 import re
 
 from rows import CORPUS, failures, read_reports, stopped_by
-from tables import bugs_of, link, of, total
+from tables import bugs_of, dated, link, of, total
 
 CANNOT_SAY = "cannot say: "
 NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number as large as 2^53"}
@@ -60,7 +60,15 @@ def lines(escaped):
 
 
 def row(one, groups, cases, faults):
-    return one.row(groups, cases, faults) | {"cannotSay": cannot_say(one)}
+    row = one.row(groups, cases, faults)
+    # What was written is nowhere shown.
+    outcomes = {id: {"fault": it["fault"]} if isinstance(it, dict) else it for id, it in row["outcomes"].items()}
+    return row | {"outcomes": outcomes, "cannotSay": cannot_say(one)}
+
+
+def legal_rows(rows, cases):
+    """Those of earlier results in which there are only cases that may be published still."""
+    return [row for row in rows if set(row["outcomes"]) <= set(cases)]
 
 
 def cannot_say(one):
@@ -86,7 +94,7 @@ def markdown(rows, groups, cases, faults):
         cells = [of(*row["groups"][group]) for group in groups]
         passed, asked = total(row)
         counts = f"**{passed}** of {asked} | {' | '.join(cells)} | {row['differs'] or ''}"
-        yield f"| {link(row)} ({row['family']}) | {row['version']} | {counts} | {row['cannotSay']} | {row['date']} |"
+        yield f"| {link(row)} ({row['family']}) | {row['version']} | {counts} | {row['cannotSay']} | {dated(row)} |"
     yield ""
     yield from bugs(rows, faults)
 

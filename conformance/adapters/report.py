@@ -1,10 +1,13 @@
-"""Writes RESULTS.md and results.html from the reports of all implementations: `python report.py [--partial] ROWS OUT`.
+"""Writes RESULTS.md and results.html from the reports of implementations: `python report.py [--keep] ROWS OUT CORPUS FRAMES`.
+
+With `--keep`, the earlier results of implementations without a report are kept. CORPUS identifies the cases of decoders and FRAMES
+those of servers: results of others are marked as such.
 
 Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it, among those that name implementations, or else
 among the others. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular expression for the
 message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and a bug that no
-implementation has, are printed, and the exit status is 1; with `--partial`, it may be that of an implementation that is missing. Where an
-implementation crashes, hangs or takes too long, the bug has no ids of cases. server-faults.json is the same for what servers write.
+implementation has, are printed, and the exit status is 1. Where an implementation crashes, hangs or takes too long, the bug has no ids of cases.
+server-faults.json is the same for what servers write.
 """
 
 import collections
@@ -15,9 +18,10 @@ from pathlib import Path
 
 import encoders
 from rows import CORPUS, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
-from tables import bugs_of, link, of, ranked, total
+from tables import bugs_of, dated, link, of, ranked, total
 
 HERE = Path(__file__).parent
+MOST_COMPLAINTS = 20
 
 
 def read_corpus():
@@ -58,7 +62,7 @@ def markdown(rows, groups, cases, faults):
         cells = [of(*row["groups"][group]) for group in groups]
         passed, asked = total(row)
         share = f"**{passed}** of {asked}"
-        yield f"| {link(row)} ({row['family']}) | {row['version']} | {row['asWritten']} | {share} | {' | '.join(cells)} | {row['differs'] or ''} | {row['skipped'] or ''} | {row['date']} |"
+        yield f"| {link(row)} ({row['family']}) | {row['version']} | {row['asWritten']} | {share} | {' | '.join(cells)} | {row['differs'] or ''} | {row['skipped'] or ''} | {dated(row)} |"
     yield ""
     for row in rows:
         passed, asked = row["limits"]
@@ -118,7 +122,7 @@ def section(row, cases, faults):
     yield ""
 
 
-def page(rows, groups, cases):
+def page(rows, groups, cases, servers):
     data = {
         "groups": groups,
         "cases": {
@@ -133,10 +137,19 @@ def page(rows, groups, cases):
             for id, case in cases.items()
         },
         "implementations": rows,
+        # Not shown there, but kept with `--keep`.
+        "servers": servers,
     }
     # A script element must not contain a tag.
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
+
+
+def earlier_rows(page):
+    """The rows of a page that was written before, and those of servers."""
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    data = json.loads(data)
+    return data["implementations"], data.get("servers", [])
 
 
 def piece(step):
@@ -147,38 +160,49 @@ def piece(step):
     return json.dumps(step["text"])[1:-1].replace('\\"', '"')
 
 
-def complaints(rows, cases, faults, partial):
+def complaints(rows, cases, faults):
     yield from faults.unexplained
     bugs = collections.Counter()
     for row in rows:
         bugs.update(bugs_of(row))
         if row["run"] < len(cases) or row["brokenOff"]:
             yield f"{row['key']} was not run completely: {row['run']} of {len(cases)} cases {row['brokenOff']}"
-    if not partial:
-        yield from (f"no implementation has this bug any more: {it['fault']}" for it in faults.all if it["fault"] not in bugs)
+    known = [fault["fault"] for fault in faults.all]
+    yield from (f"no implementation has this bug any more: {bug}" for bug in known if bug not in bugs)
+    yield from (f"the list of bugs does not have this bug of earlier results: {bug}" for bug in bugs if bug and bug not in known)
 
 
-def main(partial, reports, out):
+def joined(kept, rows, corpus):
+    """The rows, and those kept of others, in their order."""
+    rows = {row["key"]: row for row in [*kept, *rows]}
+    return ranked(row | {"stale": row["corpus"] != corpus} for row in rows.values())
+
+
+def main(keep, reports, out, corpus, frames):
     cases, groups = read_corpus()
+    kept, kept_servers = earlier_rows(Path(out, "results.html").read_text()) if keep else ([], [])
     implementations = read_reports(Path(reports))
     faults = Faults(HERE / "faults.json")
-    rows = ranked(one.row(groups, cases, faults) for one in implementations)
-    frames, kinds = encoders.read_corpus()
-    servers = encoders.read(Path(reports), frames)
+    rows = joined(kept, [one.row(groups, cases, faults) for one in implementations], corpus)
+    written, kinds = encoders.read_corpus()
+    servers = encoders.read(Path(reports), written)
     server_faults = Faults(HERE / "server-faults.json")
-    server_rows = ranked(encoders.row(one, kinds, frames, server_faults) for one in servers)
-    lines = [*markdown(rows, groups, cases, faults), *encoders.markdown(server_rows, kinds, frames, server_faults)]
+    server_rows = [encoders.row(one, kinds, written, server_faults) for one in servers]
+    server_rows = joined(encoders.legal_rows(kept_servers, written), server_rows, frames)
+    lines = [*markdown(rows, groups, cases, faults), *encoders.markdown(server_rows, kinds, written, server_faults)]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
     if disclosed := [*disclosures(implementations, rows, text), *disclosures(servers, server_rows, text)]:
         sys.exit("\n".join(disclosed))
     Path(out, "RESULTS.md").write_text(text)
-    Path(out, "results.html").write_text(page(rows, groups, cases))
-    found = [*complaints(rows, cases, faults, partial), *complaints(server_rows, frames, server_faults, partial)]
-    for complaint in found:
+    Path(out, "results.html").write_text(page(rows, groups, cases, server_rows))
+    found = [*complaints(rows, cases, faults), *complaints(server_rows, written, server_faults)]
+    for complaint in found[:MOST_COMPLAINTS]:
         print(complaint, file=sys.stderr)
+    if len(found) > MOST_COMPLAINTS:
+        print(f"and {len(found) - MOST_COMPLAINTS} more", file=sys.stderr)
     return 1 if found else 0
 
 
 if __name__ == "__main__":
-    *options, reports, out = sys.argv[1:]
-    sys.exit(main("--partial" in options, reports, out))
+    *options, reports, out, corpus, frames = sys.argv[1:]
+    sys.exit(main("--keep" in options, reports, out, corpus, frames))

@@ -17,7 +17,6 @@ HOMES = {
     "Python": "https://pypi.org/project/{}/",
     "Go": "https://pkg.go.dev/github.com/{}",
     "PHP": "https://packagist.org/packages/{}",
-    "runtime": "https://www.npmjs.com/package/{}",
 }
 BROWSERS = {"chromium": "Chromium", "firefox-esr": "Firefox", "webkitgtk": "WebKitGTK", "deno": "Deno", "node": "Node.js"}
 # Longer texts are truncated to this length.
@@ -27,8 +26,8 @@ SHOWN = 240
 class Implementation:
     """The reports of one implementation."""
 
-    def __init__(self, family, name, date, reports):
-        self.date = date
+    def __init__(self, family, name, date, corpus, reports):
+        self.date, self.corpus = date, corpus
         self.family = family
         self.package = name
         self.version = reports[0]["version"] or own_version()
@@ -88,6 +87,7 @@ class Implementation:
             "package": self.name,
             "version": self.version,
             "date": self.date,
+            "corpus": self.corpus,
             "suite": self.suite,
             "requests": self.requests,
             "run": len(self.cases),
@@ -124,7 +124,7 @@ def own_version():
 
 
 def read_reports(folder, servers=False):
-    """Each implementation has a folder, with the reports of its runs, and the file `done`, which begins with the date."""
+    """Each implementation has a folder, with the reports of its runs, and the file `done`, which has the date and the corpus."""
     found = []
     for done in sorted(folder.glob("*/done")):
         if done.parent.name.partition("_")[0].endswith("-server") != servers:
@@ -135,7 +135,7 @@ def read_reports(folder, servers=False):
         family, _, stem = done.parent.name.partition("_")
         family = family.removesuffix("-server")
         # The adapter of sse-proto does not say who it is.
-        found.append(Implementation(family, reports[0]["name"] or stem, done.read_text().split()[0], reports))
+        found.append(Implementation(family, reports[0]["name"] or stem, *done.read_text().split(), reports))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the tables of RESULTS.md have in common: the order of the rows, their names, and their counts."""
+"""What the tables of RESULTS.md have in common: the order of the rows, their names, counts and dates."""
 
 import collections
 
@@ -41,6 +41,10 @@ def link(row):
     name = row["package"]
     home = HOMES.get(row["family"], "").format(name)
     return "**sse-proto**" if name == "sse-proto" else f"[{name}]({home})" if home else name
+
+
+def dated(row):
+    return row["date"] + (" (with earlier cases)" if row["stale"] else "")
 
 
 def of(passed, asked):

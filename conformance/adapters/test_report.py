@@ -1,5 +1,5 @@
-"""A crash, a hang or a timeout is counted in the results, but its case is not named, and of what servers write, only legal frames are there:
-`python test_report.py`.
+"""Tests of the results: `python test_report.py`. A crash, a hang or a timeout is counted, but its case is not named. Of what servers write, only
+legal frames are there.
 """
 
 import contextlib
@@ -40,14 +40,15 @@ class Naming(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def write(self):
-        row = self.folder / "Rust_decoder"
-        row.mkdir()
-        Path(row, "done").write_text("2026-11-29 corpus")
-        Path(row, "short.json").write_text(json.dumps(report_of(STOPPED | WRONG)))
-        # It prints which bugs of faults.json were not seen.
-        with contextlib.redirect_stderr(io.StringIO()):
-            report.main(False, self.folder, self.folder)
+    def write(self, name="decoder", corpus="corpus", keep=False):
+        with tempfile.TemporaryDirectory() as reports:
+            folder = Path(reports, f"Rust_{name}")
+            folder.mkdir()
+            Path(folder, "done").write_text(f"2026-11-29 {corpus}")
+            Path(folder, "short.json").write_text(json.dumps(report_of(STOPPED | WRONG) | {"name": name}))
+            # It prints which bugs of faults.json were not seen.
+            with contextlib.redirect_stderr(io.StringIO()):
+                report.main(keep, reports, self.folder, corpus, corpus)
 
     def test_a_case_that_stops_it_is_counted_and_not_named(self):
         self.write()
@@ -55,8 +56,7 @@ class Naming(unittest.TestCase):
         page = Path(self.folder, "results.html").read_text()
         self.assertIn("1 case in data, 1 case in id", text)
         self.assertIn("`retry-2-pow-64`", text)
-        data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
-        [row] = json.loads(data)["implementations"]
+        [row], _ = report.earlier_rows(page)
         self.assertEqual(row["unnamed"]["id"], {"It crashes": 1})
         # Not even by being the only one that is not listed.
         listed = [report.read_corpus()[0][id]["group"] for id in row["outcomes"]]
@@ -65,6 +65,14 @@ class Naming(unittest.TestCase):
             self.assertNotIn(f"`{id}`", text)
             self.assertNotIn(f"the input of {id}", page)
         self.assertIn("the input of retry-2-pow-64", page)
+
+    def test_earlier_results_are_kept_and_marked(self):
+        self.write("decoder", "earlier")
+        self.write("other", "new", keep=True)
+        dates = [line.rpartition("| 2")[2] for line in Path(self.folder, "RESULTS.md").read_text().splitlines() if "/crates/" in line]
+        self.assertEqual(dates, ["026-11-29 (with earlier cases) |", "026-11-29 |"])
+        self.write("other", "new")
+        self.assertNotIn("[decoder]", Path(self.folder, "RESULTS.md").read_text())
 
     def test_nothing_is_written_if_a_case_is_named(self):
         row_of = rows.Implementation.row
@@ -110,18 +118,22 @@ class Servers(unittest.TestCase):
                 failure = {"way": "as written", "input": [], "expected": [{"retry": 1}], **failure}
                 cases[-1] |= {"outcome": "failed", "ways": [{"way": "as written", "failed": 1}], "failure": failure}
         found = {"suite": "0.1.0", "name": "axum", "version": "1.0", "notAsked": [], "requests": 1, "brokenOff": None, "cases": cases}
-        row = self.folder / "Rust-server_axum"
-        row.mkdir()
-        Path(row, "done").write_text("2026-11-29 corpus")
-        Path(row, "encode.json").write_text(json.dumps(found))
+        with tempfile.TemporaryDirectory() as reports:
+            row = Path(reports, "Rust-server_axum")
+            row.mkdir()
+            Path(row, "done").write_text("2026-11-29 frames")
+            Path(row, "encode.json").write_text(json.dumps(found))
+            return self.written(False, reports)
+
+    def written(self, keep, reports):
         with contextlib.redirect_stderr(io.StringIO()):
-            report.main(True, self.folder, self.folder)
+            report.main(keep, reports, self.folder, "corpus", "frames")
         return Path(self.folder, "RESULTS.md").read_text()
 
     def refuses(self, failures, why):
         with self.assertRaisesRegex(SystemExit, why):
             self.write(failures)
-        self.assertEqual([path.name for path in self.folder.iterdir()], ["Rust-server_axum"])
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_only_legal_frames_are_in_the_results(self):
         text = self.write(LOST)
@@ -145,6 +157,14 @@ class Servers(unittest.TestCase):
     def test_nothing_is_written_if_other_frames_were_asked(self):
         id = next(case["id"] for group, case in all_encoder_cases() if group == "injection")
         self.refuses(LOST | {id: answer("\\n", [])}, id)
+
+    def test_earlier_results_are_kept_unless_a_case_is_not_published_any_more(self):
+        bug = "| `encode-data-empty` | axum 1.0 | Empty data is not written |"
+        self.write(LOST)
+        with tempfile.TemporaryDirectory() as none:
+            self.assertIn(bug, self.written(True, none))
+            with mock.patch.object(encoders, "is_legal", lambda group, case: case["id"] == "encode-data-lf"):
+                self.assertNotIn("axum", self.written(True, none))
 
     def test_nothing_is_written_if_text_became_a_line(self):
         self.refuses({"encode-data-lf": answer("data: a\\nb\\n\\n", [])}, "encode-data-lf")

@@ -29,8 +29,8 @@ use crate::{
 use run::Run;
 
 pub use report::{
-    CaseFailure, CaseReport, GroupReport, Outcome, ProtocolError, Report, Tally, Totals,
-    VariantReport,
+    CaseFailure, CaseReport, CorpusSize, GroupReport, Outcome, ProtocolError, Report, Tally,
+    Totals, VariantReport,
 };
 
 /// How to run an adapter.

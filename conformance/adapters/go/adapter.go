@@ -1,10 +1,11 @@
-// An adapter for the decoder of github.com/donovanhide/eventsource, as Debian packages it: it speaks the protocol of ADAPTER.md.
+// An adapter for decoders in Go, as Debian packages them: `adapter NAME` speaks the protocol of ADAPTER.md.
 //
 // Build it in the GOPATH /usr/share/gocode, without modules.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/donovanhide/eventsource"
+	"github.com/gin-contrib/sse"
 )
 
 type request struct {
@@ -47,7 +49,18 @@ func (b *body) Read(buffer []byte) (int, error) {
 	return count, nil
 }
 
-func decode(chunks [][]byte) [][]item {
+type decoder struct {
+	debian       string
+	capabilities []string
+	decode       func(chunks [][]byte) [][]item
+}
+
+var decoders = map[string]decoder{
+	"donovanhide/eventsource": {"golang-github-donovanhide-eventsource-dev", []string{"decode", "chunks", "large"}, donovanhide},
+	"gin-contrib/sse":         {"golang-github-gin-contrib-sse-dev", []string{"decode", "large"}, gin},
+}
+
+func donovanhide(chunks [][]byte) [][]item {
 	body := &body{chunks: chunks, answer: [][]item{}}
 	decoder := eventsource.NewDecoder(body)
 	lastEventID := ""
@@ -74,18 +87,43 @@ func decode(chunks [][]byte) [][]item {
 	return body.answer
 }
 
-// The version of the package: a date and a commit.
-func version() string {
-	found, err := exec.Command("dpkg-query", "--show", "--showformat", "${Version}", "golang-github-donovanhide-eventsource-dev").Output()
+// Reads the whole body first.
+func gin(chunks [][]byte) [][]item {
+	events, err := sse.Decode(bytes.NewReader(bytes.Join(chunks, nil)))
+	if err != nil {
+		panic(err)
+	}
+	answer := make([][]item, len(chunks))
+	for index := range answer {
+		answer[index] = []item{}
+	}
+	lastEventID := ""
+	for _, event := range events {
+		if event.Id != "" {
+			lastEventID = event.Id
+		}
+		last := &answer[len(answer)-1]
+		*last = append(*last, item{event.Event, event.Data.(string), lastEventID})
+	}
+	return answer
+}
+
+// The version of the package, or its date and commit.
+func version(debian string) string {
+	found, err := exec.Command("dpkg-query", "--show", "--showformat", "${Version}", debian).Output()
 	if err != nil {
 		panic(err)
 	}
 	text := string(found)
-	text = text[strings.Index(text, "git")+3:]
+	if _, commit, found := strings.Cut(text, "git"); found {
+		text = commit
+	}
 	return text[:strings.LastIndex(text, "-")]
 }
 
 func main() {
+	name := os.Args[1]
+	decoder := decoders[name]
 	input := bufio.NewReader(os.Stdin)
 	for {
 		line, err := input.ReadBytes('\n')
@@ -99,11 +137,11 @@ func main() {
 		reply := map[string]any{"case": asked.Case}
 		switch asked.Kind {
 		case "capabilities":
-			reply["name"] = "donovanhide/eventsource"
-			reply["version"] = version()
-			reply["capabilities"] = []string{"decode", "chunks", "large"}
+			reply["name"] = name
+			reply["version"] = version(decoder.debian)
+			reply["capabilities"] = decoder.capabilities
 		case "decode":
-			reply["chunks"] = decode(asked.Chunks)
+			reply["chunks"] = decoder.decode(asked.Chunks)
 		default:
 			reply["unsupported"] = true
 		}

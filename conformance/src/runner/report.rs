@@ -1,6 +1,6 @@
-//! The report of a run: as text for people, as JSON for programs.
+//! The report of a run: as JSON for programs, and in `text` for people.
 
-use std::{collections::BTreeMap, fmt};
+mod text;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -31,8 +31,10 @@ pub struct Report {
     pub passed: bool,
     /// If the run was aborted before all cases were run, the reason.
     pub broken_off: Option<String>,
-    /// The results of all cases.
+    /// The results of all cases that were selected.
     pub totals: Totals,
+    /// The size of the whole corpus, to tell whether only a part of it was selected.
+    pub corpus: CorpusSize,
     /// The results of each group.
     pub groups: Vec<GroupReport>,
     /// Protocol errors of the adapter that belong to no single case.
@@ -48,6 +50,16 @@ pub struct Report {
     pub restarts: u64,
     /// The duration of the run in seconds.
     pub seconds: f64,
+}
+
+/// The number of cases in the corpus, by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CorpusSize {
+    /// Cases in which a difference is a violation.
+    pub must: usize,
+    /// Cases in which a difference is not a violation.
+    pub may: usize,
 }
 
 /// The results of cases, by verdict.
@@ -130,6 +142,8 @@ pub struct CaseReport {
     /// The results of the variants that were run.
     #[serde(rename = "ways")]
     pub variants: Vec<VariantReport>,
+    /// The time in seconds that the runner waited for the answers.
+    pub seconds: f64,
     /// The first failure. Among cuts in two, that is the one with the smallest cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<CaseFailure>,
@@ -205,6 +219,7 @@ impl CaseReport {
             skipped_for: None,
             not_compared_for: Vec::new(),
             variants: Vec::new(),
+            seconds: 0.0,
             failure: None,
         }
     }
@@ -249,6 +264,17 @@ impl Report {
     }
 }
 
+impl CorpusSize {
+    pub(super) fn of(cases: &[Case]) -> Self {
+        let must = cases.iter().filter(|case| case.verdict == Verdict::Must);
+        let must = must.count();
+        Self {
+            must,
+            may: cases.len() - must,
+        }
+    }
+}
+
 impl Totals {
     fn count(&mut self, case: &CaseReport) {
         let tally = match case.verdict {
@@ -262,172 +288,4 @@ impl Totals {
             Outcome::NotRun => &mut tally.not_run,
         } += 1;
     }
-}
-
-impl Tally {
-    fn run(self) -> u32 {
-        self.passed + self.failed
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for case in &self.cases {
-            if let Some(failure) = &case.failure {
-                write_failure(f, case, failure)?;
-            }
-        }
-        for error in &self.protocol_errors {
-            writeln!(
-                f,
-                "PROTOCOL ERROR {}: {}\n",
-                error.what,
-                indented(&error.message)
-            )?;
-        }
-
-        writeln!(
-            f,
-            "{:8} {:16} {:>11} {:>11} {:>8}",
-            "", "group", "must", "may", "skipped"
-        )?;
-        for GroupReport {
-            kind,
-            group,
-            totals,
-        } in &self.groups
-        {
-            let (must, may) = (totals.must, totals.may);
-            let of = |tally: Tally| match tally.run() {
-                0 => "-".to_owned(),
-                run => format!("{} of {run}", tally.passed),
-            };
-            let skipped = match must.skipped + may.skipped {
-                0 => String::new(),
-                skipped => skipped.to_string(),
-            };
-            writeln!(
-                f,
-                "{kind:8} {group:16} {:>11} {:>11} {skipped:>8}",
-                of(must),
-                of(may)
-            )?;
-        }
-        writeln!(f)?;
-        for note in &self.notes {
-            writeln!(f, "note: {}", indented(note))?;
-        }
-        self.write_not_asked(f)?;
-        if let Some(why) = &self.broken_off {
-            writeln!(f, "aborted: {}", indented(why))?;
-        }
-        let Totals { must, may } = self.totals;
-        writeln!(
-            f,
-            "must: {} passed, {} failed, {} skipped, {} not run. may: {} passed, {} different, {} skipped, {} not run.",
-            must.passed,
-            must.failed,
-            must.skipped,
-            must.not_run,
-            may.passed,
-            may.failed,
-            may.skipped,
-            may.not_run
-        )?;
-        let (name, version) = (self.name.as_deref(), self.version.as_deref());
-        write!(f, "{}", name.unwrap_or("the adapter"))?;
-        if let Some(version) = version {
-            write!(f, " {version}")?;
-        }
-        let verdict = if self.passed() { "passed" } else { "FAILED" };
-        write!(
-            f,
-            " {verdict}: {} requests in {:.1} s, {} restarts, sse-conformance {}",
-            self.requests, self.seconds, self.restarts, self.suite
-        )
-    }
-}
-
-impl Report {
-    /// Writes the missing capabilities, and how many cases each of them affects.
-    fn write_not_asked(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut affected: BTreeMap<Capability, (u32, u32)> = BTreeMap::new();
-        for case in &self.cases {
-            if let Some(capability) = case.skipped_for {
-                affected.entry(capability).or_default().0 += 1;
-            }
-            for capability in &case.not_compared_for {
-                affected.entry(*capability).or_default().1 += 1;
-            }
-        }
-        for capability in &self.not_asked {
-            let mut effects = Vec::new();
-            match affected.get(capability) {
-                None => continue,
-                Some((skipped, not_compared)) => {
-                    if *skipped > 0 {
-                        effects.push(format!("{skipped} cases skipped"));
-                    }
-                    if *not_compared > 0 {
-                        effects.push(format!("not compared in {not_compared}"));
-                    }
-                }
-            }
-            writeln!(f, "not tested: {capability} ({})", effects.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-fn write_failure(
-    f: &mut fmt::Formatter<'_>,
-    case: &CaseReport,
-    failure: &CaseFailure,
-) -> fmt::Result {
-    let word = match case.verdict {
-        Verdict::Must => "FAILED",
-        Verdict::May => "differs (may)",
-    };
-    writeln!(f, "{word} {}/{} {}", case.kind, case.group, case.id)?;
-    writeln!(f, "  rule      {}", case.rules.join(", "))?;
-    writeln!(f, "  why       {}", case.why)?;
-    writeln!(f, "  variant   {}", failure.variant)?;
-    let input = failure.input.iter().map(|piece| format!("\"{piece}\""));
-    let input: Vec<String> = input.collect();
-    writeln!(f, "  input     {}", shortened(&input.join(" | ")))?;
-    writeln!(f, "  failure   {}", indented(&failure.message))?;
-    if !failure.expected.is_null() || !failure.got.is_null() {
-        writeln!(
-            f,
-            "  expected  {}",
-            shortened(&failure.expected.to_string())
-        )?;
-        writeln!(f, "  got       {}", shortened(&failure.got.to_string()))?;
-    }
-    let failed: Vec<String> = case
-        .variants
-        .iter()
-        .filter(|variant| variant.failed > 0)
-        .map(|variant| match variant.requests {
-            1 => variant.name.clone(),
-            requests => format!("{} ({} of {requests})", variant.name, variant.failed),
-        })
-        .collect();
-    if failed.len() > 1 || failed.iter().any(|name| *name != failure.variant) {
-        writeln!(f, "  fails in  {}", failed.join("; "))?;
-    }
-    writeln!(f)
-}
-
-/// The beginning of a long text.
-fn shortened(text: &str) -> String {
-    const LEN: usize = 1000;
-    match text.char_indices().nth(LEN) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{} … {} more bytes", &text[..at], text.len() - at),
-    }
-}
-
-fn indented(text: &str) -> String {
-    text.replace('\n', "\n            ")
 }

@@ -266,6 +266,7 @@ impl<'r> Run<'r> {
         let took = self.last_answer.elapsed();
         self.last_answer = Instant::now();
         self.answer_time = (self.answer_time * 7 + took) / 8;
+        self.reports[sent.case].seconds += took.as_secs_f64();
         if self.finished.contains(&sent.case) {
             return;
         }

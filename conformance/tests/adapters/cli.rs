@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         .collect()
 }
 
-fn sse_conformance(arguments: &[&str]) -> Result<Output, Failed> {
+pub(crate) fn sse_conformance(arguments: &[&str]) -> Result<Output, Failed> {
     Ok(Command::new(env!("CARGO_BIN_EXE_sse-conformance"))
         .args(arguments)
         .output()?)
@@ -32,7 +32,11 @@ fn sse_conformance(arguments: &[&str]) -> Result<Output, Failed> {
 
 /// Runs the cases against this program with these arguments, and checks the exit status. Returns
 /// both outputs.
-fn run(options: &[&str], adapter: &[&str], status: i32) -> Result<(String, String), Failed> {
+pub(crate) fn run(
+    options: &[&str],
+    adapter: &[&str],
+    status: i32,
+) -> Result<(String, String), Failed> {
     let program = std::env::current_exe()?;
     let program = program
         .to_str()
@@ -50,7 +54,7 @@ fn run(options: &[&str], adapter: &[&str], status: i32) -> Result<(String, Strin
 }
 
 #[track_caller]
-fn has(text: &str, part: &str) -> Result<(), Failed> {
+pub(crate) fn has(text: &str, part: &str) -> Result<(), Failed> {
     if text.contains(part) {
         Ok(())
     } else {
@@ -205,6 +209,14 @@ fn cannot_start() -> Result<(), Failed> {
         (
             &["run", "--timeout", "0", "--", "true"],
             "greater than zero",
+        ),
+        (
+            &["run", "--junit", "/nowhere/at/all.xml", "--", "true"],
+            "/nowhere/at/all.xml: ",
+        ),
+        (
+            &["run", "--json=/nowhere/at/all.json", "--", "true"],
+            "/nowhere/at/all.json: ",
         ),
         (&["run"], "required"),
     ] {

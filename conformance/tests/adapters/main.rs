@@ -13,6 +13,7 @@ mod cli;
 mod client;
 mod decoder;
 mod encoder;
+mod exports;
 mod misbehaving;
 mod mutants;
 mod mutations;
@@ -32,7 +33,12 @@ fn main() -> ExitCode {
         ["adapter", mutation] => serve(Some(mutation)),
         ["misbehaving", how] => misbehaving::serve(how),
         _ => {
-            let trials = [mutants::trials(), misbehaving::trials(), cli::trials()];
+            let trials = [
+                mutants::trials(),
+                misbehaving::trials(),
+                cli::trials(),
+                exports::trials(),
+            ];
             let trials: Vec<Trial> = trials.into_iter().flatten().collect();
             return libtest_mimic::run(&Arguments::from_args(), trials).exit_code();
         }

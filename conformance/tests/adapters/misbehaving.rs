@@ -14,7 +14,7 @@ use sse_conformance::{
     runner::{self, Options, Outcome, Report},
 };
 
-pub(crate) use adapter::serve;
+pub(crate) use adapter::{odd_text, serve};
 
 /// The timeout of the runner for the adapters in [`TIMING_OUT`].
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ const TIMING_OUT: [&str; 9] = [
 ];
 
 /// The case at which some of the adapters misbehave.
-const VICTIM: &str = "data-done-marker";
+pub(crate) const VICTIM: &str = "data-done-marker";
 
 /// What the runner has to report of an adapter.
 struct Expected {
@@ -99,6 +99,7 @@ fn all() -> Vec<(&'static str, Expected)> {
         ("spins-and-floods", victim("nonsense", "bytes in one line")),
         ("exits", victim("exit", "exit status: 3")),
         ("exits-with-diagnostics", victim("exit", "some diagnostics")),
+        ("has-odd-texts", victim("exit", "<![CDATA[ ]]> &#0;")),
         (
             "exits-in-the-middle-of-a-line",
             victim("exit", "in the middle of an answer: {\"case"),

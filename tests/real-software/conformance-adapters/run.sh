@@ -1,25 +1,16 @@
 #!/usr/bin/env bash
-# Runs the conformance suite with the JavaScript and Python adapters of conformance/README.md, extracted from there unchanged, and
-# with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that the two
-# packages fail do not matter. Finally, checks that the programs in conformance/adapters can be parsed, and tests report.py.
+# Runs the conformance suite with the JavaScript, Python and Go adapters of conformance/README.md, extracted from there unchanged,
+# and with the packages that they use. (The adapter in Rust is a doctest.) The adapters must answer every request; cases that these
+# packages fail do not matter. The one in Go is skipped if Go cannot be installed. Finally, checks that the programs in
+# conformance/adapters can be parsed, and tests report.py.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
-source tests/support/install.sh
+source tests/real-software/conformance-adapters/readme.sh
 
-target=$(target_folder)
 cargo build --quiet --release -p sse-conformance
-work=$target/conformance-adapters
-mkdir -p "$work"
-python_env tests/real-software/conformance-adapters/requirements.txt "$work/venv"
-node_env tests/real-software/conformance-adapters/package.json "$work/node" "$work/venv"
-
-# block LANGUAGE: the first block of the README in this language.
-block() { awk -v start="\`\`\`$1" '$0 == start { inside = 1; next } /^```$/ { if (inside) exit } inside' conformance/README.md; }
-block js >"$work/node/adapter.mjs"
-block python >"$work/adapter.py"
 
 # Enough to see that an adapter works, in a quarter of the time.
-groups=(--only bom --only decode/data --only dispatch --only decode/id --only line-endings)
+groups=(--only bom --only decode/data --only dispatch --only decode/id --only line-endings --only eof-empty-stream)
 
 # adopt NAME VERSION COMMAND...: checks that the adapter answers every request and that the report names the package.
 adopt() {
@@ -39,6 +30,16 @@ PYTHON
 }
 adopt eventsource-parser 4.1.3 node "$work/node/adapter.mjs"
 adopt httpx-sse 0.4.3 "$work/venv/bin/python" "$work/adapter.py"
+
+# With the module from Debian, which is not where `go get` would put it.
+modules=/usr/share/gocode
+if (need "go version && ls $modules/src/github.com/donovanhide/eventsource" golang-go golang-github-donovanhide-eventsource-dev); then
+    block go >"$work/adapter.go"
+    GO111MODULE=off GOPATH=$modules GOCACHE=$work/go go build -o "$work/go-adapter" "$work/adapter.go"
+    adopt donovanhide/eventsource c590279 "$work/go-adapter"
+else
+    echo "SKIPPED: the adapter in Go"
+fi
 
 # The other adapters, which only conformance/results.sh runs, and the scripts that write their results: a syntax check, and what must not
 # get into the results.

@@ -6,9 +6,9 @@ use super::{Run, Sent};
 use crate::{
     capabilities::Capability,
     check::{Mismatch, escaped},
-    corpus::{Kind, Response, Verdict},
+    corpus::{self, Kind, Response, Verdict},
     request::Request,
-    runner::report::{CaseFailure, Outcome, Report, Totals, VariantReport},
+    runner::report::{CaseFailure, CorpusSize, Outcome, Report, Totals, VariantReport},
     variants::{Chunking, Variant},
 };
 
@@ -116,6 +116,7 @@ impl Run<'_> {
             passed: false,
             broken_off: self.broken_off,
             totals: Totals::default(),
+            corpus: CorpusSize::of(corpus::cases()),
             groups: Vec::new(),
             protocol_errors: self.protocol_errors,
             notes: self.notes,

@@ -81,6 +81,7 @@ impl Run<'_> {
             let sent = lost.pop_front().expect("there is one");
             self.finished.insert(sent.case);
             self.untraced_error = None;
+            self.reports[sent.case].seconds += self.last_answer.elapsed().as_secs_f64();
             let mismatch = Mismatch {
                 what: error.what(),
                 message: error.to_string(),

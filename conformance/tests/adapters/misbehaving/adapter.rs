@@ -20,6 +20,14 @@ static VICTIM_INPUT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     }
 });
 
+/// Text that XML can hold only with escapes, or not at all.
+pub(crate) fn odd_text() -> String {
+    let ascii = ('\0'..='\u{FF}').filter(|char| *char != '\n');
+    ascii
+        .chain("\u{FFFE}\u{FFFF}\u{2028}\u{1F600}<![CDATA[ ]]> &#0; &x; -->".chars())
+        .collect()
+}
+
 pub(crate) fn serve(how: &str) {
     let mut input = BufReader::new(io::stdin().lock());
     if how == "never-starts" {
@@ -72,6 +80,15 @@ pub(crate) fn serve(how: &str) {
             "exits-with-success" if is_victim => process::exit(0),
             "exits-with-diagnostics" if is_victim => {
                 eprintln!("some diagnostics");
+                process::exit(1);
+            }
+            "has-odd-texts" if asks_capabilities => {
+                let name = serde_json::to_string(&odd_text()).expect("text can be written");
+                let name = format!("{case_key},\"name\":{name}}}\n");
+                write(name.as_bytes());
+            }
+            "has-odd-texts" if is_victim => {
+                eprint!("{}", odd_text());
                 process::exit(1);
             }
             "exits-in-the-middle-of-a-line" if is_victim => {

@@ -1,16 +1,25 @@
-//! The command-line program: runs the corpus against an adapter, and lists its cases.
+//! The command-line program: runs the corpus against an adapter, lists its cases, and makes badges.
+
+mod badge;
+mod junit;
+mod progress;
+mod xml;
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use badge::Badge;
 use clap::{Args, Parser, Subcommand};
+use progress::ProgressLine;
 use sse_conformance::{
     Capabilities, Capability, Case, cases, flags,
-    runner::{self, Options, Progress},
+    runner::{self, Options, Report},
 };
 
 /// Tests an implementation of text/event-stream (Server-Sent Events) with the conformance corpus
@@ -30,9 +39,14 @@ enum Command {
     /// run.
     Run(Run),
     /// Lists the cases, one per line: verdict, kind and group, id, rules, flags
-    List(Selection),
+    List(List),
     /// Lists the capabilities that an implementation can have
     Capabilities,
+    /// Makes a badge from the report of `run --json`, and prints Markdown that shows it
+    ///
+    /// The badge says how many of the `must` cases that were run have passed, and how many were not
+    /// tested: skipped for a missing capability, not selected, or not run.
+    Badge(MakeBadge),
 }
 
 #[derive(Args)]
@@ -41,15 +55,40 @@ struct Selection {
     /// be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Writes JSON to standard output
+}
+
+#[derive(Args)]
+struct List {
+    #[command(flatten)]
+    selection: Selection,
+    /// Prints JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+struct MakeBadge {
+    /// The report: the file that `run --json=FILE` wrote
+    report: PathBuf,
+    /// Writes the badge to a file, as an SVG image, which the Markdown then shows. Otherwise, it
+    /// shows an image of shields.io
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Writes the badge to a file, as JSON for the endpoint badge of shields.io
+    #[arg(long, value_name = "FILE")]
+    endpoint: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct Run {
     #[command(flatten)]
     selection: Selection,
+    /// Prints the report as JSON; with `=FILE`, writes the JSON to a file, beside the printed text
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    json: Option<Option<PathBuf>>,
+    /// Writes the report to a file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// The capabilities of the implementation, separated by commas. Default: those that the adapter
     /// names, or all but `options` if it names none
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
@@ -80,8 +119,9 @@ struct Run {
 fn main() -> ExitCode {
     let status = match Cli::parse().command {
         Command::Run(options) => run(options),
-        Command::List(selection) => list(&selection),
+        Command::List(options) => list(&options),
         Command::Capabilities => capabilities(),
+        Command::Badge(options) => make_badge(&options),
     };
     status.unwrap_or_else(|why| {
         eprintln!("sse-conformance: {why}");
@@ -90,7 +130,12 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Run) -> Result<ExitCode, String> {
-    let cases = select(&options.selection.only)?;
+    let cases = select(&options.selection)?;
+    // Before the run, to report a path that cannot be written to at once, and to leave no old report
+    // behind if the run does not get to its end.
+    let json_file = options.json.iter().flatten().next();
+    let json_file = json_file.map(|path| Output::create(path)).transpose()?;
+    let junit_file = options.junit.as_deref().map(Output::create).transpose()?;
     let mut run_options = Options::new(options.command);
     run_options.capabilities = options.capabilities.map(Capabilities::from_iter);
     run_options.without = options.without;
@@ -114,11 +159,16 @@ fn run(options: Run) -> Result<ExitCode, String> {
     });
     progress_line.clear();
     let report = report.map_err(|why| why.to_string())?;
-    print(&if options.selection.json {
-        serde_json::to_string_pretty(&report).map_err(|why| why.to_string())?
-    } else {
-        report.to_string()
+    print(&match options.json {
+        Some(None) => to_json(&report)?,
+        _ => report.to_string(),
     })?;
+    if let Some(file) = json_file {
+        file.write(&to_json(&report)?)?;
+    }
+    if let Some(file) = junit_file {
+        file.write(&junit::to_xml(&report))?;
+    }
     Ok(if report.passed() {
         ExitCode::SUCCESS
     } else {
@@ -126,9 +176,13 @@ fn run(options: Run) -> Result<ExitCode, String> {
     })
 }
 
-fn list(selection: &Selection) -> Result<ExitCode, String> {
-    let cases = select(&selection.only)?;
-    let lines: Vec<String> = if selection.json {
+fn to_json(report: &Report) -> Result<String, String> {
+    serde_json::to_string_pretty(report).map_err(|why| why.to_string())
+}
+
+fn list(options: &List) -> Result<ExitCode, String> {
+    let cases = select(&options.selection)?;
+    let lines: Vec<String> = if options.json {
         let entries = cases.iter().map(|case| {
             serde_json::json!({
                 "id": case.id, "kind": case.kind, "group": case.group, "verdict": case.verdict,
@@ -162,8 +216,24 @@ fn capabilities() -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The cases that `only` selects, in the order of the corpus; all if it is empty.
-fn select(only: &[String]) -> Result<Vec<&'static Case>, String> {
+fn make_badge(options: &MakeBadge) -> Result<ExitCode, String> {
+    let report = fs::read(&options.report).map_err(|why| about(&options.report, why))?;
+    let badge = Badge::of(&report).map_err(|why| {
+        let path = options.report.display();
+        format!("{path} is not a report of this version of sse-conformance: {why}")
+    })?;
+    if let Some(path) = &options.svg {
+        Output::create(path)?.write(&badge.to_svg())?;
+    }
+    if let Some(path) = &options.endpoint {
+        Output::create(path)?.write(&badge.to_endpoint().to_string())?;
+    }
+    print(&badge.to_markdown(options.svg.as_deref()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The selected cases, in the order of the corpus; all if no selection was made.
+fn select(Selection { only }: &Selection) -> Result<Vec<&'static Case>, String> {
     for name in only {
         if !cases().iter().any(|case| matches(case, name)) {
             let hint = if flags().contains_key(name) {
@@ -196,59 +266,32 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A file to write, under its name for messages.
+struct Output<'p> {
+    path: &'p Path,
+    file: File,
+}
+
+impl<'p> Output<'p> {
+    fn create(path: &'p Path) -> Result<Self, String> {
+        let file = File::create(path).map_err(|why| about(path, why))?;
+        Ok(Self { path, file })
+    }
+
+    /// Writes the text, and LF.
+    fn write(mut self, text: &str) -> Result<(), String> {
+        writeln!(self.file, "{text}").map_err(|why| about(self.path, why))
+    }
+}
+
+fn about(path: &Path, why: io::Error) -> String {
+    format!("{}: {why}", path.display())
+}
+
 /// Writes to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(why.to_string()),
         _ => Ok(()),
-    }
-}
-
-/// Shows the progress of the run on standard error: one line that is updated on a terminal, one
-/// line per group elsewhere.
-struct ProgressLine {
-    terminal: bool,
-    last_update: Instant,
-    group: String,
-}
-
-impl ProgressLine {
-    fn new() -> Self {
-        Self {
-            terminal: io::stderr().is_terminal(),
-            last_update: Instant::now(),
-            group: String::new(),
-        }
-    }
-
-    fn show(&mut self, progress: Progress<'_>) {
-        let Progress {
-            done,
-            cases,
-            failed,
-            requests,
-            case,
-            ..
-        } = progress;
-        let group = format!("{}/{}", case.kind, case.group);
-        let new_group = group != self.group;
-        self.group = group;
-        let text = format!(
-            "{done} of {cases} cases, {failed} failed, {requests} requests, {}",
-            self.group
-        );
-        if self.terminal && (new_group || self.last_update.elapsed() > Duration::from_millis(100)) {
-            self.last_update = Instant::now();
-            // Returns to the start of the line, and clears it to its end.
-            let _ = write!(io::stderr(), "\r{text}\x1B[K");
-        } else if !self.terminal && new_group {
-            let _ = writeln!(io::stderr(), "{text}");
-        }
-    }
-
-    fn clear(&self) {
-        if self.terminal {
-            let _ = write!(io::stderr(), "\r\x1B[K");
-        }
     }
 }

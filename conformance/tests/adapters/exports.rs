@@ -1,0 +1,95 @@
+//! What the program makes of a report for other programs: JUnit XML, and badges.
+
+mod badges;
+mod junit;
+
+use std::{fs, path::Path};
+
+use libtest_mimic::{Failed, Trial};
+use roxmltree::{Document, Node};
+use serde_json::Value;
+
+use super::cli::{run, sse_conformance};
+
+type Test = fn(&Path) -> Result<(), Failed>;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let trials: [(&str, Test); 7] = [
+        ("junit_has_the_outcomes_of_the_json", junit::outcomes),
+        ("junit_has_errors_of_the_adapter", junit::errors),
+        ("junit_is_red_if_and_only_if_the_run_fails", junit::red),
+        ("junit_holds_any_text", junit::any_text),
+        ("a_badge_never_claims_more_than_was_run", badges::claims),
+        ("a_badge_is_an_svg_image_with_a_title", badges::svg),
+        ("a_badge_needs_a_report", badges::no_report),
+    ];
+    let trial = |(name, test): (&str, Test)| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        Trial::test(format!("exports::{name}"), move || {
+            fs::create_dir_all(&folder)?;
+            test(&folder)
+        })
+    };
+    trials.into_iter().map(trial).collect()
+}
+
+/// Runs the program with both files, and returns the JSON, the XML and the printed text.
+fn reports(
+    folder: &Path,
+    options: &[&str],
+    adapter: &[&str],
+    status: i32,
+) -> Result<(Value, String, String), Failed> {
+    let (json, xml) = (folder.join("report.json"), folder.join("report.xml"));
+    let json_option = format!("--json={}", utf8(&json)?);
+    let files = [&*json_option, "--junit", utf8(&xml)?];
+    let (text, _) = run(&[options, &files].concat(), adapter, status)?;
+    let report = serde_json::from_slice(&fs::read(json)?)?;
+    Ok((report, fs::read_to_string(xml)?, text))
+}
+
+fn utf8(path: &Path) -> Result<&str, Failed> {
+    Ok(path.to_str().ok_or("the path is not UTF-8")?)
+}
+
+fn elements<'a, 'x>(node: Node<'a, 'x>, name: &str) -> Vec<Node<'a, 'x>> {
+    let elements = node.children().filter(|child| child.has_tag_name(name));
+    elements.collect()
+}
+
+fn attribute<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, Failed> {
+    let value = node.attribute(name);
+    Ok(value.ok_or_else(|| format!("{name} is missing in {node:?}"))?)
+}
+
+#[track_caller]
+fn same<T: PartialEq<U> + std::fmt::Debug, U: std::fmt::Debug>(
+    got: T,
+    expected: U,
+    what: impl std::fmt::Display,
+) -> Result<(), Failed> {
+    if got == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {got:?}, not {expected:?}").into())
+    }
+}
+
+/// The Markdown and the image for a report.
+fn badge(folder: &Path, report: &Value) -> Result<(String, String), Failed> {
+    let (json, svg) = (folder.join("report.json"), folder.join("badge (1).svg"));
+    fs::write(&json, serde_json::to_vec(report)?)?;
+    let output = sse_conformance(&["badge", utf8(&json)?, "--svg", utf8(&svg)?])?;
+    same(output.status.code(), Some(0), "the status")?;
+    Ok((String::from_utf8(output.stdout)?, fs::read_to_string(svg)?))
+}
+
+fn title_of(image: &str) -> Result<String, Failed> {
+    let document = Document::parse(image)?;
+    let titles = elements(document.root_element(), "title");
+    Ok(titles
+        .first()
+        .and_then(Node::text)
+        .ok_or("no title")?
+        .to_owned())
+}
