@@ -72,7 +72,7 @@ def legal_rows(rows, cases):
 
 
 def cannot_say(one):
-    """What its API has no words for, and in how many cases."""
+    """What its API cannot express, and in how many cases."""
     found = collections.Counter(case["skippedFor"] for case in one.cases.values() if case["outcome"] == "skipped")
     return ", ".join(f"{NAMES.get(what, what)} ({count})" for what, count in found.most_common())
 
@@ -87,7 +87,7 @@ def markdown(rows, groups, cases, faults):
         "responds to a request over loopback with the frames of the case, through the API that its documentation shows, and the body of the response is "
         "decoded. A case passes if the events, comments and reconnection times are those of the frames.\n"
     )
-    yield "*Cannot say* is what the API has no words for, such as an event without data, with the number of cases that were not run for it.\n"
+    yield "*Cannot say* is what the API cannot express, such as an event without data, with the number of cases that were not run for that reason.\n"
     yield "| framework | version | passed | " + " | ".join(groups) + " | differs (`may`) | cannot say | date |"
     yield "|---|---|---|" + "---|" * len(groups) + "---|---|---|"
     for row in rows:

@@ -33,7 +33,7 @@ type request struct {
 	Frames []frame
 }
 
-// What the API has no words for: its zero values mean that there is no such field, and data is always written.
+// What the API cannot express: its zero values mean that there is no such field, and data is always written.
 func cannotSay(frames []frame) string {
 	for _, it := range frames {
 		switch {

@@ -1,4 +1,4 @@
-//! The frames of the current request, and what some APIs have no words for.
+//! The frames of the current request, and what some APIs cannot express.
 
 use std::sync::Mutex;
 

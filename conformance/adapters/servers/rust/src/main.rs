@@ -17,7 +17,7 @@ struct Implementation {
     version: &'static str,
     /// Its capabilities besides `encode` and `big-number`.
     offers: &'static [Capability],
-    /// What is in these frames that the API has no words for.
+    /// What is in these frames that the API cannot express.
     cannot_say: fn(&[Frame]) -> Option<&'static str>,
     /// Starts the server, and returns its port.
     start: fn() -> u16,
