@@ -137,7 +137,6 @@ def page(rows, groups, cases, servers):
             for id, case in cases.items()
         },
         "implementations": rows,
-        # Not shown there, but kept with `--keep`.
         "servers": servers,
     }
     # A script element must not contain a tag.
@@ -175,7 +174,7 @@ def complaints(rows, cases, faults):
 def joined(kept, rows, corpus):
     """The rows, and those kept of others, in their order."""
     rows = {row["key"]: row for row in [*kept, *rows]}
-    return ranked(row | {"stale": row["corpus"] != corpus} for row in rows.values())
+    return ranked(row | {"stale": row.get("corpus") != corpus} for row in rows.values())
 
 
 def main(keep, reports, out, corpus, frames):
