@@ -123,25 +123,27 @@ def section(row, cases, faults):
 
 
 def page(rows, groups, cases, servers):
-    data = {
-        "groups": groups,
-        "cases": {
-            id: {
-                "group": case["group"],
-                "rule": " ".join(case["rule"]),
-                "verdict": case["verdict"],
-                "why": case["why"],
-                "input": shortened(" | ".join(piece(step) for step in case["steps"])),
-                "due": shortened(listed([item for step in case["steps"] for item in step["items"]])),
-            }
-            for id, case in cases.items()
-        },
-        "implementations": rows,
-        "servers": servers,
+    about = {
+        id: {
+            "group": case["group"],
+            "rule": " ".join(case["rule"]),
+            "verdict": case["verdict"],
+            "why": case["why"],
+            "input": shortened(" | ".join(piece(step) for step in case["steps"])),
+            "due": shortened(listed([item for step in case["steps"] for item in step["items"]])),
+        }
+        for id, case in cases.items()
     }
+    rows = [row | {"outcomes": {id: differences(it, about[id]) for id, it in row["outcomes"].items()}} for row in rows]
+    data = {"groups": groups, "cases": about, "implementations": rows, "servers": servers}
     # A script element must not contain a tag.
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return (HERE / "report.html").read_text().replace("/* DATA */", text)
+
+
+def differences(outcome, about):
+    """A failure without what its case says already: often the input and what was due."""
+    return {key: text for key, text in outcome.items() if text != about.get(key)} if isinstance(outcome, dict) else outcome
 
 
 def earlier_rows(page):
