@@ -181,11 +181,11 @@ print(min(15, max(3, round(3 * (time.monotonic() - began) / 0.2))))'
 }
 
 # by_pipe FOLDER NAME: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not finish most
-# of them, and gives up after six timeouts. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They
+# of them, and gives up after four timeouts, which are two inputs. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They
 # are run without empty chunks, which the other cases have. A row that runs alone uses both cores.
 by_pipe() {
-    local long=(--hangs 6 --without empty-chunks)
-    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=(--hangs 6 --without chunks); fi
+    local long=(--hangs 4 --without empty-chunks)
+    if [[ " ${whole[*]} " == *" $2 "* ]]; then long=(--hangs 4 --without chunks); fi
     if [[ ${#queue[@]} == 1 ]]; then
         report "$1/long-2.json" --timeout "$(patience)" "${long[@]}" "${long_2[@]}" &
     fi
