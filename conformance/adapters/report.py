@@ -6,7 +6,7 @@ those of servers: results of others are marked as such.
 Each failure is attributed to a bug of faults.json: the first one with a `when` that matches it, among those that name implementations, or else
 among the others. A `when` has the implementations (browsers must be named), the ids of cases (shell patterns), a regular expression for the
 message (see `signs`), and one that must match all the variants in which the case fails. A failure that no bug explains, and a bug that no
-implementation has, are printed, and the exit status is 1. Where an implementation crashes, hangs or takes too long, the bug has no ids of cases.
+implementation has, are printed, and the exit status is 1. Where an implementation crashes, hangs or takes too long, no case of the group is listed.
 server-faults.json is the same for what servers write.
 """
 
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import encoders
-from rows import CORPUS, Faults, disclosures, failures, listed, read_reports, shortened, stopped_by
+from rows import CORPUS, Faults, disclosures, failures, heading, listed, read_reports, shortened, stopped_by
 from tables import bugs_of, dated, link, of, ranked, total
 
 HERE = Path(__file__).parent
@@ -42,10 +42,10 @@ def markdown(rows, groups, cases, faults):
     yield "# Results of published implementations\n"
     yield (
         "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has the failures with their inputs, the expected and the actual "
-        "results. Where an implementation crashes, hangs or takes too long, only the number of cases in each group is given.\n"
+        "results. Of a group in which an implementation crashes, hangs or takes too long, only the numbers of cases are given.\n"
     )
     yield (
-        f"{len(rows)} published implementations of `text/event-stream`, tested with the {len(cases)} cases for decoders "
+        f"{len(rows) - 1} published implementations of `text/event-stream` and sse-proto, tested with the {len(cases)} cases for decoders "
         f"without a limit ({must} of them `must`) by sse-conformance {suites}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
         f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every variant. The adapters are in "
         "[adapters/](adapters): the first error ends a stream, and the adapter remembers the last id where that is left to the user.\n"
@@ -100,7 +100,7 @@ HIDDEN = {"encode", "connect", "limit", "fixed-storage", "abort", "close", "dela
 
 
 def section(row, cases, faults):
-    yield f"### {row['name']} {row['version']}\n"
+    yield f"### {heading(row)}\n"
     if row["notAsked"]:
         yield f"Not tested: {', '.join(f'`{it}`' for it in row['notAsked'] if it not in HIDDEN)}.\n"
     if row["run"] < len(cases):

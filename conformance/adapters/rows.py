@@ -1,7 +1,8 @@
 """The results of an implementation, as results.html has them, from the reports of its runs.
 
 If an implementation crashes, hangs or takes too long, the results say so, and in how many cases of a group, but never in which case: nobody is to
-find there the input that stops a program. `disclosures` checks this.
+find there the input that stops a program. So that it cannot be found by elimination either, none of the cases of that group is listed.
+`disclosures` checks this.
 """
 
 import collections
@@ -69,18 +70,19 @@ class Implementation:
         """The cases in which it crashes, hangs or takes too long."""
         return [case for case in self.failures() if stops(case["failure"])]
 
+    def unlisted(self):
+        """The groups that have such a case."""
+        return {case["group"] for case in self.stopped()}
+
     def row(self, groups, ids, faults):
         explained = {case["id"]: faults.explain(self, case) for case in self.failures()}
-        unnamed = collections.defaultdict(collections.Counter)
-        for case in self.stopped():
-            unnamed[case["group"]][explained[case["id"]]] += 1
-        stopped = {case["id"] for case in self.stopped()}
-        outcomes = {}
-        for id in ids:
-            case = self.cases.get(id)
-            # If all others of its group were listed, the case that is left out would be known.
-            if case and id not in stopped and (case["outcome"] == "failed" or case["group"] not in unnamed):
-                outcomes[id] = outcome(case, explained.get(id))
+        unlisted = self.unlisted()
+        unnamed = {group: collections.Counter() for group in sorted(unlisted)}
+        for case in self.failures():
+            if case["group"] in unlisted:
+                unnamed[case["group"]][explained[case["id"]]] += 1
+        cases = [self.cases[id] for id in ids if id in self.cases]
+        outcomes = {case["id"]: outcome(case, explained.get(case["id"])) for case in cases if case["group"] not in unlisted}
         return {
             "key": self.key,
             "family": self.family,
@@ -115,7 +117,7 @@ def is_long(report):
 def stops(failure):
     """Whether the implementation did not answer at all, instead of wrongly or with an error."""
     said = failure["got"].get("error", "") if isinstance(failure["got"], dict) else ""
-    return failure["what"] in ("hang", "exit", "closed-output") or re.search("panicked|must be of type array|^no response: ", said) is not None
+    return failure["what"] in ("hang", "exit", "closed-output") or re.search("panicked|^no response: ", said) is not None
 
 
 def own_version():
@@ -236,7 +238,7 @@ def failures(row):
 
 
 def stopped_by(row):
-    """For each bug that stops the implementation, the number of cases in each group."""
+    """For each bug, the number of cases in each group whose cases are not listed."""
     found = collections.defaultdict(dict)
     for group, bugs in row["unnamed"].items():
         for bug, cases in bugs.items():
@@ -244,14 +246,19 @@ def stopped_by(row):
     return found
 
 
+def heading(row):
+    """The name, which may have a part of the version already, and the version."""
+    return f"{re.sub(r' [0-9.]+$', '', row['name'])} {row['version']}"
+
+
 def disclosures(implementations, rows, text):
-    """Where `rows` or `text`, the Markdown made of them, name a case in which an implementation stops."""
+    """Where `rows` or `text`, the Markdown made of them, name a case of a group in which an implementation stops."""
     rows = {row["key"]: row for row in rows}
     for one in implementations:
         row = rows[one.key]
-        about = [part for part in re.split(r"^#+ ", text, flags=re.M) if part.startswith(f"{row['name']} {one.version}\n")]
+        about = [part for part in re.split(r"^#+ ", text, flags=re.M) if part.startswith(f"{heading(row)}\n")]
         about += [line for line in text.splitlines() if line.startswith("| `") and f" {one.name} " in line]
-        for case in one.stopped():
-            id = case["id"]
+        unlisted = one.unlisted()
+        for id in (case["id"] for case in one.cases.values() if case["group"] in unlisted):
             if id in row["outcomes"] or any(f"`{id}`" in part for part in about):
-                yield f"the results name {id}, in which {one.key} stops"
+                yield f"the results name {id}, a case of a group in which {one.key} stops"

@@ -20,7 +20,7 @@ STOPPED = {
     "data-nul": {"what": "exit", "message": "the adapter exited: signal 11", "got": None},
     "id-of-nul-is-ignored": {"what": "answer", "message": "the request was not served", "got": {"error": "panicked: here"}},
 }
-WRONG = {"retry-2-pow-64": {"what": "items", "message": "the items differ", "got": []}}
+WRONG = {id: {"what": "items", "message": "the items differ", "got": []} for id in ("retry-2-pow-64", "data-one-line")}
 
 
 def report_of(failures):
@@ -54,11 +54,12 @@ class Naming(unittest.TestCase):
         self.write()
         text = Path(self.folder, "RESULTS.md").read_text()
         page = Path(self.folder, "results.html").read_text()
-        self.assertIn("1 case in data, 1 case in id", text)
+        self.assertIn("It crashes: 1 case in data, 1 case in id", text)
         self.assertIn("`retry-2-pow-64`", text)
         [row], _ = report.earlier_rows(page)
         self.assertEqual(row["unnamed"]["id"], {"It crashes": 1})
-        # Not even by being the only one that is not listed.
+        # Nor by elimination: no other case of its group is listed, though it gives a wrong answer.
+        self.assertEqual(sum(row["unnamed"]["data"].values()), 3)
         listed = [report.read_corpus()[0][id]["group"] for id in row["outcomes"]]
         self.assertFalse({"data", "id"} & set(listed))
         for id in STOPPED:

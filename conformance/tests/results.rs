@@ -15,6 +15,9 @@ const STOPS: [&str; 4] = [
     "panicked",
 ];
 
+/// How the bugs begin that have no cases.
+const STOPPING: [&str; 2] = ["It crashes", "It takes too long"];
+
 /// In a row of `docs/mistakes.md`, words that tell of a crash, a hang or a check that is passed.
 const GRAVE: [&str; 12] = [
     "panic",
@@ -49,24 +52,23 @@ fn the_page_of_results_names_no_case_that_stops_an_implementation() {
             for sign in STOPS {
                 assert!(!text.contains(sign), "{} {id}: {sign}", row["key"]);
             }
-            for bug in bugs_of(row) {
-                assert_ne!(outcome["fault"], bug, "{} {id}", row["key"]);
+            for bug in STOPPING {
+                let fault = outcome["fault"].as_str().unwrap_or_default();
+                assert!(!fault.starts_with(bug), "{} {id}", row["key"]);
             }
-            // Otherwise, the case that is left out would be the only one.
+            // Otherwise, the case could be found by elimination.
             let group = data["cases"][id]["group"].as_str().unwrap();
-            assert!(
-                outcome.is_object() || !unnamed.contains_key(group),
-                "{} passes {id}",
-                row["key"]
-            );
+            assert!(!unnamed.contains_key(group), "{} {id}", row["key"]);
         }
     }
-    let bugs: BTreeSet<&str> = implementations.iter().flat_map(bugs_of).collect();
-    assert!(!bugs.is_empty());
+    for bug in STOPPING {
+        let mut all = implementations.iter().flat_map(bugs_of);
+        assert!(all.any(|seen| seen.starts_with(bug)), "{bug}");
+    }
 
     let text = read("RESULTS.md").unwrap();
     for line in text.lines().filter(|line| !line.contains("seen in")) {
-        for bug in &bugs {
+        for bug in STOPPING {
             if let Some((before, after)) = line.split_once(bug) {
                 assert!(!before.contains('`') && !after.contains('`'), "{line}");
             }
@@ -103,7 +105,7 @@ fn the_page_of_mistakes_names_cases_that_exist_and_none_that_stops_an_implementa
     assert!(named > 20);
 }
 
-/// The bugs of an implementation that have no cases.
+/// The bugs of an implementation in groups whose cases are not listed.
 fn bugs_of(row: &Value) -> impl Iterator<Item = &str> {
     let groups = row["unnamed"].as_object().unwrap().values();
     groups.flat_map(|bugs| bugs.as_object().unwrap().keys().map(String::as_str))

@@ -96,6 +96,8 @@ while (false !== $line = fgets(\STDIN)) {
     $request = json_decode($line, true);
     try {
         $reply = answer($request);
+    } catch (TypeError) {
+        $reply = ['error' => 'panicked'];
     } catch (Throwable $error) {
         $reply = ['error' => $error->getMessage()];
     }

@@ -67,7 +67,7 @@ def launchdarkly(body, last_event_id):
 def assel(body, last_event_id):
     from assel import LineParser, parse
 
-    # All its parsers share one UTF-8 decoder. A new one keeps what a stream leaves behind out of the next.
+    # A new decoder for each stream.
     LineParser.utf8dec = type(LineParser.utf8dec)()
     return with_ids(parse(body), last_event_id)
 
