@@ -56,7 +56,7 @@ type decoder struct {
 }
 
 var decoders = map[string]decoder{
-	"donovanhide/eventsource": {"golang-github-donovanhide-eventsource-dev", []string{"decode", "chunks", "large"}, donovanhide},
+	"donovanhide/eventsource": {"golang-github-donovanhide-eventsource-dev", []string{"decode", "chunks", "empty-chunks", "large"}, donovanhide},
 	"gin-contrib/sse":         {"golang-github-gin-contrib-sse-dev", []string{"decode", "large"}, gin},
 }
 

@@ -1,7 +1,7 @@
 //! A badge that tells the result of a run: as an SVG image, as Markdown, and for shields.io.
 //!
-//! It never claims more than was tested: only cases that were run count as passed, and all others of
-//! the corpus are named as not tested.
+//! It claims no more than was tested: only cases that were run count as passed, all others of the
+//! corpus are named as not tested, and so are the capabilities that the implementation lacks.
 
 use std::path::Path;
 
@@ -22,6 +22,7 @@ struct Report {
     version: Option<String>,
     passed: bool,
     broken_off: Option<String>,
+    not_asked: Vec<String>,
     totals: Totals,
     corpus: CorpusSize,
 }
@@ -33,17 +34,17 @@ struct Totals {
 
 #[derive(Deserialize)]
 struct Tally {
-    passed: u32,
-    failed: u32,
+    passed: u64,
+    failed: u64,
 }
 
 #[derive(Deserialize)]
 struct CorpusSize {
-    must: u32,
+    must: u64,
 }
 
 pub(crate) struct Badge {
-    /// Such as `412 of 420, 300 not tested`.
+    /// Such as `412 of 420, 350 not tested`.
     message: String,
     /// A sentence that says the same with names.
     title: String,
@@ -57,7 +58,7 @@ struct Color {
     hex: &'static str,
 }
 
-/// The report passed.
+/// The run passed.
 const GREEN: Color = Color {
     name: "green",
     hex: "#1a7f37",
@@ -83,14 +84,14 @@ impl Badge {
     pub(crate) fn of(report: &[u8]) -> Result<Self, serde_json::Error> {
         let report: Report = serde_json::from_slice(report)?;
         let Tally { passed, failed } = report.totals.must;
-        let run = passed + failed;
+        let run = passed.saturating_add(failed);
         let not_tested = report.corpus.must.saturating_sub(run);
 
         let color = if report.broken_off.is_some() || run == 0 {
             GREY
-        } else if report.passed {
+        } else if report.passed && failed == 0 {
             GREEN
-        } else if u64::from(passed) * 10 >= u64::from(run) * 9 {
+        } else if failed <= run / 10 {
             ORANGE
         } else {
             RED
@@ -99,12 +100,19 @@ impl Badge {
         if not_tested > 0 {
             message += &format!(", {not_tested} not tested");
         }
+        if report.not_asked.iter().any(|it| it == "chunks") {
+            message += ", not in chunks";
+        }
 
         let name = report.name.as_deref().unwrap_or("the implementation");
         let version = report.version.map(|version| format!(" {version}"));
+        let lacks = match &*report.not_asked {
+            [] => String::new(),
+            all => format!(", and neither were the capabilities {}", all.join(", ")),
+        };
         let title = format!(
             "{LABEL}: {name}{} passes {passed} of the {run} `must` cases of sse-conformance {} that were run; \
-             {not_tested} were not tested",
+             {not_tested} were not tested{lacks}",
             version.unwrap_or_default(),
             report.suite
         );

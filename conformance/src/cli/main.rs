@@ -130,12 +130,15 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Run) -> Result<ExitCode, String> {
-    let cases = select(&options.selection)?;
-    // Before the run, to report a path that cannot be written to at once, and to leave no old report
-    // behind if the run does not get to its end.
+    // First, to report a path that cannot be written to at once, and to leave no old report behind if
+    // the run does not get to its end.
     let json_file = options.json.iter().flatten().next();
+    if json_file.is_some() && json_file == options.junit.as_ref() {
+        return Err("--json and --junit need a file each".to_owned());
+    }
     let json_file = json_file.map(|path| Output::create(path)).transpose()?;
     let junit_file = options.junit.as_deref().map(Output::create).transpose()?;
+    let cases = select(&options.selection)?;
     let mut run_options = Options::new(options.command);
     run_options.capabilities = options.capabilities.map(Capabilities::from_iter);
     run_options.without = options.without;
@@ -163,12 +166,11 @@ fn run(options: Run) -> Result<ExitCode, String> {
         Some(None) => to_json(&report)?,
         _ => report.to_string(),
     })?;
-    if let Some(file) = json_file {
-        file.write(&to_json(&report)?)?;
-    }
-    if let Some(file) = junit_file {
-        file.write(&junit::to_xml(&report))?;
-    }
+    // If one cannot be written, the other one is.
+    let json = json_file.map(|file| file.write(&to_json(&report)?));
+    let junit = junit_file.map(|file| file.write(&junit::to_xml(&report)));
+    json.transpose()?;
+    junit.transpose()?;
     Ok(if report.passed() {
         ExitCode::SUCCESS
     } else {
@@ -220,7 +222,7 @@ fn make_badge(options: &MakeBadge) -> Result<ExitCode, String> {
     let report = fs::read(&options.report).map_err(|why| about(&options.report, why))?;
     let badge = Badge::of(&report).map_err(|why| {
         let path = options.report.display();
-        format!("{path} is not a report of this version of sse-conformance: {why}")
+        format!("{path} is not a report of `sse-conformance run --json`: {why}")
     })?;
     if let Some(path) = &options.svg {
         Output::create(path)?.write(&badge.to_svg())?;

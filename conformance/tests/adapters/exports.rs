@@ -9,16 +9,20 @@ use libtest_mimic::{Failed, Trial};
 use roxmltree::{Document, Node};
 use serde_json::Value;
 
-use super::cli::{run, sse_conformance};
+use super::cli::{has, run, sse_conformance};
 
 type Test = fn(&Path) -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, Test); 7] = [
+    let trials: [(&str, Test); 8] = [
         ("junit_has_the_outcomes_of_the_json", junit::outcomes),
         ("junit_has_errors_of_the_adapter", junit::errors),
         ("junit_is_red_if_and_only_if_the_run_fails", junit::red),
         ("junit_holds_any_text", junit::any_text),
+        (
+            "a_run_that_cannot_start_leaves_no_old_report",
+            no_old_report,
+        ),
         ("a_badge_never_claims_more_than_was_run", badges::claims),
         ("a_badge_is_an_svg_image_with_a_title", badges::svg),
         ("a_badge_needs_a_report", badges::no_report),
@@ -46,6 +50,25 @@ fn reports(
     let (text, _) = run(&[options, &files].concat(), adapter, status)?;
     let report = serde_json::from_slice(&fs::read(json)?)?;
     Ok((report, fs::read_to_string(xml)?, text))
+}
+
+fn no_old_report(folder: &Path) -> Result<(), Failed> {
+    let (json, xml) = (folder.join("old.json"), folder.join("old.xml"));
+    let json_option = format!("--json={}", utf8(&json)?);
+    for (junit, only) in [(&xml, "no-such-case"), (&json, "bom")] {
+        fs::write(&json, "old")?;
+        fs::write(&xml, "old")?;
+        let options = ["run", &json_option, "--junit", utf8(junit)?, "--only", only];
+        let output = sse_conformance(&[&options[..], &["--", "no-such-adapter"]].concat())?;
+        same(output.status.code(), Some(2), only)?;
+        if only == "no-such-case" {
+            same(fs::read_to_string(&json)?, "", "the JSON")?;
+            same(fs::read_to_string(&xml)?, "", "the XML")?;
+        } else {
+            has(&String::from_utf8(output.stderr)?, "need a file each")?;
+        }
+    }
+    Ok(())
 }
 
 fn utf8(path: &Path) -> Result<&str, Failed> {

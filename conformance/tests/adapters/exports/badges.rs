@@ -41,6 +41,9 @@ pub(super) fn claims(folder: &Path) -> Result<(), Failed> {
     let whole = with(&[("/corpus/must", 34.into())]);
     let aborted = with(&[("/passed", json!(false)), ("/brokenOff", "it hangs".into())]);
     let untidy = with(&[("/passed", json!(false))]);
+    let in_one_piece = with(&[("/notAsked", json!(["chunks", "retry"]))]);
+    // Not what the program writes.
+    let contradictory = with(&[("/totals/must/failed", json!(1))]);
     for (report, message, color) in [
         (&whole, "34 of 34".to_owned(), "green"),
         (&part, format!("34 of 34, {rest} not tested"), "green"),
@@ -51,6 +54,16 @@ pub(super) fn claims(folder: &Path) -> Result<(), Failed> {
             "lightgrey",
         ),
         (&untidy, format!("34 of 34, {rest} not tested"), "orange"),
+        (
+            &in_one_piece,
+            format!("34 of 34, {rest} not tested, not in chunks"),
+            "green",
+        ),
+        (
+            &contradictory,
+            format!("34 of 35, {} not tested", rest - 1),
+            "orange",
+        ),
         (&failed(900, 100), "900 of 1000".to_owned(), "orange"),
         (&failed(899, 101), "899 of 1000".to_owned(), "red"),
         (
