@@ -8,7 +8,7 @@
 # `--list` prints the names. The results of implementations that have not been run here stay as they are, with the date of their run.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
-# own, field/rows/FAMILY-NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json or
+# own, field/rows/FAMILY_NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json or
 # adapters/server-faults.json, and every bug there was seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -33,7 +33,7 @@ javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-
     groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
     @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
     eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
-# Each chunk costs these a copy of all that has come, some because XMLHttpRequest does that: the very long inputs are sent in one chunk.
+# These get the very long inputs in one chunk.
 whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
 runtimes=(deno node)
@@ -72,18 +72,33 @@ case ${1-} in
     printf '%s\n' "${rows[@]}"
     exit
     ;;
---all) queue=("${rows[@]}") ;;
+--all)
+    queue=("${rows[@]}")
+    rm -f "$work"/rows/*/done
+    ;;
 '') for row in "${rows[@]}"; do finished "$row" || queue+=("$row"); done ;;
 *)
+    declare -A wanted
     for name in "$@"; do
         found=0
         for row in "${rows[@]}"; do
-            if [[ $row == "$name" || ${row#*:} == "$name" || $name == servers && $row == *-server:* ]]; then queue+=("$row") found=1; fi
+            if [[ $row == "$name" || ${row#*:} == "$name" || $name == servers && $row == *-server:* ]]; then
+                wanted[$row]=1 found=1
+            fi
         done
         [[ $found == 1 ]] || { echo "$0: there is no $name; --list prints the names" >&2 && exit 2; }
     done
+    for row in "${rows[@]}"; do
+        if [[ ${wanted[$row]-} == 1 ]]; then queue+=("$row"); fi
+    done
     ;;
 esac
+
+# with_node: Node.js comes from PyPI if it is not installed.
+with_node() {
+    python_env $adapters/python/requirements.txt "$work/venv"
+    need_node "$work/venv"
+}
 
 # prepare FAMILY: installs what its adapters need.
 prepare() {
@@ -96,7 +111,7 @@ prepare() {
         for name in "${apart[@]}"; do python_env "$adapters/python/requirements-$name.txt" "$work/venv-$name"; done
         ;;
     JavaScript)
-        need_node "$work/venv"
+        with_node
         node_env $adapters/javascript/package.json "$work/node" "$work/venv"
         ;;
     browser)
@@ -106,7 +121,7 @@ prepare() {
         python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
         ;;
     runtime)
-        need_node "$work/venv"
+        with_node
         node_env $adapters/browsers/package.json "$work/runtimes" "$work/venv"
         python_env $adapters/browsers/requirements.txt "$work/venv-browsers"
         ;;
@@ -123,7 +138,7 @@ prepare() {
         ;;
     Python-server) python_env $adapters/servers/python/requirements.txt "$work/venv-servers" ;;
     JavaScript-server)
-        need_node "$work/venv"
+        with_node
         node_env $adapters/servers/javascript/package.json "$work/node-servers" "$work/venv"
         ;;
     Go-server)
@@ -134,33 +149,33 @@ prepare() {
     esac
 }
 
-# command ROW: sets `command` to that of its adapter.
-command() {
+# adapter_of ROW: sets `adapter` to the command that runs its adapter.
+adapter_of() {
     local name=${1#*:}
     case $1 in
-    Rust:sse-proto) command=("$target/release/examples/adapter") ;;
-    Rust:*) command=("$target/release/rust-adapters" "$name") ;;
+    Rust:sse-proto) adapter=("$target/release/examples/adapter") ;;
+    Rust:*) adapter=("$target/release/rust-adapters" "$name") ;;
     Python:*)
-        command=("$work/venv/bin/python" $adapters/python/adapter.py "$name")
-        if [[ " ${apart[*]} " == *" $name "* ]]; then command[0]=$work/venv-$name/bin/python; fi
+        adapter=("$work/venv/bin/python" $adapters/python/adapter.py "$name")
+        if [[ " ${apart[*]} " == *" $name "* ]]; then adapter[0]=$work/venv-$name/bin/python; fi
         ;;
-    JavaScript:*) command=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
-    browser:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
-    runtime:*) command=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
-    Go:*) command=("$work/go-adapter" "$name") ;;
-    PHP:*) command=(php $adapters/php/adapter.php) ;;
-    Rust-server:*) command=("$target/release/rust-servers" "$name") ;;
-    Python-server:*) command=("$work/venv-servers/bin/python" $adapters/servers/python/adapter.py "$name") ;;
-    JavaScript-server:*) command=(node $adapters/servers/javascript/adapter.mjs "$work/node-servers/node_modules" "$name") ;;
-    Go-server:*) command=("$work/go-server") ;;
+    JavaScript:*) adapter=(node $adapters/javascript/adapter.mjs "$work/node/node_modules" "$name") ;;
+    browser:*) adapter=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name") ;;
+    runtime:*) adapter=("$work/venv-browsers/bin/python" $adapters/browsers/adapter.py "$name" "$work/runtimes/node_modules/.bin/$name") ;;
+    Go:*) adapter=("$work/go-adapter" "$name") ;;
+    PHP:*) adapter=(php $adapters/php/adapter.php) ;;
+    Rust-server:*) adapter=("$target/release/rust-servers" "$name") ;;
+    Python-server:*) adapter=("$work/venv-servers/bin/python" $adapters/servers/python/adapter.py "$name") ;;
+    JavaScript-server:*) adapter=(node $adapters/servers/javascript/adapter.mjs "$work/node-servers/node_modules" "$name") ;;
+    Go-server:*) adapter=("$work/go-server") ;;
     esac
 }
 
-# report FILE OPTION...: writes the report of a run of `command`. Failed cases are part of it; a run that cannot start is an error.
+# report FILE OPTION...: writes the report of a run of `adapter`. Failed cases are part of it; a run that cannot start is an error.
 report() {
     local file=$1 status=0
     shift
-    "$suite" run --json --startup 120 --restarts 1000 "$@" -- "${command[@]}" >"$file.new" 2>"$file.log" || status=$?
+    "$suite" run --json --startup 120 --restarts 1000 "$@" -- "${adapter[@]}" >"$file.new" 2>"$file.log" || status=$?
     if [[ $status -gt 1 ]]; then
         cat "$file.log" >&2
         return "$status"
@@ -181,8 +196,8 @@ print(min(15, max(3, round(3 * (time.monotonic() - began) / 0.2))))'
 }
 
 # by_pipe FOLDER NAME: runs the very long inputs separately, with a short timeout, since an implementation in quadratic time would not finish most
-# of them, and gives up after four timeouts, which are two inputs. One in linear time needs a tenth of the timeout on two busy cores, in any of these languages. They
-# are run without empty chunks, which the other cases have. A row that runs alone uses both cores.
+# of them, and gives up after four timeouts, which are two inputs. One in linear time needs a tenth of the timeout on two busy cores, in any of
+# these languages. They are run without empty chunks, which the other cases have. A row that runs alone uses both cores.
 by_pipe() {
     local long=(--hangs 4 --without empty-chunks)
     if [[ " ${whole[*]} " == *" $2 "* ]]; then long=(--hangs 4 --without chunks); fi
@@ -232,7 +247,7 @@ run() {
     folder=$(folder "$row")
     mkdir -p "$folder"
     rm -f "$folder"/*.json*
-    command "$row"
+    adapter_of "$row"
     if [[ $row == browser:* || $row == runtime:* ]]; then
         in_browser "$folder"
     elif [[ $row == *-server:* ]]; then
@@ -248,12 +263,13 @@ run() {
 progress() {
     local row left=0 running=()
     for row in "${queue[@]:$started}"; do left=$((left + $(estimate "$row"))); done
-    for row in "${current[@]}"; do
-        finished "$row" || running+=("$row") left=$((left + $(estimate "$row")))
+    for row in "${!pids[@]}"; do
+        if kill -0 "${pids[$row]}" 2>/dev/null; then running+=("$row") left=$((left + $(estimate "$row"))); fi
     done
     echo "$(date +%T) $((started - ${#running[@]})) of ${#queue[@]} done, about $(((left / 2 + 59) / 60)) min left; running: ${running[*]-}"
 }
 
+mkdir -p "$work"
 if [[ ${#queue[@]} -gt 0 ]]; then
     cargo build --quiet --release -p sse-conformance
     listed=$("$suite" list --only decode --json)
@@ -266,29 +282,28 @@ if [[ ${#queue[@]} -gt 0 ]]; then
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
 fi
 
-wait_for_all() {
-    local job
-    for job in $(jobs -p); do wait "$job" || failed=1; done
-}
-
 started=0
-failed=0
-current=()
+declare -A pids
 for row in ${queue[@]+"${queue[@]}"}; do
-    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || failed=1; done
+    # Which of them failed is seen at the end.
+    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || true; done
     if [[ $row == Rust:sse-proto ]]; then
         # Its development dependencies take long to build.
-        wait_for_all
+        wait
         cargo build --quiet --release --example adapter
     fi
     rm -f "$(folder "$row")/done"
-    current+=("$row")
+    run "$row" &
+    pids[$row]=$!
     started=$((started + 1))
     progress
-    run "$row" &
 done
-wait_for_all
+wait
 
+failed=0
+for row in ${queue[@]+"${queue[@]}"}; do
+    finished "$row" || { echo "$0: $row failed" >&2 && failed=1; }
+done
 # The results of the others are those of earlier runs.
 keep=(--keep)
 if [[ ${1-} == --all && $failed == 0 ]]; then keep=(); fi

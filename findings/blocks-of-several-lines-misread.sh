@@ -2,7 +2,7 @@
 # Three npm clients misread blocks of several lines: one keeps only the last line of data, one reads comments, one keeps a type.
 #
 # Software (npm): event-source-plus 0.1.15, @server-sent-stream/parser 1.0.4, @azure/core-sse 2.4.0; for comparison
-# eventsource-parser 3.1.1, which follows the standard.
+# eventsource-parser 3.1.1, which reads these streams as the standard says.
 #
 # By the standard, the data of an event is all its `data` lines, joined by LF. In event-source-plus each line replaces the one
 # before, so of a text only the last line is left, and of indented JSON only "}".

@@ -2,7 +2,7 @@
 # With four clients, an event is split or emptied if a packet of the network ends between CR and LF.
 #
 # Software: event-stream-parser 1.0.2, parse-sse 0.1.0, extended-eventsource 2.1.0 (npm), requests-sse 0.5.3 (PyPI); for comparison
-# eventsource 4.1.1 (npm), which follows the standard.
+# eventsource 4.1.1 (npm), which reads these streams as the standard says.
 #
 # By the standard, CR and LF together are one line terminator, also if they arrive separately. These clients take a CR at the end
 # of a chunk for a terminator of its own and the LF after it for a second one, which is a blank line and ends the event.

@@ -4,8 +4,9 @@
 # Software: golang-github-gin-contrib-sse-dev 0.1.0-2 (Debian 12), the package that gin sends events with.
 #
 # `Decode` stores the value of a `retry` line where it stores that of an `id` line, and its `Retry` is always 0. `Encode` writes
-# the `retry` line after the `id` line, so of an event with both, the ID is lost. Who resumes with the ID of the last event sends
-# `Last-Event-ID: 3000`, a position that never was: a server that numbers its events may skip some of them, or repeat all.
+# the `retry` line after the `id` line, so of an event with both, the ID is lost. A client that resumes with the ID of the last
+# event sends `Last-Event-ID: 3000`, a position that never was: a server that numbers its events may skip some of them, or
+# repeat all.
 #
 # Results; each line is what was encoded, and what the decoder makes of it:
 #

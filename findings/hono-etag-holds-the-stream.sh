@@ -6,7 +6,7 @@
 # `etag()` is often installed for all routes. One would expect it to leave event streams alone, as `compress()` of the same package
 # does. But it computes the tag from the whole body before it sends the head. So a stream that ends arrives all at once,
 # with a tag, and one that does not end is never answered: an EventSource stays in CONNECTING, without an error. The server writes
-# its events as if somebody received them, and they are kept in memory.
+# its events as if somebody received them.
 # `Cache-Control: no-store` changes nothing. If the handler sets an `ETag` itself, the middleware leaves the body alone.
 #
 # Results for a stream of three events, one second after the last event and after the end of the response:

@@ -3,7 +3,7 @@
 #
 # Software (npm): @microsoft/fetch-event-source 2.0.1, @azure/core-sse 2.4.0, extended-eventsource 2.1.0, fetch-event-stream 0.1.6,
 # event-source-plus 0.1.15; (PyPI): sseclient 0.0.27, aiosseclient 0.1.8, requests-sse 0.5.3, aiohttp-sse-client 0.2.1.
-# For comparison, eventsource 4.1.1 (npm) and httpx-sse 0.4.3 (PyPI), which follow the standard.
+# For comparison, eventsource 4.1.1 (npm) and httpx-sse 0.4.3 (PyPI), which read these pieces as the standard says.
 #
 # A server that streams text in small pieces, as language models do, often has a piece that is only "\n". By the standard it is an
 # event with two empty `data` lines, and the client joins them with "\n". These clients take an empty buffer for a buffer

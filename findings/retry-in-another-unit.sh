@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three libraries do not agree with the rest of the world, or with themselves, about what `retry` means.
+# Three libraries take `retry` for something else than a number of milliseconds, or do not read what they write.
 #
 # Software: async-sse 5.1.0 and sse-codec 0.3.3 (crates.io); aiosseclient 0.1.8 (PyPI).
 #

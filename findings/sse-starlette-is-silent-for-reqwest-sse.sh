@@ -2,7 +2,7 @@
 # A client with reqwest-sse gets no event and no error from a server with sse-starlette.
 #
 # Software: reqwest-sse 0.2.0 with reqwest 0.13 (crates.io); sse-starlette 3.7.0 under uvicorn 0.54.0 (PyPI). For comparison,
-# eventsource-stream 0.2.3 (crates.io), which follows the standard.
+# eventsource-stream 0.2.3 (crates.io), which reads these streams as the standard says.
 #
 # By the standard, a line may end in CRLF. sse-starlette writes CRLF if it is not told otherwise. reqwest-sse ends lines
 # only at LF, takes the CR for part of the text, and so never sees a blank line: it waits for the end of the first event until the
