@@ -83,7 +83,7 @@ def markdown(rows, groups, cases, faults):
     must = sum(case["verdict"] == "must" for case in cases.values())
     yield "\n## Servers\n"
     yield (
-        f"What {len(rows)} server frameworks write, tested with {len(cases)} cases of legal frames ({must} of them `must`). A server of the framework "
+        f"What {len(rows) - 1} server frameworks and sse-proto write, tested with {len(cases)} cases of legal frames ({must} of them `must`). A server of the framework "
         "responds to a request over loopback with the frames of the case, through the API that its documentation shows, and the body of the response is "
         "decoded. A case passes if the events, comments and reconnection times are those of the frames.\n"
     )
