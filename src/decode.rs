@@ -265,8 +265,8 @@ impl<S: Storage> Decoder<S> {
     }
 
     /// Returns whether any line of the stream so far was one that the standard knows: a comment, or a
-    /// `data`, `event`, `id` or `retry` line that was not ignored. The unfinished line counts if its effect
-    /// is certain.
+    /// `data`, `event`, `id` or `retry` line that was not ignored, or had no room. The unfinished line
+    /// counts if its effect is certain.
     ///
     /// ```
     /// # #[cfg(feature = "alloc")] {

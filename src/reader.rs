@@ -225,7 +225,10 @@ impl<R: Read> Reader<R> {
             self.decoder.reset();
             return None;
         }
-        self.decoder.finish().transpose()
+        let event = self.decoder.finish().transpose();
+        // An unterminated `data` counts as soon as it is the end.
+        self.was_no_event_stream &= event.is_none();
+        event
     }
 }
 

@@ -204,6 +204,15 @@ fn a_read_error_has_the_source_of_the_error_of_the_reader() {
 }
 
 #[test]
+fn an_unterminated_data_line_that_becomes_an_event_makes_it_an_event_stream() {
+    for (finish, events) in [(false, 0), (true, 1)] {
+        let mut reader = Reader::new(&b"x\ndata"[..]).finish_at_end(finish);
+        assert_eq!(reader.by_ref().count(), events);
+        assert_eq!(reader.is_no_event_stream(), !finish);
+    }
+}
+
+#[test]
 fn the_debug_output_of_a_reader_counts_the_undecoded_bytes() {
     let mut reader = Reader::new(&b"data: 1\n\ndata: 2\n\n"[..]);
     assert_eq!(reader.next().unwrap().unwrap().data(), "1");

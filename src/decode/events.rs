@@ -80,8 +80,8 @@ impl<'i, S: Storage> Events<'_, 'i, S> {
     ///
     /// This is [`next_event`](Events::next_event) for programs that forward streams, watch for
     /// keep-alive comments or look for mistakes of a server. Both may be called on the same stream. A
-    /// comment or ignored line is returned only if `next_item` reads all of it: one that `next_event`
-    /// has read a part of is skipped.
+    /// comment or ignored line is certainly returned if `next_item` reads all of it; one that `next_event`
+    /// has read a part of may be skipped.
     ///
     /// # Errors
     ///

@@ -407,6 +407,9 @@ fn a_body_that_is_no_event_stream_is_an_error_at_its_end() {
     for body in ["", "\n", ": ping\n", "id: 1\n\nx\n", "retry: 1\n"] {
         assert_eq!(events(&mut EventStream::new(Feed::new(chunks(body)))), []);
     }
+    // The end makes an event of it.
+    let mut stream = EventStream::new(Feed::new(chunks("x\ndata"))).finish_at_end(true);
+    assert!(matches!(&events(&mut stream)[..], [Output::Item(_)]));
 }
 
 #[test]

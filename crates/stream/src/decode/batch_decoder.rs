@@ -246,15 +246,17 @@ impl<D: ChunkDecoder, C: AsRef<[u8]>, T> BatchDecoder<D, C, T> {
 impl<C: AsRef<[u8]>, T: DecodeItem> BatchDecoder<Decoder, C, T> {
     /// The source has ended: returns the event that it has cut off, if `finish_at_end` is set.
     pub(super) fn finish(&mut self) -> Option<Result<T, EventTooLarge>> {
-        self.read_state = match self.decoder.is_no_event_stream() {
+        let is_no_event_stream = self.decoder.is_no_event_stream();
+        let event = match self.finish_at_end {
+            true => self.decoder.finish().transpose(),
+            false => None,
+        };
+        // An unterminated `data` counts as soon as it is the end.
+        self.read_state = match is_no_event_stream && event.is_none() {
             true => ReadState::NoEventStream,
             false => ReadState::SourceEnded,
         };
-        if !self.finish_at_end {
-            return None;
-        }
-        let event = self.decoder.finish().transpose()?;
-        Some(event.map(|event: Event<'_>| T::from_event(event.into())))
+        Some(event?.map(|event: Event<'_>| T::from_event(event.into())))
     }
 }
 
