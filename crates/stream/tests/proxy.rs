@@ -3,6 +3,7 @@
 #[path = "../examples/proxy/rewrite.rs"]
 mod rewrite;
 
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use proptest::prelude::*;
 use rewrite::Rewriter;
 use sse_conformance::{Body, cases};
@@ -95,6 +96,19 @@ fn a_removed_data_line_leaves_no_crlf_behind() {
     let stream: &[u8] = b"data: 1\nid: 7\rdata: 2\n\n";
     let output = pass(&[stream], |event| Some(event.data.to_owned())).concat();
     assert_eq!(events(&output), events(stream));
+}
+
+#[test]
+fn what_was_held_back_is_passed_on_before_the_body_breaks_off() {
+    let chunks = [Ok(": ping\ndata: on"), Ok("e\nda"), Err("reset")];
+    let output = Rewriter::new(|_| None).rewrite(stream::iter(chunks));
+    let output: Vec<_> = output.collect().now_or_never().unwrap();
+    let expected = [
+        Ok(b": ping\n".to_vec()),
+        Ok(b"data: one\nda".to_vec()),
+        Err("reset"),
+    ];
+    assert_eq!(output, expected);
 }
 
 #[test]

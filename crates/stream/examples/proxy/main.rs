@@ -14,9 +14,7 @@ mod rewrite;
 use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, extract::State, response::Response};
-use bytes::Bytes;
 use clap::Parser;
-use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use reqwest::{Client, redirect::Policy};
@@ -101,20 +99,8 @@ async fn forward(State(proxy): State<Arc<Proxy>>, request: Request<Body>) -> Res
         return Response::from_parts(parts, Body::new(body));
     }
     parts.headers.remove(header::CONTENT_LENGTH);
-    let mut rewriter = Rewriter::new(move |event| proxy.change(event.data));
-    // The end of the body is a chunk, too.
-    let chunks = body
-        .into_data_stream()
-        .map(Some)
-        .chain(stream::iter([None]));
-    let rewritten = chunks.map(move |chunk| {
-        let mut output = Vec::new();
-        match chunk {
-            Some(chunk) => rewriter.push(&chunk?, &mut output),
-            None => output = rewriter.finish(),
-        }
-        Ok::<_, reqwest::Error>(Bytes::from(output))
-    });
+    let rewriter = Rewriter::new(move |event| proxy.change(event.data));
+    let rewritten = rewriter.rewrite(body.into_data_stream());
     Response::from_parts(parts, Body::from_stream(rewritten))
 }
 

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use futures_util::{Stream, StreamExt as _, stream};
 use sse_proto::{Decoder, Event, Frame, Item};
 
 /// Holds back the bytes of an unfinished event, up to this many. Longer ones are passed on unchanged.
@@ -36,6 +37,28 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
             is_passed_on: false,
             is_at_start: true,
         }
+    }
+
+    /// Rewrites a whole body. At its end, also if it breaks off, what was held back is passed on.
+    pub(crate) fn rewrite<B: AsRef<[u8]>, E>(
+        mut self,
+        body: impl Stream<Item = Result<B, E>>,
+    ) -> impl Stream<Item = Result<Vec<u8>, E>> {
+        let body = body.map(Some).chain(stream::iter([None]));
+        body.flat_map(move |chunk| {
+            let mut output = Vec::new();
+            let mut failure = None;
+            match chunk {
+                Some(Ok(chunk)) => self.push(chunk.as_ref(), &mut output),
+                Some(Err(error)) => {
+                    output = self.finish();
+                    failure = Some(Err(error));
+                }
+                None => output = self.finish(),
+            }
+            let output = (!output.is_empty()).then_some(Ok(output));
+            stream::iter(output.into_iter().chain(failure))
+        })
     }
 
     /// Appends to `output` what can be passed on after this chunk.
