@@ -162,13 +162,14 @@ fn run(options: Run) -> Result<ExitCode, String> {
     });
     progress_line.clear();
     let report = report.map_err(|why| why.to_string())?;
-    print(&match options.json {
+    // If one of them cannot be written, the others are.
+    let printed = print(&match options.json {
         Some(None) => to_json(&report)?,
         _ => report.to_string(),
-    })?;
-    // If one cannot be written, the other one is.
+    });
     let json = json_file.map(|file| file.write(&to_json(&report)?));
     let junit = junit_file.map(|file| file.write(&junit::to_xml(&report)));
+    printed?;
     json.transpose()?;
     junit.transpose()?;
     Ok(if report.passed() {
@@ -293,7 +294,9 @@ fn about(path: &Path, why: io::Error) -> String {
 /// Writes to standard output. A closed pipe is not an error.
 fn print(text: &str) -> Result<(), String> {
     match writeln!(io::stdout().lock(), "{text}") {
-        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => Err(why.to_string()),
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {why}"))
+        }
         _ => Ok(()),
     }
 }

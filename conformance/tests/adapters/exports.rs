@@ -3,7 +3,12 @@
 mod badges;
 mod junit;
 
-use std::{fs, path::Path};
+use std::{
+    env,
+    fs::{self, File},
+    path::Path,
+    process::Command,
+};
 
 use libtest_mimic::{Failed, Trial};
 use roxmltree::{Document, Node};
@@ -14,7 +19,7 @@ use super::cli::{has, run, sse_conformance};
 type Test = fn(&Path) -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, Test); 8] = [
+    let trials: [(&str, Test); 9] = [
         ("junit_has_the_outcomes_of_the_json", junit::outcomes),
         ("junit_has_errors_of_the_adapter", junit::errors),
         ("junit_is_red_if_and_only_if_the_run_fails", junit::red),
@@ -22,6 +27,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         (
             "a_run_that_cannot_start_leaves_no_old_report",
             no_old_report,
+        ),
+        (
+            "the_files_are_written_even_if_the_output_cannot_be",
+            full_output,
         ),
         ("a_badge_never_claims_more_than_was_run", badges::claims),
         ("a_badge_is_an_svg_image_with_a_title", badges::svg),
@@ -69,6 +78,27 @@ fn no_old_report(folder: &Path) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Standard output is a device that is always full.
+fn full_output(folder: &Path) -> Result<(), Failed> {
+    let Ok(full) = File::options().write(true).open("/dev/full") else {
+        return Ok(());
+    };
+    let (json, xml) = (folder.join("report.json"), folder.join("report.xml"));
+    let output = Command::new(env!("CARGO_BIN_EXE_sse-conformance"))
+        .args(["run", "--only", "bom-is-dropped"])
+        .arg(format!("--json={}", utf8(&json)?))
+        .args(["--junit", utf8(&xml)?, "--"])
+        .arg(env::current_exe()?)
+        .arg("adapter")
+        .stdout(full)
+        .output()?;
+    let report: Value = serde_json::from_slice(&fs::read(json)?)?;
+    same(&report["passed"], true, "the JSON")?;
+    Document::parse(&fs::read_to_string(xml)?)?;
+    has(&String::from_utf8(output.stderr)?, "standard output: ")?;
+    same(output.status.code(), Some(2), "the status")
 }
 
 fn utf8(path: &Path) -> Result<&str, Failed> {
