@@ -1,5 +1,8 @@
 //! The command-line program: runs the corpus against an adapter, lists its cases, and makes badges.
 
+// They panic if the output is a closed pipe.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod badge;
 mod junit;
 mod progress;
@@ -124,7 +127,7 @@ fn main() -> ExitCode {
         Command::Badge(options) => make_badge(&options),
     };
     status.unwrap_or_else(|why| {
-        eprintln!("sse-conformance: {why}");
+        let _ = writeln!(io::stderr(), "sse-conformance: {why}");
         ExitCode::from(2)
     })
 }

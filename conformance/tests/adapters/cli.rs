@@ -1,6 +1,9 @@
 //! The command-line program: its output and its exit status.
 
-use std::process::{Command, Output};
+use std::{
+    env,
+    process::{ChildStdin, Command, Output, Stdio},
+};
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -8,7 +11,7 @@ use serde_json::Value;
 type Test = fn() -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, Test); 8] = [
+    let trials: [(&str, Test); 9] = [
         ("a_correct_adapter_exits_with_0", correct),
         ("a_failing_must_case_exits_with_1_and_is_reported", failing),
         ("a_failing_may_case_exits_with_0", may),
@@ -17,6 +20,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("only_selects_by_id_flag_group_kind_and_rule", only),
         ("a_run_that_cannot_start_exits_with_2", cannot_start),
         ("list_and_capabilities_need_no_adapter", lists),
+        (
+            "a_closed_pipe_does_not_change_the_exit_status",
+            closed_pipes,
+        ),
     ];
     trials
         .into_iter()
@@ -244,4 +251,50 @@ fn lists() -> Result<(), Failed> {
     }
     let out = String::from_utf8(sse_conformance(&["capabilities"])?.stdout)?;
     has(&out, "fixed-storage  works in memory of a fixed size\n")
+}
+
+fn closed_pipes() -> Result<(), Failed> {
+    let program = env::current_exe()?;
+    let program = program
+        .to_str()
+        .ok_or("the path of this program is not UTF-8")?;
+    for (arguments, status) in [
+        (&["list"][..], 0),
+        (&["list", "--json"], 0),
+        (&["capabilities"], 0),
+        (&["--help"], 0),
+        (&["run", "--help"], 0),
+        (&["--version"], 0),
+        (&["run", "--only", "bom", "--", program, "adapter"], 0),
+        (&["run", "--only", "new-name", "--", "true"], 2),
+        (&["run", "--", "/nowhere/at/all"], 2),
+        (&["run"], 2),
+        (&["badge", "/nowhere/at/all"], 2),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sse-conformance"));
+        command.args(arguments);
+        let output = command.stdout(closed_pipe()?).output()?;
+        let err = String::from_utf8(output.stderr)?;
+        if output.status.code() != Some(status) || err.contains("panicked") {
+            return Err(format!("{arguments:?}: {}\n{err}", output.status).into());
+        }
+        let without_stderr = command.stdout(Stdio::null()).stderr(closed_pipe()?);
+        let got = without_stderr.status()?;
+        if got.code() != Some(status) {
+            return Err(format!("{arguments:?} without standard error: {got}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The end for writing of a pipe that no process reads any more.
+fn closed_pipe() -> Result<ChildStdin, Failed> {
+    let mut reader = Command::new(env!("CARGO_BIN_EXE_sse-conformance"))
+        .arg("capabilities")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let pipe = reader.stdin.take().ok_or("it is piped")?;
+    reader.wait()?;
+    Ok(pipe)
 }
