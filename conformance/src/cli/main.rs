@@ -133,15 +133,15 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Run) -> Result<ExitCode, String> {
-    // First, to report a path that cannot be written to at once, and to leave no old report behind if
-    // the run does not get to its end.
+    let cases = select(&options.selection)?;
     let json_file = options.json.iter().flatten().next();
     if json_file.is_some() && json_file == options.junit.as_ref() {
         return Err("--json and --junit need a file each".to_owned());
     }
+    // Before the run, to report a path that cannot be written to at once, and to leave no old report
+    // behind if the run does not get to its end. After the checks, which must not cost an old report.
     let json_file = json_file.map(|path| Output::create(path)).transpose()?;
     let junit_file = options.junit.as_deref().map(Output::create).transpose()?;
-    let cases = select(&options.selection)?;
     let mut run_options = Options::new(options.command);
     run_options.capabilities = options.capabilities.map(Capabilities::from_iter);
     run_options.without = options.without;

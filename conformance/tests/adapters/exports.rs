@@ -19,7 +19,7 @@ use super::cli::{has, run, sse_conformance};
 type Test = fn(&Path) -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, Test); 9] = [
+    let trials: [(&str, Test); 10] = [
         ("junit_has_the_outcomes_of_the_json", junit::outcomes),
         ("junit_has_errors_of_the_adapter", junit::errors),
         ("junit_is_red_if_and_only_if_the_run_fails", junit::red),
@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "a_run_that_cannot_start_leaves_no_old_report",
             no_old_report,
         ),
+        ("options_that_are_refused_change_no_file", refused),
         (
             "the_files_are_written_even_if_the_output_cannot_be",
             full_output,
@@ -63,19 +64,31 @@ fn reports(
 
 fn no_old_report(folder: &Path) -> Result<(), Failed> {
     let (json, xml) = (folder.join("old.json"), folder.join("old.xml"));
+    fs::write(&json, "old")?;
+    fs::write(&xml, "old")?;
     let json_option = format!("--json={}", utf8(&json)?);
-    for (junit, only) in [(&xml, "no-such-case"), (&json, "bom")] {
-        fs::write(&json, "old")?;
-        fs::write(&xml, "old")?;
+    let options = ["run", &json_option, "--junit", utf8(&xml)?];
+    let output = sse_conformance(&[&options[..], &["--", "no-such-adapter"]].concat())?;
+    same(output.status.code(), Some(2), "the status")?;
+    same(fs::read_to_string(&json)?, "", "the JSON")?;
+    same(fs::read_to_string(&xml)?, "", "the XML")
+}
+
+fn refused(folder: &Path) -> Result<(), Failed> {
+    let (json, xml) = (folder.join("old.json"), folder.join("old.xml"));
+    fs::write(&json, "old")?;
+    fs::write(&xml, "old")?;
+    let json_option = format!("--json={}", utf8(&json)?);
+    for (junit, only, message) in [
+        (&xml, "no-such-case", "selects no case"),
+        (&json, "bom", "need a file each"),
+    ] {
         let options = ["run", &json_option, "--junit", utf8(junit)?, "--only", only];
         let output = sse_conformance(&[&options[..], &["--", "no-such-adapter"]].concat())?;
-        same(output.status.code(), Some(2), only)?;
-        if only == "no-such-case" {
-            same(fs::read_to_string(&json)?, "", "the JSON")?;
-            same(fs::read_to_string(&xml)?, "", "the XML")?;
-        } else {
-            has(&String::from_utf8(output.stderr)?, "need a file each")?;
-        }
+        has(&String::from_utf8(output.stderr)?, message)?;
+        same(output.status.code(), Some(2), message)?;
+        same(fs::read_to_string(&json)?, "old", "the JSON")?;
+        same(fs::read_to_string(&xml)?, "old", "the XML")?;
     }
     Ok(())
 }
