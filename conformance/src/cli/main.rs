@@ -9,9 +9,11 @@ mod progress;
 mod xml;
 
 use std::{
+    collections::BTreeSet,
     ffi::OsString,
     fs::{self, File},
     io::{self, Write},
+    iter,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -135,7 +137,7 @@ fn main() -> ExitCode {
 fn run(options: Run) -> Result<ExitCode, String> {
     let cases = select(&options.selection)?;
     let json_file = options.json.iter().flatten().next();
-    if json_file.is_some() && json_file == options.junit.as_ref() {
+    if any_same_file(json_file.into_iter().chain(&options.junit)) {
         return Err("--json and --junit need a file each".to_owned());
     }
     // Before the run, to report a path that cannot be written to at once, and to leave no old report
@@ -223,6 +225,10 @@ fn capabilities() -> Result<ExitCode, String> {
 }
 
 fn make_badge(options: &MakeBadge) -> Result<ExitCode, String> {
+    let files = iter::once(&options.report).chain(&options.svg);
+    if any_same_file(files.chain(&options.endpoint)) {
+        return Err("the report, --svg and --endpoint need a file each".to_owned());
+    }
     let report = fs::read(&options.report).map_err(|why| about(&options.report, why))?;
     let badge = Badge::of(&report).map_err(|why| {
         let path = options.report.display();
@@ -288,6 +294,25 @@ impl<'p> Output<'p> {
     fn write(mut self, text: &str) -> Result<(), String> {
         writeln!(self.file, "{text}").map_err(|why| about(self.path, why))
     }
+}
+
+/// Whether two of the paths lead to the same file, which may not exist yet.
+fn any_same_file<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> bool {
+    let mut files = BTreeSet::new();
+    !paths.into_iter().all(|path| files.insert(resolved(path)))
+}
+
+/// The same for each spelling of a path.
+fn resolved(path: &Path) -> PathBuf {
+    let of_new_file = || {
+        let path = std::path::absolute(path).ok()?;
+        let folder = path.parent()?.canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let existing = path.canonicalize().ok();
+    existing
+        .or_else(of_new_file)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn about(path: &Path, why: io::Error) -> String {

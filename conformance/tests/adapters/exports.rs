@@ -19,7 +19,7 @@ use super::cli::{has, run, sse_conformance};
 type Test = fn(&Path) -> Result<(), Failed>;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trials: [(&str, Test); 10] = [
+    let trials: [(&str, Test); 11] = [
         ("junit_has_the_outcomes_of_the_json", junit::outcomes),
         ("junit_has_errors_of_the_adapter", junit::errors),
         ("junit_is_red_if_and_only_if_the_run_fails", junit::red),
@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             no_old_report,
         ),
         ("options_that_are_refused_change_no_file", refused),
+        ("no_file_is_named_twice_in_any_spelling", same_file),
         (
             "the_files_are_written_even_if_the_output_cannot_be",
             full_output,
@@ -79,18 +80,66 @@ fn refused(folder: &Path) -> Result<(), Failed> {
     fs::write(&json, "old")?;
     fs::write(&xml, "old")?;
     let json_option = format!("--json={}", utf8(&json)?);
-    for (junit, only, message) in [
-        (&xml, "no-such-case", "selects no case"),
-        (&json, "bom", "need a file each"),
-    ] {
-        let options = ["run", &json_option, "--junit", utf8(junit)?, "--only", only];
-        let output = sse_conformance(&[&options[..], &["--", "no-such-adapter"]].concat())?;
-        has(&String::from_utf8(output.stderr)?, message)?;
-        same(output.status.code(), Some(2), message)?;
-        same(fs::read_to_string(&json)?, "old", "the JSON")?;
-        same(fs::read_to_string(&xml)?, "old", "the XML")?;
+    let options = ["run", &json_option, "--junit", utf8(&xml)?];
+    let only = ["--only", "no-such-case", "--", "true"];
+    let output = sse_conformance(&[&options[..], &only].concat())?;
+    has(&String::from_utf8(output.stderr)?, "selects no case")?;
+    same(output.status.code(), Some(2), "the status")?;
+    same(fs::read_to_string(&json)?, "old", "the JSON")?;
+    same(fs::read_to_string(&xml)?, "old", "the XML")
+}
+
+/// A file that would be written twice, or over the report that is read, has several names.
+fn same_file(folder: &Path) -> Result<(), Failed> {
+    let (report, ..) = reports(folder, &["--only", "bom-is-dropped"], &["adapter"], 0)?;
+    let report = report.to_string();
+    let path = folder.join("report.json");
+    fs::write(&path, &report)?;
+    for new in ["new", "other/new"] {
+        let _ = fs::remove_file(folder.join(new));
     }
-    Ok(())
+    fs::create_dir_all(folder.join("other"))?;
+    let mut names = vec!["report.json", "./report.json", "other/../report.json"];
+    names.push(utf8(&path)?);
+    #[cfg(unix)]
+    {
+        let _ = fs::remove_file(folder.join("link.json"));
+        std::os::unix::fs::symlink("report.json", folder.join("link.json"))?;
+        names.push("link.json");
+    }
+    let status_of = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sse-conformance"));
+        let output = command.args(arguments).current_dir(folder).output()?;
+        let err = String::from_utf8(output.stderr)?;
+        if output.status.code() == Some(2) {
+            has(&err, "need a file each")?;
+        }
+        Ok::<_, Failed>(output.status.code())
+    };
+
+    for name in names {
+        let run = ["run", "--json=report.json", "--junit", name, "--", "true"];
+        let svg = ["badge", "report.json", "--svg", name];
+        let endpoint = ["badge", "report.json", "--endpoint", name];
+        for arguments in [&run[..], &svg, &endpoint] {
+            same(status_of(arguments)?, Some(2), format!("{arguments:?}"))?;
+            same(fs::read_to_string(&path)?, &*report, name)?;
+        }
+    }
+    // Neither of them exists yet.
+    let run = ["run", "--json=new", "--junit=./new", "--", "true"];
+    let badge = [
+        "badge",
+        "report.json",
+        "--svg=other/../new",
+        "--endpoint=new",
+    ];
+    for arguments in [&run[..], &badge] {
+        same(status_of(arguments)?, Some(2), format!("{arguments:?}"))?;
+        same(folder.join("new").exists(), false, "a new file")?;
+    }
+    let two = ["badge", "report.json", "--svg=other/new", "--endpoint=new"];
+    same(status_of(&two)?, Some(0), "two files")
 }
 
 /// Standard output is a device that is always full.
