@@ -73,9 +73,9 @@ impl fmt::Display for Report {
             may.not_run
         )?;
         let (name, version) = (self.name.as_deref(), self.version.as_deref());
-        write!(f, "{}", name.unwrap_or("the adapter"))?;
+        write!(f, "{}", in_one_line(name.unwrap_or("the adapter")))?;
         if let Some(version) = version {
-            write!(f, " {version}")?;
+            write!(f, " {}", in_one_line(version))?;
         }
         let verdict = if self.passed() { "passed" } else { "FAILED" };
         write!(
@@ -173,11 +173,50 @@ fn write_failure(f: &mut String, case: &CaseReport, failure: &CaseFailure) -> fm
 fn shortened(text: &str) -> String {
     const LEN: usize = 1000;
     match text.char_indices().nth(LEN) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{} … {} more bytes", &text[..at], text.len() - at),
+        None => visible(text),
+        Some((at, _)) => format!("{} … {} more bytes", visible(&text[..at]), text.len() - at),
     }
 }
 
 fn indented(text: &str) -> String {
-    text.replace('\n', "\n            ")
+    visible(text).replace('\n', "\n            ")
+}
+
+fn in_one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
+}
+
+/// Escapes control characters, which a terminal would obey, as in a string of Rust. LF and tab stay.
+fn visible(text: &str) -> String {
+    let mut visible = String::new();
+    for char in text.chars() {
+        if char.is_control() && !matches!(char, '\n' | '\t') {
+            visible.extend(char.escape_default());
+        } else {
+            visible.push(char);
+        }
+    }
+    visible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_an_answer_are_escaped() {
+        let mut case = CaseReport::of(&crate::cases()[0]);
+        case.failure = Some(CaseFailure {
+            variant: "as written".to_owned(),
+            cut: None,
+            input: Vec::new(),
+            what: "items",
+            message: "one\ntwo\u{1b}[31m".to_owned(),
+            expected: "".into(),
+            got: "\u{9b}31m\u{7f}".into(),
+        });
+        let text = case.failure_text().unwrap();
+        assert!(text.contains("one\n            two\\u{1b}[31m\n"), "{text}");
+        assert!(text.contains("\"\\u{9b}31m\\u{7f}\"\n"), "{text}");
+    }
 }

@@ -202,7 +202,7 @@ pub(super) fn red(folder: &Path) -> Result<(), Failed> {
 }
 
 pub(super) fn any_text(folder: &Path) -> Result<(), Failed> {
-    let (report, xml, _) = reports(
+    let (report, xml, printed) = reports(
         folder,
         &["--only", VICTIM],
         &["misbehaving", "has-odd-texts"],
@@ -227,6 +227,17 @@ pub(super) fn any_text(folder: &Path) -> Result<(), Failed> {
         has(attribute(document.root_element(), "name")?, visible)?;
     }
     has(text, "\t")?;
+
+    // A terminal obeys control characters.
+    let is_obeyed = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
+    same(printed.find(is_obeyed), None, "a control character")?;
+    let (failure, about) = printed.split_once("must: ").ok_or("no totals")?;
+    for part in [failure, about] {
+        has(part, r"\u{0}\u{1}")?;
+        has(part, r"\u{1b}")?;
+    }
+    // What the adapter calls itself cannot look like a line of the report.
+    has(about, r" two\nlines FAILED: ")?;
 
     let (markdown, image) = badge(folder, &report)?;
     has(&markdown, "![text/event-stream: 0 of 1, ")?;

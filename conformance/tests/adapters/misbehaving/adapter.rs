@@ -84,8 +84,9 @@ pub(crate) fn serve(how: &str) {
             }
             "has-odd-texts" if asks_capabilities => {
                 let name = serde_json::to_string(&odd_text()).expect("text can be written");
-                let name = format!("{case_key},\"name\":{name}}}\n");
-                write(name.as_bytes());
+                let version = r#""version":"two\nlines""#;
+                let about = format!("{case_key},\"name\":{name},{version}}}\n");
+                write(about.as_bytes());
             }
             "has-odd-texts" if is_victim => {
                 eprint!("{}", odd_text());
