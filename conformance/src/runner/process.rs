@@ -11,7 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,8 @@ const MAX_LINE: usize = 16 << 20;
 /// How many bytes from the end of standard error are kept for error messages.
 const STDERR_TAIL: usize = 2000;
 
-/// How long to wait for a process to exit after its output has ended.
+/// How long to wait for a process to exit after its output has ended, and then for the end of its
+/// standard error.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The ids of the processes that run, so that an interrupted program can stop them.
@@ -75,6 +76,7 @@ pub(super) struct Adapter {
     requests: Option<Sender<Vec<u8>>>,
     output: Receiver<Output>,
     stderr_tail: Arc<Mutex<VecDeque<u8>>>,
+    stderr_reader: JoinHandle<()>,
 }
 
 enum Output {
@@ -119,7 +121,7 @@ impl Adapter {
         let stderr_tail = Arc::new(Mutex::new(VecDeque::new()));
         let tail = stderr_tail.clone();
         let mut stderr = child.stderr.take().expect("it is piped");
-        thread::spawn(move || {
+        let stderr_reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(len @ 1..) = stderr.read(&mut buffer) {
                 let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +135,7 @@ impl Adapter {
             requests: Some(requests),
             output,
             stderr_tail,
+            stderr_reader,
         })
     }
 
@@ -217,16 +220,17 @@ impl Adapter {
         AdapterError::Exit(format!("{status}{partial}{}", self.stderr_text()))
     }
 
-    /// Waits for the process to exit.
+    /// Waits for the process to exit, and until its standard error was read: to its end, unless a child
+    /// of its own keeps that open.
     fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + timeout;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(2)),
-                Ok(None) | Err(_) => return None,
-            }
-        }
+        let mut status = None;
+        wait_until(timeout, || {
+            status = self.child.try_wait().transpose();
+            status.is_some()
+        });
+        let status = status?.ok()?;
+        wait_until(EXIT_TIMEOUT, || self.stderr_reader.is_finished());
+        Some(status)
     }
 
     /// The tail of standard error, as the end of an error message.
@@ -240,6 +244,14 @@ impl Adapter {
             "" => String::new(),
             text => format!("\nits standard error ends with:\n{text}"),
         }
+    }
+}
+
+/// Waits until `done` returns true, or for the timeout.
+fn wait_until(timeout: Duration, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + timeout;
+    while !done() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(2));
     }
 }
 

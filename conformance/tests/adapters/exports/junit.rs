@@ -117,7 +117,7 @@ fn same_outcome(test: Node<'_, '_>, case: &Value, text: &str) -> Result<(), Fail
 
 pub(super) fn errors(folder: &Path) -> Result<(), Failed> {
     let only = ["--only", "decode/data"];
-    let hasty = ["--timeout", "1", "--startup", "3"];
+    let hasty = ["--timeout", "3", "--startup", "10"];
     let quick: [&str; 0] = [];
     let swap = [("adapter", "out-of-order", "out-of-order")];
     // The first processes are blamed on the cases that they were started for.
@@ -157,7 +157,7 @@ pub(super) fn errors(folder: &Path) -> Result<(), Failed> {
         for test in tests {
             // The timeout is part of the time of the case.
             let seconds: f64 = attribute(test, "time")?.parse()?;
-            same(seconds >= 1.0, hung, "the time")?;
+            same(seconds >= 3.0, hung, "the time")?;
         }
     }
     Ok(())
