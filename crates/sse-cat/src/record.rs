@@ -56,10 +56,12 @@ pub(crate) fn record(args: &Args) -> Result<Ending, Failure> {
     let input = input(args)?;
     let name = args.file.display().to_string();
     let failed = |error| Failure::Input(name.clone(), error);
+    let is_new = args.file.symlink_metadata().is_err();
     let mut options = File::options();
     options.write(true);
     let file = match args.force {
-        true => options.create(true).truncate(true).open(&args.file),
+        // `head` truncates it, when there is something to record.
+        true => options.create(true).truncate(false).open(&args.file),
         false => options.create_new(true).open(&args.file),
     };
     let file = file.map_err(failed)?;
@@ -71,8 +73,8 @@ pub(crate) fn record(args: &Args) -> Result<Ending, Failure> {
         bytes: 0,
     };
     let result = recorder.run(input, args.duration, failed);
-    if recorder.writer.is_none() {
-        // There was no response.
+    if recorder.writer.is_none() && is_new {
+        // There was no response, or the input could not be read.
         let _ = fs::remove_file(&args.file);
     }
     result
@@ -111,11 +113,13 @@ impl<'a> Recorder<'a> {
         let has_head = matches!(input, Input::Url(_));
         let mut source = Source::open(input, duration)?;
         self.started = source.started();
-        if !has_head {
-            self.head(None, Duration::ZERO).map_err(&failed)?;
-        }
         loop {
-            let (at, arrival) = match source.next(None)? {
+            let next = source.next(None)?;
+            // Not before: only now it is certain that a file can be opened and read.
+            if !has_head && self.writer.is_none() {
+                self.head(None, Duration::ZERO).map_err(&failed)?;
+            }
+            let (at, arrival) = match next {
                 Next::At(at, arrival) => (at - self.started, arrival),
                 Next::Silence => continue,
                 Next::Stopped => {
@@ -156,6 +160,10 @@ impl<'a> Recorder<'a> {
         response: Option<(http::StatusCode, http::HeaderMap)>,
         at: Duration,
     ) -> io::Result<()> {
+        // Pipes and devices cannot be truncated.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
         self.writer = Some(Writer::new(self.file, &Head { at, response })?);
         Ok(())
     }

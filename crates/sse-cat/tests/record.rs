@@ -369,6 +369,68 @@ fn without_a_response_there_is_no_recording() {
     assert!(!path.exists());
 }
 
+/// Returns a URL that refuses connections.
+fn refusing_url() -> String {
+    Server::new().url("/")
+}
+
+#[test]
+fn an_old_recording_is_kept_until_there_is_something_to_record() {
+    let old = b"an old recording, longer than the new one: ".repeat(10);
+    let path = file("record_old.jsonl", &old);
+    for input in [&*refusing_url(), "no/such/file"] {
+        let output = run(&["record", "--force"], &path, &[input], b"");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(fs::read(&path).unwrap(), old);
+    }
+    let output = run(&["record", "--force"], &path, &["-"], b"data: a\n\n");
+    assert!(output.status.success());
+    assert_eq!(recorded(&path).len(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_a_new_file_is_removed_if_nothing_was_recorded() {
+    let path = file("record_linked.jsonl", b"precious");
+    let link = new_path("record_link.jsonl");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let output = run(&["record", "--force"], &link, &[&refusing_url()], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(link.is_symlink());
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+
+    let path = new_path("record_forced.jsonl");
+    let output = run(&["record", "--force"], &path, &[&refusing_url()], b"");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!path.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_can_be_recorded_into() {
+    // A device cannot be truncated. It is behind a link, so that no fault of the program deletes it.
+    let link = new_path("record_device.jsonl");
+    std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let output = run(&["record", "--force"], &link, &["-"], b"data: a\n\n");
+    assert!(output.status.success(), "{output:?}");
+    assert!(link.is_symlink());
+}
+
+#[test]
+fn an_input_that_cannot_be_read_does_not_block_the_next_try() {
+    let path = new_path("record_unreadable.jsonl");
+    // A directory can be opened on some systems, but not read.
+    for input in ["no/such/file", env!("CARGO_TARGET_TMPDIR")] {
+        let output = run(&["record"], &path, &[input], b"");
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!path.exists(), "{input}");
+    }
+    let input = file("record_readable.sse", b"");
+    let output = run(&["record"], &path, &[input.to_str().unwrap()], b"");
+    assert!(output.status.success());
+    assert_eq!(recorded(&path)[1], json!({ "end": "complete" }));
+}
+
 #[test]
 fn files_that_are_named_like_a_command_can_be_read() {
     let dir = new_path("named_like_a_command");
