@@ -4,8 +4,8 @@ mod serve;
 
 use std::{
     fs::File,
-    io::{self, BufReader, Write as _},
-    path::PathBuf,
+    io::{self, BufReader, Read, Write},
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// Writes a recording to standard output, or serves it, with the original timing and chunks
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// File that `record` has written
+    /// File that `record` has written, or - for standard input
     file: PathBuf,
 
     /// Serve it on this port of this machine, or on this address and port; each request gets all of it
@@ -41,16 +41,23 @@ fn speed(text: &str) -> Result<f64, &'static str> {
 
 /// Replays the recording to its end, or serves it until Ctrl-C.
 pub(crate) fn replay(args: &Args) -> Result<Ending, Failure> {
-    let name = args.file.display().to_string();
+    let is_stdin = args.file == Path::new("-");
+    let name = match is_stdin {
+        true => "standard input".into(),
+        false => args.file.display().to_string(),
+    };
     let failed = |error| Failure::Input(name.clone(), error);
-    let file = File::open(&args.file).map_err(failed)?;
-    let (head, entries) = Reader::new(BufReader::new(file)).map_err(failed)?;
+    let input: Box<dyn Read> = match is_stdin {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(&args.file).map_err(failed)?),
+    };
+    let (head, entries) = Reader::new(BufReader::new(input)).map_err(failed)?;
     if let Some(address) = &args.serve {
         let entries: io::Result<Vec<Entry>> = entries.collect();
         return serve::serve(address, head, entries.map_err(failed)?, args.speed);
     }
     let start = Instant::now();
-    let mut stdout = io::stdout().lock();
+    let mut stdout = unbuffered_stdout().map_err(Failure::Output)?;
     for entry in entries {
         match entry.map_err(failed)? {
             Entry::Chunk(at, bytes) => {
@@ -67,6 +74,20 @@ pub(crate) fn replay(args: &Args) -> Result<Ending, Failure> {
         }
     }
     Ok(Ending::COMPLETE)
+}
+
+/// Returns standard output without the line buffer of [`io::stdout`], which would write a chunk with
+/// a line terminator in two parts.
+#[cfg(unix)]
+fn unbuffered_stdout() -> io::Result<impl Write> {
+    use std::os::fd::AsFd as _;
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// A console of Windows needs the UTF-16 that only [`io::stdout`] writes.
+#[cfg(not(unix))]
+fn unbuffered_stdout() -> io::Result<impl Write> {
+    Ok(io::stdout().lock())
 }
 
 /// Returns the time that is left until the recorded time `at`.

@@ -432,6 +432,46 @@ fn an_input_that_cannot_be_read_does_not_block_the_next_try() {
 }
 
 #[test]
+fn a_recording_is_replayed_from_standard_input() {
+    let lines = b"{\"recording\":1}\n{\"text\":\"data: a\\n\\n\"}\n{\"end\":\"complete\"}\n";
+    let output = program::run(&mut sse_cat(&["replay", "-"]), lines);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout), "data: a\n\n");
+    let output = program::run(&mut sse_cat(&["replay", "-"]), b"data: a\n\n");
+    let why = "sse-cat: standard input: line 1: ";
+    assert!(text(&output.stderr).starts_with(why), "{output:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn each_recorded_chunk_is_one_write_to_standard_output() {
+    use std::{
+        os::{fd::OwnedFd, unix::net::UnixDatagram},
+        process::Stdio,
+    };
+    let chunks = ["data: a\n\ndata: b", "\n\n", "data", ": c\nid: 1\n\n: d"];
+    let mut lines = String::from("{\"recording\":1}\n");
+    for chunk in chunks {
+        lines += &format!("{}\n", json!({ "text": chunk }));
+    }
+    let path = file("record_writes.jsonl", lines.as_bytes());
+    // Each write is a datagram.
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    ours.set_read_timeout(Some(program::PATIENCE)).unwrap();
+    let mut command = sse_cat(&["replay", path.to_str().unwrap()]);
+    let mut child = command
+        .stdout(Stdio::from(OwnedFd::from(theirs)))
+        .spawn()
+        .unwrap();
+    for chunk in chunks {
+        let mut buffer = [0; 100];
+        let len = ours.recv(&mut buffer).unwrap();
+        assert_eq!(text(&buffer[..len]), chunk);
+    }
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn files_that_are_named_like_a_command_can_be_read() {
     let dir = new_path("named_like_a_command");
     let _ = fs::create_dir(&dir);
