@@ -156,15 +156,16 @@ impl<R: BufRead> Reader<R> {
 
     /// `None` after the last line.
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let mut line = String::new();
+        // Not a `String`: a recorder that was killed may have written half a character.
+        let mut line = Vec::new();
         self.number += 1;
-        if self.from.read_line(&mut line)? == 0 {
+        if self.from.read_until(b'\n', &mut line)? == 0 {
             return Ok(None);
         }
-        match serde_json::from_str(&line) {
+        match serde_json::from_slice(&line) {
             Ok(line) => Ok(Some(line)),
             // The recorder was killed.
-            Err(_) if !line.ends_with('\n') && self.number > 1 => Ok(None),
+            Err(_) if !line.ends_with(b"\n") && self.number > 1 => Ok(None),
             Err(error) => Err(self.invalid(error)),
         }
     }

@@ -288,8 +288,14 @@ fn ctrl_c_ends_a_recording_normally() {
 #[test]
 fn a_recording_whose_recorder_was_killed_is_valid() {
     let lines = "{\"recording\":1}\n{\"text\":\"data: a\\n\\n\"}\n";
-    for end in ["", "{\"at\":5", "{\"at\":0,\"te"] {
-        let path = file("record_killed.jsonl", format!("{lines}{end}").as_bytes());
+    for end in [
+        &b""[..],
+        b"{\"at\":5",
+        b"{\"at\":0,\"te",
+        // Inside a character.
+        b"{\"at\":0,\"text\":\"\xC5",
+    ] {
+        let path = file("record_killed.jsonl", &[lines.as_bytes(), end].concat());
         let output = run(&["replay"], &path, &[], b"");
         assert_eq!(text(&output.stdout), "data: a\n\n");
         assert_eq!(text(&output.stderr), "");
