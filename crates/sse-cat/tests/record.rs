@@ -4,7 +4,7 @@
 mod support;
 
 use std::{
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Output,
     time::{Duration, Instant},
@@ -475,6 +475,30 @@ fn each_recorded_chunk_is_one_write_to_standard_output() {
         assert_eq!(text(&buffer[..len]), chunk);
     }
     assert!(child.wait().unwrap().success());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_time_of_a_request_does_not_include_the_reading_of_certificates() {
+    const DELAY: Duration = Duration::from_secs(4);
+    let path = new_path("record_certificates.jsonl");
+    // A file of certificates that takes long to read.
+    let pipe = new_path("certificates");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let server = Server::new();
+    let mut command = sse_cat(&["record", path.to_str().unwrap(), &server.url("/")]);
+    let mut child = program::spawn(command.env("SSL_CERT_FILE", &pipe));
+    // In a thread, because it blocks until the program opens the pipe.
+    std::thread::spawn(move || {
+        std::thread::sleep(DELAY);
+        File::options().write(true).open(&pipe)
+    });
+    server.accept().send(STREAM).close();
+    assert!(child.wait().unwrap().success());
+    let lines = objects(&fs::read_to_string(&path).unwrap());
+    let at = lines[0]["at"].as_f64().unwrap();
+    assert!(at < DELAY.as_secs_f64(), "{at}");
 }
 
 #[test]

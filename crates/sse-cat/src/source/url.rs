@@ -19,6 +19,8 @@ pub(crate) struct UrlRequest {
     last_event_id: String,
     /// How long the response may be silent.
     timeout: Option<Duration>,
+    /// Made before the time starts, because it takes long to read the root certificates.
+    client: Reqwest,
 }
 
 impl UrlRequest {
@@ -33,6 +35,7 @@ impl UrlRequest {
             request: request.map_err(|error| Failure::Input("--data".into(), error))?,
             last_event_id: last_event_id.into(),
             timeout: http.timeout(),
+            client: request::client(false).map_err(|error| Failure::Client(error.into()))?,
         })
     }
 }
@@ -42,9 +45,8 @@ pub(super) fn read(request: UrlRequest, sender: &SyncSender<Message>) -> Result<
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Client(error.into()))?;
     runtime.block_on(async {
-        let client = request::client(false).map_err(|error| Failure::Client(error.into()))?;
         let timeout = request.timeout.unwrap_or(Duration::MAX);
-        let (head, mut body) = respond(request, client).await?.into_parts();
+        let (head, mut body) = respond(request).await?.into_parts();
         if !send(sender, Arrival::Head(Box::new(head))) {
             return Ok(());
         }
@@ -71,10 +73,8 @@ pub(super) fn read(request: UrlRequest, sender: &SyncSender<Message>) -> Result<
 ///
 /// `EventSource` itself gets copies without the content type and the body. So it follows redirects
 /// and refuses every other response.
-async fn respond(
-    request: UrlRequest,
-    mut client: Reqwest,
-) -> Result<Response<reqwest::Body>, Failure> {
+async fn respond(request: UrlRequest) -> Result<Response<reqwest::Body>, Failure> {
+    let mut client = request.client;
     let last = RefCell::new(None);
     let connect = |request: Request<Bytes>| {
         let response = client.connect(request);
