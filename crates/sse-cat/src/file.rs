@@ -59,12 +59,15 @@ pub(crate) fn cat(args: &Args) -> Result<Ending, Failure> {
     }
 
     drop(progress);
-    if decoder.is_no_event_stream() {
+    let is_no_event_stream = decoder.is_no_event_stream();
+    let last = decoder.finish();
+    // The last line may be the first that is not ignored.
+    if is_no_event_stream && !matches!(last, Ok(Some(_))) {
         output.flush()?;
         return Err(Failure::NoEventStream(name));
     }
     // By the standard, an event that is not followed by a blank line is dropped.
-    match decoder.finish() {
+    match last {
         Ok(Some(event)) if args.finish => output.print(Item::Event(event))?,
         Err(error) if args.finish => output.report(error)?,
         Ok(Some(_)) => {

@@ -331,6 +331,15 @@ fn finish_prints_an_event_that_the_end_cuts_off() {
 }
 
 #[test]
+fn an_event_that_only_the_end_completes_makes_an_event_stream() {
+    let input = "foo\ndata";
+    assert_eq!(printed(&["--finish"], input), "message\n    \n");
+    let output = cat(&[], input);
+    assert!(text(&output.stderr).contains("--finish"), "{output:?}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn finish_reports_an_event_that_is_too_large_at_the_end() {
     // Cut off inside a character, which counts as U+FFFD, three bytes.
     let output = cat(&["--finish", "--max-event", "5"], b"data:abc\xF0\x9F\x8F");
