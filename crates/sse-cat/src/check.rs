@@ -12,7 +12,7 @@ mod response;
 mod stream;
 
 use std::{
-    io::Write as _,
+    io::{Read as _, Write as _},
     mem,
     time::{Duration, Instant},
 };
@@ -25,7 +25,7 @@ use crate::{
 use arrivals::Arrivals;
 use bytes::Bytes;
 use finding::{Code, Place, Report};
-use flate2::write::GzDecoder;
+use flate2::{read, write};
 use http::{Response, response::Parts};
 use reqwest::Url;
 use response::Body;
@@ -61,13 +61,15 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
         chunk_len: args.chunk_len(),
         report: Report::new(args.json),
     };
+    // A body without a byte is no broken gzip.
+    let mut has_chunk = false;
     loop {
         check.report.flush()?; // the next arrival may take long
         let wake_at = check.arrivals.as_ref().and_then(Arrivals::wake_at);
         match source.next(wake_at)? {
             Next::At(_, Arrival::Head(head)) => match response::check(&head, &mut check.report)? {
                 Body::Plain => {}
-                Body::Gzip => check.gzip = Some(GzDecoder::new(Vec::new())),
+                Body::Gzip => check.gzip = Some(write::MultiGzDecoder::new(Vec::new())),
                 Body::Unreadable => return check.summary(),
                 Body::Refused => {
                     check.report.flush()?;
@@ -76,6 +78,7 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
                 }
             },
             Next::At(at, Arrival::Chunk(bytes)) => {
+                has_chunk = true;
                 if let Some(progress) = &mut progress {
                     progress.add(bytes.len(), check.stream.totals().1);
                 }
@@ -85,8 +88,8 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
             }
             Next::At(at, Arrival::End) => {
                 drop(progress);
-                let finished = check.gzip.as_mut().map(GzDecoder::try_finish);
-                if let Some(Err(error)) = finished {
+                let gzip = check.gzip.as_mut().filter(|_| has_chunk);
+                if let Some(Err(error)) = gzip.map(write::MultiGzDecoder::try_finish) {
                     check.connection_lost(&error.to_string())?;
                 }
                 return check.end(Some(at), true);
@@ -111,7 +114,7 @@ struct Check {
     /// `None` for a file.
     arrivals: Option<Arrivals>,
     /// Decompresses the body.
-    gzip: Option<GzDecoder<Vec<u8>>>,
+    gzip: Option<write::MultiGzDecoder<Vec<u8>>>,
     chunk_len: usize,
     report: Report,
 }
@@ -194,6 +197,16 @@ fn log_body(head: Parts, source: &mut Source) -> Result<(), Failure> {
                 break;
             }
             _ => break,
+        }
+    }
+    if response::is_gzip(&head.headers) {
+        let mut text = Vec::new();
+        let mut decoder = read::MultiGzDecoder::new(&*body).take(EXCERPT_LEN as u64 + 1);
+        let decompressed = decoder.read_to_end(&mut text);
+        // What was decompressed before an error is shown, too. If that is nothing, it was no gzip.
+        if !text.is_empty() {
+            is_complete &= decompressed.is_ok();
+            body = text;
         }
     }
     log_refused(&Response::from_parts(head, body), is_complete);

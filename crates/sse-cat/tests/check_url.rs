@@ -96,6 +96,66 @@ fn a_refused_response_is_shown() {
     cat.ends(4);
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn the_body_of_a_refused_response_is_decompressed() {
+    let head = "HTTP/1.1 401 No\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n\r\n";
+    let body = gzip("missing key\n");
+    for (body, shown, is_whole) in [
+        (&body[..], "    missing key", true),
+        // Its checksum is not complete.
+        (&body[..body.len() - 1], "    missing key", false),
+        (b"not gzip", "    not gzip", true),
+    ] {
+        let (mut cat, mut peer) = check(&[], head);
+        peer.send(body).close();
+        finds(&mut cat, "head: error: status: status 401");
+        cat.reports("its body, text/plain:");
+        cat.shows(shown);
+        if !is_whole {
+            cat.reports("these are its first 12 bytes");
+        }
+        cat.reports(
+            "checked bytes: 0, lines: 0, events: 0; found errors: 1, warnings: 0, infos: 0",
+        );
+        cat.ends(4);
+    }
+    // Not all of a large body is decompressed.
+    let (mut cat, mut peer) = check(&[], head);
+    peer.send(gzip(&"x".repeat(10_000_000))).close();
+    finds(&mut cat, "head: error: status: status 401");
+    cat.reports("its body, text/plain:");
+    cat.shows(&format!("    {}", "x".repeat(4096)));
+    cat.reports("these are its first 4096 bytes");
+    cat.error_line();
+    cat.ends(4);
+}
+
+#[test]
+fn a_compressed_body_may_have_several_members_or_no_byte() {
+    let head = GOOD.replace("\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n");
+    let members = [gzip("data: a\n"), gzip("\n: c\n")].concat();
+    for (body, sum) in [
+        (members, "checked bytes: 13, lines: 3, events: 1;"),
+        (Vec::new(), "checked bytes: 0, lines: 0, events: 0;"),
+    ] {
+        let (mut cat, mut peer) = check(&[], &head);
+        peer.send(body).close();
+        finds(&mut cat, "head: warning: compressed: ");
+        let line = cat.error_line();
+        assert_eq!(
+            line,
+            format!("{sum} found errors: 0, warnings: 1, infos: 0")
+        );
+        cat.ends(4);
+    }
+}
+
 #[test]
 fn what_is_unusual_in_a_head_is_reported() {
     for (head, finding, code) in [

@@ -66,9 +66,9 @@ pub(super) fn check(head: &response::Parts, report: &mut Report) -> Result<Body,
         return Ok(Body::Plain);
     }
     let shown = Escaped(encoding);
-    let (why, body) = match encoding {
-        "gzip" | "x-gzip" => ("", Body::Gzip),
-        _ => (", and the body was not checked", Body::Unreadable),
+    let (why, body) = match is_gzip(headers) {
+        true => ("", Body::Gzip),
+        false => (", and the body was not checked", Body::Unreadable),
     };
     report.head(
         Code::Compressed,
@@ -78,6 +78,12 @@ pub(super) fn check(head: &response::Parts, report: &mut Report) -> Result<Body,
         ),
     )?;
     Ok(body)
+}
+
+/// Returns whether the body is compressed with gzip.
+pub(super) fn is_gzip(headers: &HeaderMap) -> bool {
+    let encoding = lower_case(headers, CONTENT_ENCODING);
+    matches!(encoding.trim(), "gzip" | "x-gzip")
 }
 
 /// Returns all values of a header.
