@@ -53,6 +53,7 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
         _ => None,
     };
     let is_live = input.is_live();
+    let mut is_head_missing = matches!(input, Input::Url(_));
     let mut source = Source::open(input, args.duration)?;
     let mut check = Check {
         stream: Stream::new(args.max_event_len()),
@@ -67,16 +68,19 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
         check.report.flush()?; // the next arrival may take long
         let wake_at = check.arrivals.as_ref().and_then(Arrivals::wake_at);
         match source.next(wake_at)? {
-            Next::At(_, Arrival::Head(head)) => match response::check(&head, &mut check.report)? {
-                Body::Plain => {}
-                Body::Gzip => check.gzip = Some(write::MultiGzDecoder::new(Vec::new())),
-                Body::Unreadable => return check.summary(),
-                Body::Refused => {
-                    check.report.flush()?;
-                    log_body(*head, &mut source)?;
-                    return check.summary();
+            Next::At(_, Arrival::Head(head)) => {
+                is_head_missing = false;
+                match response::check(&head, &mut check.report)? {
+                    Body::Plain => {}
+                    Body::Gzip => check.gzip = Some(write::MultiGzDecoder::new(Vec::new())),
+                    Body::Unreadable => return check.summary(),
+                    Body::Refused => {
+                        check.report.flush()?;
+                        log_body(*head, &mut source)?;
+                        return check.summary();
+                    }
                 }
-            },
+            }
             Next::At(at, Arrival::Chunk(bytes)) => {
                 has_chunk = true;
                 if let Some(progress) = &mut progress {
@@ -104,7 +108,13 @@ pub(crate) fn check(args: &Args, url: Option<Url>) -> Result<Ending, Failure> {
                     arrivals.wake(place, &mut check.report)?;
                 }
             }
-            Next::Stopped => return check.end(None, false),
+            Next::Stopped => {
+                if is_head_missing {
+                    let why = "the server did not respond before the check ended";
+                    check.report.head(Code::NoResponse, why)?;
+                }
+                return check.end(None, false);
+            }
         }
     }
 }

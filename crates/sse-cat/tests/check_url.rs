@@ -341,7 +341,21 @@ fn a_head_that_does_not_come_is_silence_too() {
         &mut cat,
         "1:0: warning: silence: nothing arrived for 1 s since the start",
     );
+    finds(&mut cat, "head: error: no-response: ");
     cat.error_line();
+    cat.ends(4);
+}
+
+#[test]
+fn a_response_that_does_not_come_is_a_finding() {
+    let server = Server::new();
+    let mut cat = Cat::new(&["--check", "--for", "2", &server.url("/")]);
+    let _peer = server.accept();
+    finds(
+        &mut cat,
+        "head: error: no-response: the server did not respond before the check ended",
+    );
+    cat.reports("checked bytes: 0, lines: 0, events: 0; found errors: 1, warnings: 0, infos: 0");
     cat.ends(4);
 }
 

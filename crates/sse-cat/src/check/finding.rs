@@ -51,6 +51,7 @@ codes! {
         InvalidUtf8 "invalid-utf-8",
         UnfinishedEvent "unfinished-event",
         ConnectionLost "connection-lost",
+        NoResponse "no-response",
     }
     Warning {
         Compressed "compressed",
