@@ -156,12 +156,33 @@ fn an_input_that_ends_too_early() {
         &["2:6 nul-in-id", "1:0 unfinished-event"],
     );
     finds("data: a\n\nid: \0\nretry: 1\n: c", &["3:9 nul-in-id"]);
+    finds(b"data: a\n\n\xEF", &["3:9 unfinished-line"]);
+    finds(
+        b"data: a\n\nid: 1\n\xF0\x9F",
+        &["4:15 unfinished-line", "3:9 unfinished-event"],
+    );
+    // Nothing is lost, but the type has no effect.
+    for end in ["", "retry: 5\n", ": c"] {
+        finds(
+            format!("data: a\n\nevent: e\n{end}"),
+            &["3:9 unfinished-block"],
+        );
+    }
     // Nothing is lost.
     finds("data: a\n\nretry: 5\n", &[]);
-    finds("data: a\n\nevent: e\n", &[]);
+    finds("data: a\n\nevent: e\nevent\n", &[]);
+    finds("\u{FEFF}", &["1:0 byte-order-mark"]);
     assert_eq!(
         messages("id: 1\n\nid: 2\n"),
         ["the input ends without the blank line after this block, so its id is not kept"]
+    );
+    assert_eq!(
+        messages(": c\nevent: e\n"),
+        ["the input ends inside a block without data, so its type has no effect"]
+    );
+    assert_eq!(
+        messages(b"data: a\n\n\xEF"),
+        ["the input ends inside this line, so it is ignored: \"\u{FFFD}\""]
     );
     assert_eq!(
         messages("data: \u{1F3EE}".as_bytes().split_last().unwrap().1),
@@ -257,14 +278,19 @@ fn events_that_are_too_large() {
 
 #[test]
 fn ignored_lines_that_are_too_large() {
-    let output = cat(
-        &["--check", "--max-event", "3"],
-        "data: 1\n\nlong: 1\n: long comment\n",
-    );
-    assert_eq!(
-        text(&output.stdout),
-        "3:9: warning: unknown-field: ignored line exceeds the limit of 3 bytes, together with the unfinished event: \"long: 1\"\n"
-    );
+    for line in ["long: 1", "retry: yyyy", "no colon"] {
+        let output = cat(
+            &["--check", "--max-event", "3"],
+            format!("data: 1\n\n{line}\n: long comment\n"),
+        );
+        assert_eq!(
+            text(&output.stdout),
+            format!(
+                "3:9: warning: ignored-line: ignored line exceeds the limit of 3 bytes, together \
+                 with the unfinished event: \"{line}\"\n"
+            )
+        );
+    }
 }
 
 #[test]

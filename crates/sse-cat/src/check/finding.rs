@@ -60,6 +60,7 @@ codes! {
         InvalidRetry "invalid-retry",
         NulInId "nul-in-id",
         TypeWithoutData "type-without-data",
+        IgnoredLine "ignored-line",
         EventTooLarge "event-too-large",
         RetryZero "retry-zero",
         RetryTooLong "retry-too-long",
@@ -77,6 +78,7 @@ codes! {
         MixedLineTerminators "mixed-line-terminators",
         IdNotAscii "id-not-ascii",
         IdBlanks "id-blanks",
+        UnfinishedBlock "unfinished-block",
         Burst "burst",
     }
 }

@@ -171,7 +171,7 @@ impl Checker {
                     Part::Comment => {}
                     Part::IgnoredLine => {
                         let why = format!("{error}: {}", shown(text));
-                        report.line(place, Code::UnknownField, why)?;
+                        report.line(place, Code::IgnoredLine, why)?;
                     }
                     _ => {
                         let why = format!("{error}, so it is skipped; see --max-event");
@@ -251,12 +251,15 @@ impl Checker {
         if let Some(line) = line {
             let text = self.text(line, report)?;
             self.decode(line.bytes, line.place, &text, report)?;
-            let why = format!(
-                "the input ends inside this line, so it is ignored: {}",
-                shown(&text)
-            );
+            let shown_text = match &*text {
+                // It has only a part of a character.
+                "" => shown(&String::from_utf8_lossy(line.bytes)),
+                text => shown(text),
+            };
+            let why = format!("the input ends inside this line, so it is ignored: {shown_text}");
             match Field::parse(&text) {
-                Field::Blank | Field::Comment => {}
+                Field::Blank if line.bytes == BYTE_ORDER_MARK => {}
+                Field::Comment => {}
                 Field::Data if !block.has_data => {
                     let why = format!("{why}; its event is lost");
                     let start = block.start.unwrap_or(line.place);
@@ -276,6 +279,13 @@ impl Checker {
         let what = match block {
             Block { has_data: true, .. } => "its event is lost",
             Block { has_id: true, .. } => "its id is not kept",
+            Block {
+                event_type: Some(place),
+                ..
+            } => {
+                let why = "the input ends inside a block without data, so its type has no effect";
+                return report.line(place, Code::UnfinishedBlock, why);
+            }
             _ => return Ok(()),
         };
         let why = format!("the input ends without the blank line after this block, so {what}");
