@@ -40,7 +40,16 @@ fn a_good_response_has_no_findings() {
             "text/event-stream",
             "Text/Event-Stream; x=y; Charset=\"utf-8\"",
         ),
+        &GOOD.replace(
+            "text/event-stream",
+            "text/event-stream; x=\"a;charset=latin1\"",
+        ),
+        &GOOD.replace(
+            "text/event-stream",
+            "text/event-stream; x=\"\\\";charset=latin1\"; charset=utf-8",
+        ),
         &GOOD.replace("no-store", "private, no-cache"),
+        &GOOD.replace("no-store", "private"),
         &GOOD.replace("\r\n\r\n", "\r\nContent-Encoding: identity\r\n\r\n"),
     ] {
         let (mut cat, mut peer) = check(&[], head);
@@ -170,13 +179,21 @@ fn what_is_unusual_in_a_head_is_reported() {
             4,
         ),
         (
+            GOOD.replace(
+                "stream\r",
+                "stream; x=\"a;charset=utf-8\"; charset=latin1\r",
+            ),
+            "head: error: charset: charset=latin1: Chromium",
+            4,
+        ),
+        (
             GOOD.replace("no-store", "max-age=60"),
-            "head: info: cache-control: without no-store and no-cache",
+            "head: info: cache-control: without no-store, no-cache and private, ",
             0,
         ),
         (
             GOOD.replace("Cache-Control: no-store\r\n", ""),
-            "head: info: cache-control: without no-store and no-cache",
+            "head: info: cache-control: without no-store, no-cache and private, ",
             0,
         ),
     ] {

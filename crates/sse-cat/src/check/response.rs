@@ -1,5 +1,7 @@
 //! Checks the head of a response.
 
+use std::mem;
+
 use super::finding::{Code, Report};
 use crate::{
     Failure,
@@ -53,11 +55,12 @@ pub(super) fn check(head: &response::Parts, report: &mut Report) -> Result<Body,
         )?;
     }
     let cache_control = lower_case(headers, CACHE_CONTROL);
-    let is_uncached = ["no-store", "no-cache"];
-    if !is_uncached.iter().any(|word| cache_control.contains(word)) {
+    let is_safe = ["no-store", "no-cache", "private"];
+    if !is_safe.iter().any(|word| cache_control.contains(word)) {
         report.head(
             Code::CacheControl,
-            "without no-store and no-cache, a shared cache may send one client the stream of another",
+            "without no-store, no-cache and private, a shared cache may send one client the stream of \
+             another",
         )?;
     }
     let encoding = lower_case(headers, CONTENT_ENCODING);
@@ -97,7 +100,17 @@ fn lower_case(headers: &HeaderMap, name: HeaderName) -> String {
 fn charset(headers: &HeaderMap) -> Option<String> {
     let value = headers.get_all(CONTENT_TYPE).into_iter().next_back()?;
     let value = String::from_utf8_lossy(value.as_bytes());
-    let mut parameters = value.split(';').skip(1);
+    // A semicolon in a quoted string separates nothing.
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let is_separator = |char| {
+        if mem::take(&mut is_escaped) {
+            return false;
+        }
+        is_quoted ^= char == '"';
+        is_escaped = is_quoted && char == '\\';
+        char == ';' && !is_quoted
+    };
+    let mut parameters = value.split(is_separator).skip(1);
     parameters.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let is_charset = name.trim().eq_ignore_ascii_case("charset");
