@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory as _, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    CommandFactory as _, Parser, Subcommand,
+    error::{ContextKind, ErrorKind},
+};
 use reqwest::Url;
 use sse_proto::{Decoder, IdTooLong};
 
@@ -103,11 +106,28 @@ and a retry line {"retry":3000} (milliseconds). --times adds "at", "gap" (second
 {"chunk":1,"at":..,"gap":..,"bytes":..}. A finding of --check is {"line":3,"offset":20,"severity":"warning",
 "code":"unknown-field","message":".."}, without line and offset if it concerns the head of the response.
 
-Exit code: 0 if everything was read, standard output was closed, or the server ended the stream (status 204);
-1 if reading or writing failed, or a response was refused or was no event stream; 2 for wrong arguments; 3 if
-everything was read, but some events were too large (each is reported on standard error); 4 if --check has
-printed errors or warnings; 130 after Ctrl-C on a live stream, except with --check and record, which end
-normally."#;
+Exit code: 0 if everything was read, the time of --for has elapsed, standard output was closed, or the server
+ended the stream (status 204); 1 if reading or writing failed, or a response was refused or was no event
+stream (--check reports these responses, record records them); 2 for wrong arguments; 3 instead of 0 if some
+events were too large (each is reported on standard error); 4 if --check has printed errors or warnings; 130
+after Ctrl-C on a live stream, except with --check and record, which end normally."#;
+
+impl Cli {
+    /// Parses the arguments. Exits if they are not valid.
+    pub(crate) fn parse_or_exit() -> Self {
+        Self::try_parse().unwrap_or_else(|error| match error.get(ContextKind::InvalidSubcommand) {
+            // After an option or a file, clap takes any further argument for a subcommand.
+            Some(argument) if error.kind() == ErrorKind::ArgumentConflict => {
+                let why = format!(
+                    "unexpected argument '{argument}': there is one input, and the commands record and \
+                     replay must be the first argument"
+                );
+                exit_with(ErrorKind::UnknownArgument, why)
+            }
+            _ => error.exit(),
+        })
+    }
+}
 
 impl Args {
     /// Returns the input if it is a URL. Exits if the arguments are not valid together.

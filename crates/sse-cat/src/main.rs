@@ -36,13 +36,12 @@ use std::{
 };
 
 use args::{Args, Cli, Command};
-use clap::Parser as _;
 use output::{WithCauses, log};
 use sse_proto::IdTooLong;
 use sse_proto_stream::InvalidUrl;
 
 fn main() -> ExitCode {
-    let Cli { command, args } = Cli::parse();
+    let Cli { command, args } = Cli::parse_or_exit();
     let result = match command {
         Some(Command::Record(args)) => record::record(&args),
         Some(Command::Replay(args)) => replay::replay(&args),

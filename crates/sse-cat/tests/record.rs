@@ -523,6 +523,24 @@ fn files_that_are_named_like_a_command_can_be_read() {
 }
 
 #[test]
+fn a_command_after_an_option_is_explained() {
+    for args in [
+        &["--json", "record", "a", "b"][..],
+        &["--json", "replay", "a"],
+        &["one", "two"],
+    ] {
+        let output = program::run(&mut sse_cat(args), b"");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let why = text(&output.stderr);
+        assert!(
+            why.contains("record and replay must be the first argument"),
+            "{why}"
+        );
+        assert!(!why.contains("subcommand"), "{why}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_rejected() {
     for args in [
         &["record"][..],
