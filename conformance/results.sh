@@ -3,13 +3,15 @@
 #
 #   conformance/results.sh [--list | --all | NAME...]
 #
-# Without arguments, it runs what has not been run here with this corpus, so a run that was interrupted goes on where it stopped. `--all` runs
-# all again. With names, it runs only these again; `JavaScript:openai` is only that of this family, and `servers` are the server frameworks.
-# `--list` prints the names. The results of implementations that have not been run here stay as they are, with the date of their run.
+# Without arguments, it runs what has not been run here with this corpus and this adapter, so a run that was interrupted goes on where it
+# stopped. An adapter includes the versions that it pins, but not the packages of Debian or the code of sse-proto. `--all` runs all again. With
+# names, it runs only these again; `JavaScript:openai` is only that of this family, and `servers` are the server frameworks. `--list` prints the
+# names. The results of implementations that have not been run here stay as they are, with the date of their run.
 #
 # Installs what it needs below the target folder, and browsers and languages with apt. Each implementation has a process and a folder of its
-# own, field/rows/FAMILY_NAME below the target folder. The exit status is 0 if every failure is explained in adapters/faults.json or
-# adapters/server-faults.json, and every bug there was seen.
+# own, field/rows/FAMILY_NAME below the target folder. Only one call at a time can use the target folder, and an interrupted one ends what it
+# started. The exit status is 0 if every failure is explained in adapters/faults.json or adapters/server-faults.json, and every bug there was
+# seen.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/install.sh
@@ -24,7 +26,7 @@ corpus=$(cat $(ls conformance/decode/*.json | grep -v -e limits -e details) | sh
 frames=$(cat conformance/encode/*.json | sha256sum | cut -c1-16)
 
 rust=(sse-core sse-parse sse-stream 'sse-stream 0.2' sseer eventsrc stream-rs async-sse eventsource-client eventsource-stream
-    eventsource-stream2 allama-http reqwest-sse russe sse-codec sse-frame tokio_sse_codec)
+    eventsource-stream2 allama-http reqwest-sse rig-http russe sse-codec sse-frame tokio_sse_codec)
 python=(httpx-sse httpx2 sseclient-py sseclient launchdarkly-eventsource requests-sse aiohttp-sse-client niquests assel openai anthropic
     google-genai mistralai cohere langgraph-sdk)
 # These replace a module of another one: sseclient has the name of sseclient-py's, and niquests brings its own urllib3.
@@ -32,7 +34,7 @@ apart=(niquests sseclient)
 javascript=(eventsource-parser undici @microsoft/fetch-event-source fetch-event-stream parse-sse openai @anthropic-ai/sdk
     groq-sdk @google/genai @mistralai/mistralai @langchain/core @langchain/langgraph-sdk @azure/core-sse @orpc/standard-server
     @server-sent-stream/parser event-stream-parser sse-decoder fetch-sse event-source-plus extended-eventsource event-source-polyfill
-    eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse)
+    eventsource launchdarkly-eventsource eventsource-polyfill sse.js react-native-sse htmx.org)
 # These get the very long inputs in one chunk.
 whole=(eventsource-polyfill sse.js react-native-sse symfony/http-client)
 browsers=(chromium firefox-esr webkitgtk)
@@ -60,23 +62,51 @@ folder() { echo "$work/rows/${1//[^A-Za-z0-9.-]/_}"; }
 # corpus_of ROW: the hash of its cases.
 corpus_of() { if [[ $1 == *-server:* ]]; then echo "$frames"; else echo "$corpus"; fi; }
 
-# finished ROW: whether it was run with this corpus.
-finished() { grep -qs " $(corpus_of "$1")$" "$(folder "$1")/done"; }
+# adapter_folder ROW: the sources of its adapter.
+adapter_folder() {
+    local family=${1%%:*}
+    case $1 in
+    Rust:sse-proto) echo examples/adapter ;;
+    browser:* | runtime:*) echo $adapters/browsers ;;
+    *-server:*) family=${family%-server} && echo "$adapters/servers/${family,,}" ;;
+    *) echo "$adapters/${family,,}" ;;
+    esac
+}
+
+# hash_of FOLDER: the hash of its files, without what is built or installed there.
+hash_of() {
+    find "$1" '(' -name __pycache__ -o -name node_modules -o -name target ')' -prune -o -type f -print0 |
+        LC_ALL=C sort --zero-terminated | xargs -0 sha256sum | sha256sum | cut -c1-16
+}
+
+# All hashes are taken at the start: what is edited during the run is not what was run.
+declare -A hashes versions
+for row in "${rows[@]}"; do
+    sources=$(adapter_folder "$row")
+    [[ -v hashes[$sources] ]] || hashes[$sources]=$(hash_of "$sources")
+    versions[$row]=${hashes[$sources]}
+    if [[ ${row#*:} == sse-proto ]]; then versions[$row]+=-$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml); fi
+done
+
+# finished ROW: whether it was run with this corpus and this adapter.
+finished() { grep -qs " $(corpus_of "$1") ${versions[$1]}$" "$(folder "$1")/done"; }
 
 # estimate ROW: the seconds that it took the last time.
 estimate() { cat "$(folder "$1")/seconds" 2>/dev/null || echo 60; }
 
+usage() {
+    echo "usage: $0 [--list | --all | NAME...]" >&2
+    exit 2
+}
+
 queue=()
-case ${1-} in
---list)
+case $#:${1-} in
+1:--list)
     printf '%s\n' "${rows[@]}"
     exit
     ;;
---all)
-    queue=("${rows[@]}")
-    rm -f "$work"/rows/*/done
-    ;;
-'') for row in "${rows[@]}"; do finished "$row" || queue+=("$row"); done ;;
+0: | 1:--all) ;;
+*:-* | *:) usage ;;
 *)
     declare -A wanted
     for name in "$@"; do
@@ -104,7 +134,8 @@ with_node() {
 prepare() {
     case $1 in
     Rust)
-        CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --manifest-path $adapters/rust/Cargo.toml
+        # rig-http asks for a newer compiler than it needs.
+        CARGO_TARGET_DIR=$target cargo build --quiet --release --locked --ignore-rust-version --manifest-path $adapters/rust/Cargo.toml
         ;;
     Python)
         python_env $adapters/python/requirements.txt "$work/venv"
@@ -220,7 +251,7 @@ in_browser() {
     report "$before" "${patient[@]}" "${short[@]}"
     report "$1/long.json" "${patient[@]}" "${long_1[@]}" "${long_2[@]}" --without chunks
     for again in 1 2; do
-        readarray -t late < <(only "case.get('failure', {}).get('what') == 'late'" "$before")
+        select_into late only "case.get('failure', {}).get('what') == 'late'" <"$before"
         if [[ ${#late[@]} == 0 ]]; then
             return
         fi
@@ -229,16 +260,27 @@ in_browser() {
     done
 }
 
-# only CONDITION FILE: options that select the cases in FILE for which CONDITION, in Python, is true. `index` counts those.
+# select_into ARRAY COMMAND...: sets ARRAY to the lines that COMMAND prints. Fails if COMMAND does.
+select_into() {
+    local -n selected=$1
+    local text
+    shift
+    text=$("$@")
+    selected=()
+    if [[ -n $text ]]; then readarray -t selected <<<"$text"; fi
+}
+
+# only CONDITION: options that select the cases for which CONDITION, in Python, is true. The cases are read from standard input. `count` counts
+# those that reach it.
 only() {
     python3 -c '
 import itertools, json, sys
-found = json.load(open(sys.argv[2]))
+found = json.load(sys.stdin)
 count = itertools.count()
 for case in found["cases"] if isinstance(found, dict) else found:
     is_long = "linear" in case.get("flags", []) or case["id"] == "noise-64-kib"
     if eval(sys.argv[1]):
-        print("--only", case["id"], sep="\n")' "$@"
+        print("--only", case["id"], sep="\n")' "$1"
 }
 
 # run ROW: makes its reports, and notes when and how long.
@@ -256,56 +298,141 @@ run() {
         by_pipe "$folder" "${row#*:}"
     fi
     echo $((SECONDS - before)) >"$folder/seconds"
-    echo "$(date -u +%F) $(corpus_of "$row")" >"$folder/done"
+    echo "$(date -u +%F) $(corpus_of "$row") ${versions[$row]}" >"$folder/done"
+}
+
+# look: sets `running` to the rows that run.
+look() {
+    local row jobs
+    jobs=" $(jobs -rp | tr '\n' ' ')"
+    running=()
+    for row in "${queue[@]:0:started}"; do
+        if [[ $jobs == *" ${pids[$row]} "* ]]; then running+=("$row"); fi
+    done
 }
 
 # progress: prints what is running, and how long the rest takes if it takes as long as the last time.
 progress() {
-    local row left=0 running=()
-    for row in "${queue[@]:$started}"; do left=$((left + $(estimate "$row"))); done
-    for row in "${!pids[@]}"; do
-        if kill -0 "${pids[$row]}" 2>/dev/null; then running+=("$row") left=$((left + $(estimate "$row"))); fi
+    local row left=0 longest=0 rest
+    look
+    for row in "${queue[@]:started}"; do left=$((left + $(estimate "$row"))); done
+    for row in "${running[@]}"; do
+        rest=$(($(estimate "$row") + began[$row] - SECONDS))
+        if [[ $rest -gt 0 ]]; then left=$((left + rest)); fi
+        if [[ $rest -gt $longest ]]; then longest=$rest; fi
     done
-    echo "$(date +%T) $((started - ${#running[@]})) of ${#queue[@]} done, about $(((left / 2 + 59) / 60)) min left; running: ${running[*]-}"
+    # Two run at a time, but a single row is not divided.
+    left=$((left / 2 > longest ? left / 2 : longest))
+    echo "$(date +%T) $((started - ${#running[@]})) of ${#queue[@]} done, about $(((left + 59) / 60)) min left; running: ${running[*]}"
+    printed=$SECONDS
 }
 
-mkdir -p "$work"
-if [[ ${#queue[@]} -gt 0 ]]; then
+# wait_for COUNT: waits until at most COUNT rows run. Prints the progress once a minute.
+wait_for() {
+    while look && [[ ${#running[@]} -gt $1 ]]; do
+        if [[ $((SECONDS - printed)) -ge 60 ]]; then progress; fi
+        sleep 0.5
+    done
+}
+
+# build: builds and installs what the queue needs, and selects the cases. What it starts does not get the lock, since some tools leave a server
+# behind.
+build() {
+    local listed family
     cargo build --quiet --release -p sse-conformance
     listed=$("$suite" list --only decode --json)
-    readarray -t short < <(only "not is_long" <(echo "$listed"))
-    readarray -t long_1 < <(only "is_long and next(count) % 2 == 0" <(echo "$listed"))
-    readarray -t long_2 < <(only "is_long and next(count) % 2 == 1" <(echo "$listed"))
-    readarray -t legal < <(python3 $adapters/encoders.py)
-    [[ ${#short[@]} -gt 0 && ${#long_1[@]} -gt 0 && ${#long_2[@]} -gt 0 && ${#legal[@]} -gt 0 ]]
+    select_into short only "not is_long" <<<"$listed"
+    select_into long_1 only "is_long and next(count) % 2 == 0" <<<"$listed"
+    select_into long_2 only "is_long and next(count) % 2 == 1" <<<"$listed"
+    select_into legal python3 $adapters/encoders.py
+    if [[ ${#short[@]} == 0 || ${#long_1[@]} == 0 || ${#long_2[@]} == 0 || ${#legal[@]} == 0 ]]; then
+        echo "$0: a run has no cases: short ${#short[@]}, long ${#long_1[@]} and ${#long_2[@]}, servers ${#legal[@]} options" >&2
+        exit 1
+    fi
     # Before any is run: building takes all cores.
     for family in $(printf '%s\n' "${queue[@]%%:*}" | sort -u); do prepare "$family"; done
+}
+
+# run_queue: builds, runs the rows of the queue, two at a time, and writes the results.
+run_queue() {
+    local row failed=0 keep
+    if [[ ${#queue[@]} -gt 0 ]]; then build 9>&-; fi
+    declare -gA pids began
+    started=0
+    for row in "${queue[@]}"; do
+        # Which of them failed is seen at the end.
+        wait_for 1
+        if [[ $row == Rust:sse-proto ]]; then
+            # Its development dependencies take long to build.
+            wait_for 0
+            cargo build --quiet --release --example adapter 9>&-
+        fi
+        rm -f "$(folder "$row")/done"
+        run "$row" &
+        pids[$row]=$! began[$row]=$SECONDS
+        started=$((started + 1))
+        progress
+    done
+    wait_for 0
+
+    for row in "${queue[@]}"; do
+        finished "$row" || { echo "$0: $row failed" >&2 && failed=1; }
+    done
+    # The results of the others are those of earlier runs.
+    keep=(--keep)
+    if [[ $all == 1 && $failed == 0 ]]; then keep=(); fi
+    python3 $adapters/report.py "${keep[@]}" "$work/rows" conformance "$corpus" "$frames" || failed=1
+    exit "$failed"
+}
+
+# tree PROCESS: suspends it and all its descendants, so that they cannot start others, and prints their ids.
+tree() {
+    local child
+    kill -STOP "$1" 2>/dev/null || return 0
+    echo "$1"
+    for child in $(pgrep --parent "$1"); do tree "$child"; done
+}
+
+# stop SIGNAL: ends the queue with all that it has started, and then this script by the signal that it got.
+stop() {
+    local processes runner=${!-}
+    trap '' HUP INT TERM
+    readarray -t processes < <(tree "$runner")
+    if [[ ${#processes[@]} -gt 0 ]]; then
+        kill -TERM "${processes[@]}" 2>/dev/null || true
+        kill -CONT "${processes[@]}" 2>/dev/null || true
+        # Time for browsers to end their own processes.
+        for _ in {1..30}; do
+            kill -0 "${processes[@]}" 2>/dev/null || break
+            sleep 0.1
+        done
+        kill -KILL "${processes[@]}" 2>/dev/null || true
+    fi
+    trap - "$1"
+    kill -s "$1" $$
+}
+
+need "command -v pgrep" procps
+mkdir -p "$work"
+# The lock lasts until all that inherited descriptor 9 has exited, even if this script was killed.
+exec 9>>"$work/lock"
+flock --nonblock 9 || { echo "$0: another call, or a process that it started, still runs and has the lock $work/lock" >&2 && exit 1; }
+
+all=0
+if [[ $# == 0 ]]; then
+    for row in "${rows[@]}"; do finished "$row" || queue+=("$row"); done
+elif [[ $1 == --all ]]; then
+    all=1 queue=("${rows[@]}")
+    rm -f "$work"/rows/*/done
 fi
 
-started=0
-declare -A pids
-for row in ${queue[@]+"${queue[@]}"}; do
-    # Which of them failed is seen at the end.
-    while [[ $(jobs -rp | wc -l) -ge 2 ]]; do wait -n || true; done
-    if [[ $row == Rust:sse-proto ]]; then
-        # Its development dependencies take long to build.
-        wait
-        cargo build --quiet --release --example adapter
-    fi
-    rm -f "$(folder "$row")/done"
-    run "$row" &
-    pids[$row]=$!
-    started=$((started + 1))
-    progress
-done
-wait
-
-failed=0
-for row in ${queue[@]+"${queue[@]}"}; do
-    finished "$row" || { echo "$0: $row failed" >&2 && failed=1; }
-done
-# The results of the others are those of earlier runs.
-keep=(--keep)
-if [[ ${1-} == --all && $failed == 0 ]]; then keep=(); fi
-python3 $adapters/report.py "${keep[@]}" "$work/rows" conformance "$corpus" "$frames" || failed=1
-exit "$failed"
+# In the background, as a trap waits for the command in the foreground, and in a process group of its own: Ctrl-C must not end a part of it
+# before `stop` has seen the whole tree.
+for signal in HUP INT TERM; do trap "stop $signal" $signal; done
+set -m
+(
+    set +m
+    run_queue
+) </dev/null &
+set +m
+wait $!

@@ -7,8 +7,8 @@ import collections
 import json
 import re
 
-from rows import CORPUS, failures, read_reports, stopped_by
-from tables import bugs_of, dated, link, of, total
+from rows import CORPUS, failures, read_reports
+from tables import dated, link, of, seen_in, total, unlisted
 
 CANNOT_SAY = "cannot say: "
 NAMES = {"comments": "a comment", "retry": "a reconnection time", "big-number": "a number as large as 2^53"}
@@ -104,14 +104,12 @@ def bugs(rows, faults):
     yield "|---|---|---|"
     for fault in faults.all:
         bug = fault["fault"]
-        counts = [(row["name"], bugs_of(row)[bug]) for row in rows]
-        if who := ", ".join(f"{name} ({count})" for name, count in counts if count):
+        if who := seen_in(rows, bug):
             yield f"| {bug} | {fault['matters']} | {who} |"
     yield ""
     for row in rows:
-        for bug, where in stopped_by(row).items():
-            cases = ", ".join(f"{count} {'case' if count == 1 else 'cases'} in {group}" for group, count in where.items())
-            yield f"{row['name']} {row['version']}: {bug}: {cases}.\n"
+        for line in unlisted(row):
+            yield f"{row['name']} {row['version']}: {line}\n"
     yield "| cases | framework | what it does |"
     yield "|---|---|---|"
     for fault in faults.all:

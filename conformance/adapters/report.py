@@ -10,15 +10,14 @@ implementation has, are printed, and the exit status is 1. Where an implementati
 server-faults.json is the same for what servers write.
 """
 
-import collections
 import json
 import re
 import sys
 from pathlib import Path
 
 import encoders
-from rows import CORPUS, Faults, disclosures, failures, heading, listed, read_reports, shortened, stopped_by
-from tables import bugs_of, dated, link, of, ranked, total
+from rows import CORPUS, Faults, disclosures, failures, heading, listed, read_reports, shortened
+from tables import bugs_of, dated, link, of, ranked, seen_in, total, unlisted
 
 HERE = Path(__file__).parent
 MOST_COMPLAINTS = 20
@@ -37,24 +36,24 @@ def read_corpus():
 
 def markdown(rows, groups, cases, faults):
     must = sum(case["verdict"] == "must" for case in cases.values())
-    requests = sum(row["requests"] for row in rows)
+    requests = max((row["requests"] or 0 for row in rows), default=0)
     suites = ", ".join(sorted({row["suite"] for row in rows}))
     yield "# Results of published implementations\n"
     yield (
         "Written by `conformance/results.sh`; do not edit. [results.html](results.html) has the failures with their inputs, the expected and the actual "
-        "results. Of a group in which an implementation crashes, hangs or takes too long, only the numbers of cases are given.\n"
+        "results. Of a group in which an implementation crashes, hangs or takes too long, no case is listed, and only the number of failures is given.\n"
     )
     yield (
         f"{len(rows) - 1} published implementations of `text/event-stream` and sse-proto, tested with the {len(cases)} cases for decoders "
         f"without a limit ({must} of them `must`) by sse-conformance {suites}. Each case is run as written, whole, cut in two at every byte, byte by byte, "
-        f"with empty chunks, and with CR and CRLF for LF: {requests:,} streams in total. A case passes if the result is correct in every variant. The adapters are in "
+        f"with empty chunks, and with CR and CRLF for LF: up to {requests:,} streams for each implementation. A case passes if the result is correct in every variant. The adapters are in "
         "[adapters/](adapters): the first error ends a stream, and the adapter remembers the last id where that is left to the user.\n"
     )
     yield "## By group\n"
     yield (
         "The number of `must` cases that passed, of those that were run. *As written* is in the chunks and with the line terminators of the case, or in "
-        "one chunk. All other columns are *in every variant*, where one bug, such as a CR that is not recognised, affects most cases. A single number "
-        "means that all cases passed.\n"
+        "one chunk; of groups whose cases are not listed, only those that pass in every variant are counted. All other columns are *in every variant*, where "
+        "one bug, such as a CR that is not recognised, affects most cases. A single number means that all cases passed.\n"
     )
     yield "| implementation | version | as written | in every variant | " + " | ".join(groups) + " | differs (`may`) | not run | date |"
     yield "|---|---|---|---|" + "---|" * len(groups) + "---|---|---|"
@@ -69,13 +68,14 @@ def markdown(rows, groups, cases, faults):
         if asked:
             yield f"{row['name']} was also tested with the {asked} cases about limits, and passed {passed}.\n"
     yield "## Bugs\n"
-    yield "Each failure is attributed to one bug. An implementation that stops early may have more bugs than are listed.\n"
+    yield (
+        "Each failure is attributed to one bug. An implementation that stops early may have more bugs than are listed. The numbers are those of the cases that "
+        "are listed.\n"
+    )
     yield "| bug | why it matters | seen in (cases) |"
     yield "|---|---|---|"
-    counts = [(row["name"], bugs_of(row)) for row in rows]
     for fault in faults.all:
-        who = ", ".join(f"{name} ({bugs[fault['fault']]})" for name, bugs in counts if bugs[fault["fault"]])
-        if who:
+        if who := seen_in(rows, fault["fault"]):
             yield f"| {fault['fault']} | {fault['matters']} | {who} |"
     yield ""
     yield "## By implementation\n"
@@ -106,16 +106,16 @@ def section(row, cases, faults):
     if row["run"] < len(cases):
         yield f"{len(cases) - row['run']} cases were not run, all of them very long inputs.\n"
     if row["gaveUp"]:
-        yield f"{row['gaveUp']} very long inputs were not run after those that took too long, and count as failed.\n"
+        yield "Very long inputs that were not run, after others that took too long, count as failed.\n"
     for why in row["brokenOff"]:
         yield f"The run was aborted: {why}.\n"
-    named, unnamed = failures(row), stopped_by(row)
-    if not named and not unnamed:
+    named = failures(row)
+    if not named and not row["unnamed"]:
         yield "No failures."
+    yield from (f"- {line}" for line in unlisted(row))
     for fault in faults.all:
         bug = fault["fault"]
-        where = [f"{some} {'case' if some == 1 else 'cases'} in {group}" for group, some in unnamed[bug].items()]
-        where += [f"`{id}`" for id in named[bug][:4]]
+        where = [f"`{id}`" for id in named[bug][:4]]
         if where:
             more = f" and {len(named[bug]) - 4} more" if len(named[bug]) > 4 else ""
             yield f"- {bug}: {', '.join(where)}{more}"
@@ -163,7 +163,7 @@ def piece(step):
 
 def complaints(rows, cases, faults):
     yield from faults.unexplained
-    bugs = collections.Counter()
+    bugs = set()
     for row in rows:
         bugs.update(bugs_of(row))
         if row["run"] < len(cases) or row["brokenOff"]:
@@ -174,8 +174,9 @@ def complaints(rows, cases, faults):
 
 
 def joined(kept, rows, corpus):
-    """The rows, and those kept of others, in their order."""
-    rows = {row["key"]: row for row in [*kept, *rows]}
+    """The rows, and those kept of others, in their order. A row that was kept stays if it is that of a later run."""
+    kept = {row["key"]: row for row in kept}
+    rows = kept | {row["key"]: row for row in rows if row["key"] not in kept or row["date"] >= kept[row["key"]]["date"]}
     return ranked(row | {"stale": row.get("corpus") != corpus} for row in rows.values())
 
 

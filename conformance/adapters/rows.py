@@ -1,8 +1,8 @@
 """The results of an implementation, as results.html has them, from the reports of its runs.
 
-If an implementation crashes, hangs or takes too long, the results say so, and in how many cases of a group, but never in which case: nobody is to
-find there the input that stops a program. So that it cannot be found by elimination either, none of the cases of that group is listed.
-`disclosures` checks this.
+If an implementation crashes, hangs or takes too long, the results say so, and in which groups, but never in which case: nobody is to find there
+the input that stops a program. So that it cannot be found by elimination either, none of the cases of such a group is listed, and its failures are
+counted together, whatever their bugs are. `disclosures` checks this.
 """
 
 import collections
@@ -27,7 +27,7 @@ SHOWN = 240
 class Implementation:
     """The reports of one implementation."""
 
-    def __init__(self, family, name, date, corpus, reports):
+    def __init__(self, reports, family, name, date, corpus, *_):
         self.date, self.corpus = date, corpus
         self.family = family
         self.package = name
@@ -35,13 +35,13 @@ class Implementation:
         self.name = BROWSERS.get(name, re.sub(r" [\d.]+$", "", name))
         self.key = f"{family}: {name}"
         self.not_asked = reports[0]["notAsked"]
-        # Some implementations have several runs: for cases that are run in fewer variants, or again. Few have the kind of limit that the corpus has.
+        # Some implementations have several runs: for cases that are run in fewer variants, or again. Few have the kind of limit that the corpus has,
+        # and cases with details are for sse-proto only.
         cases = {case["id"]: case for report in reports for case in report["cases"]}
-        self.cases = {id: case for id, case in cases.items() if "limit" not in case["flags"]}
+        self.cases = {id: case for id, case in cases.items() if not {"limit", "details"} & set(case["flags"])}
         limits = [case["outcome"] for case in cases.values() if "limit" in case["flags"]]
         self.limits = (limits.count("passed"), len(limits) - limits.count("skipped"))
         self.suite = reports[0]["suite"]
-        self.requests = sum(report["requests"] for report in reports)
         # Of the very long inputs, the rest is not run after some timeouts.
         self.gave_up = any(report["brokenOff"] and is_long(report) for report in reports)
         # What follows in the next lines can be the adapter's output.
@@ -54,14 +54,20 @@ class Implementation:
         )
 
     def as_written(self):
-        """How many `must` cases pass as written or whole, with their own line terminators."""
-        wrong = ("as written", "whole")
+        """How many `must` cases pass as written or whole, with their own line terminators. Of an unlisted group, only those that pass everywhere:
+        the others would tell in which variants it stops."""
+        plain, unlisted = ("as written", "whole"), self.unlisted()
         return sum(
             case["verdict"] == "must"
-            and case["outcome"] in ("passed", "failed")
-            and not any(way["failed"] for way in case["ways"] if way["way"] in wrong)
+            and case["outcome"] in (("passed",) if case["group"] in unlisted else ("passed", "failed"))
+            and not any(way["failed"] for way in case["ways"] if way["way"] in plain)
             for case in self.cases.values()
         )
+
+    def requests(self):
+        """The number of streams; none if it stops in one, as what is missing would tell in which."""
+        if not self.unlisted():
+            return sum(way.get("requests", 0) for case in self.cases.values() for way in case["ways"])
 
     def failures(self):
         return [case for case in self.cases.values() if case["outcome"] == "failed"]
@@ -71,16 +77,22 @@ class Implementation:
         return [case for case in self.failures() if stops(case["failure"])]
 
     def unlisted(self):
-        """The groups that have such a case."""
-        return {case["group"] for case in self.stopped()}
+        """The groups that have such a case, or one that was not run after such cases."""
+        left = [case for case in self.cases.values() if case["outcome"] == "not-run"] if self.gave_up else []
+        return {case["group"] for case in [*self.stopped(), *left]}
+
+    def unnamed(self, explained):
+        """For each of these groups, how many cases failed or were not run, and all bugs that were seen there."""
+        found = {}
+        for group in sorted(self.unlisted()):
+            cases = [case for case in self.cases.values() if case["group"] == group]
+            bugs = {explained[case["id"]] for case in cases if case["outcome"] == "failed"} - {None}
+            found[group] = {"cases": sum(case["outcome"] in ("failed", "not-run") for case in cases), "bugs": sorted(bugs)}
+        return found
 
     def row(self, groups, ids, faults):
         explained = {case["id"]: faults.explain(self, case) for case in self.failures()}
         unlisted = self.unlisted()
-        unnamed = {group: collections.Counter() for group in sorted(unlisted)}
-        for case in self.failures():
-            if case["group"] in unlisted:
-                unnamed[case["group"]][explained[case["id"]]] += 1
         cases = [self.cases[id] for id in ids if id in self.cases]
         outcomes = {case["id"]: outcome(case, explained.get(case["id"])) for case in cases if case["group"] not in unlisted}
         return {
@@ -91,7 +103,7 @@ class Implementation:
             "date": self.date,
             "corpus": self.corpus,
             "suite": self.suite,
-            "requests": self.requests,
+            "requests": self.requests(),
             "run": len(self.cases),
             "brokenOff": self.broken_off,
             "notAsked": self.not_asked,
@@ -99,9 +111,9 @@ class Implementation:
             "limits": self.limits,
             "groups": {group: self.passed_of_asked(group) for group in groups},
             "differs": self.count("may", "failed"),
-            "gaveUp": self.count("must", "not-run") + self.count("may", "not-run") if self.gave_up else 0,
+            "gaveUp": self.gave_up,
             "skipped": self.count("must", "skipped") + self.count("may", "skipped"),
-            "unnamed": unnamed,
+            "unnamed": self.unnamed(explained),
             "outcomes": outcomes,
         }
 
@@ -126,7 +138,7 @@ def own_version():
 
 
 def read_reports(folder, servers=False):
-    """Each implementation has a folder, with the reports of its runs, and the file `done`, which has the date and the corpus."""
+    """Each implementation has a folder, with the reports of its runs, and the file `done`, which has the date, the corpus and what else they depend on."""
     found = []
     for done in sorted(folder.glob("*/done")):
         if done.parent.name.partition("_")[0].endswith("-server") != servers:
@@ -137,7 +149,7 @@ def read_reports(folder, servers=False):
         family, _, stem = done.parent.name.partition("_")
         family = family.removesuffix("-server")
         # The adapter of sse-proto does not say who it is.
-        found.append(Implementation(family, reports[0]["name"] or stem, *done.read_text().split(), reports))
+        found.append(Implementation(reports, family, reports[0]["name"] or stem, *done.read_text().split()))
     return found
 
 
@@ -160,7 +172,7 @@ class Faults:
                     is_named == (named is not None)
                     # That it stops goes before all that it gets wrong.
                     and not (named and stops(failure) and implementation.family != "browser")
-                    and (implementation.name in named if named else implementation.family != "browser")
+                    and ({implementation.name, implementation.key} & set(named) if named else implementation.family != "browser")
                     and any(fnmatch.fnmatch(case["id"], it) for it in when.get("cases", ["*"]))
                     and re.search(when.get("says", ""), said)
                     and all(re.search(when.get("ways", ""), way) for way in ways)
@@ -189,7 +201,8 @@ def signs(failure):
             yield "[data]"
         elif without(due, "retry") == without(got, "retry"):
             yield "[retries]"
-        if without(got, "lastEventId") == without([item for item in due if item.get("data") != ""], "lastEventId"):
+        kept = [item for item in due if item.get("data") != ""]
+        if len(kept) < len(due) and without(got, "lastEventId") == without(kept, "lastEventId"):
             yield "[no empty]"
         if all("event" in item or item in got for item in due) and len(due) > len(got):
             yield "[fewer events]"
@@ -237,13 +250,9 @@ def failures(row):
     return found
 
 
-def stopped_by(row):
-    """For each bug, the number of cases in each group whose cases are not listed."""
-    found = collections.defaultdict(dict)
-    for group, bugs in row["unnamed"].items():
-        for bug, cases in bugs.items():
-            found[bug][group] = cases
-    return found
+def unlisted_bugs(row):
+    """The bugs in groups whose cases are not listed."""
+    return {bug for group in row["unnamed"].values() for bug in group["bugs"]}
 
 
 def heading(row):

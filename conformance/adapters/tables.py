@@ -1,8 +1,6 @@
 """What the tables of RESULTS.md have in common: the order of the rows, their names, counts and dates."""
 
-import collections
-
-from rows import HOMES, failures, stopped_by
+from rows import HOMES, failures, unlisted_bugs
 
 
 def ranked(rows):
@@ -30,11 +28,14 @@ def total(row):
 
 
 def bugs_of(row):
-    """The number of cases for each bug."""
-    found = collections.Counter({bug: len(ids) for bug, ids in failures(row).items()})
-    for bug, groups in stopped_by(row).items():
-        found[bug] += sum(groups.values())
-    return found
+    """For each bug, the number of listed cases: 0 if all are in groups whose cases are not listed."""
+    return dict.fromkeys(unlisted_bugs(row), 0) | {bug: len(ids) for bug, ids in failures(row).items()}
+
+
+def seen_in(rows, bug):
+    """The implementations that have the bug, with the numbers of cases that are listed."""
+    seen = [(row["name"], bugs_of(row).get(bug)) for row in rows]
+    return ", ".join(f"{name} ({count})" if count else name for name, count in seen if count is not None)
 
 
 def link(row):
@@ -51,3 +52,10 @@ def of(passed, asked):
     if not asked:
         return "-"
     return str(asked) if passed == asked else f"**{passed}**/{asked}"
+
+
+def unlisted(row):
+    """What is said of groups whose cases are not listed."""
+    for group, found in row["unnamed"].items():
+        failures = "1 failure" if found["cases"] == 1 else f"{found['cases']} failures"
+        yield f"{failures} in {group}, not listed. The bugs there: {'; '.join(found['bugs'])}"

@@ -133,6 +133,31 @@ export const bodies = {
     return { offers, events };
   },
 
+  // An extension of htmx, which gets a core that passes on the messages. It does not swap text into a page.
+  "htmx.org": async () => {
+    let extension;
+    Object.assign(globalThis, {
+      htmx: { config: {}, parseInterval() {}, trigger() {}, async swap() {}, registerExtension: (_, it) => (extension = it) },
+    });
+    await load("htmx.org/dist/ext/hx-sse.js");
+    const events = (body, push) =>
+      new Promise((ended, failed) => {
+        const element = { isConnected: true };
+        const triggerHtmxEvent = (_, type, { message, error }) => {
+          if (type === "htmx:sse:before:message") push({ event: message.event, data: message.data, id: message.id });
+          if (type === "htmx:sse:close") ended();
+          if (error) failed(error);
+          return true;
+        };
+        const api = { triggerHtmxEvent, attributeValue() {}, htmxProp: () => (element._htmx ??= {}), HCON: { parse: () => ({}) } };
+        extension.init(api);
+        const request = { action: "http://localhost/", headers: {}, abort() {} };
+        const ctx = { sourceElement: element, request, response: { status: 200, raw: response(body) }, swap: "innerHTML" };
+        extension.htmx_before_response(element, { ctx });
+      });
+    return { offers, events };
+  },
+
   "event-source-polyfill": async () => {
     let current;
     Object.assign(globalThis, { window: globalThis, fetch: async () => response(current) });

@@ -96,10 +96,10 @@ while (false !== $line = fgets(\STDIN)) {
     $request = json_decode($line, true);
     try {
         $reply = answer($request);
-    } catch (TypeError) {
-        $reply = ['error' => 'panicked'];
     } catch (Throwable $error) {
-        $reply = ['error' => $error->getMessage()];
+        // One that the client does not mean to throw is passed on by it with its message.
+        $cause = $error->getPrevious() ?? $error;
+        $reply = ['error' => $cause instanceof Error ? 'panicked' : $error->getMessage()];
     }
     // Its strings are bytes.
     echo json_encode(['case' => $request['case'], ...$reply], \JSON_INVALID_UTF8_SUBSTITUTE), "\n";

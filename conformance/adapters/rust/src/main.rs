@@ -26,7 +26,7 @@ struct Implementation {
     decode: fn(DecodeRequest) -> Decoded,
 }
 
-const ALL: [Implementation; 17] = [
+const ALL: [Implementation; 18] = [
     Implementation {
         name: "allama-http",
         version: "0.3.0",
@@ -42,7 +42,7 @@ const ALL: [Implementation; 17] = [
     },
     Implementation {
         name: "eventsource-client",
-        version: "0.18.0",
+        version: "0.18.1",
         offers: &[Comments, IdSeed, EmptyChunks, Large],
         decode: pull::eventsource_client,
     },
@@ -69,6 +69,13 @@ const ALL: [Implementation; 17] = [
         version: "0.2.0",
         offers: &[EmptyChunks, Large],
         decode: pull::reqwest_sse,
+    },
+    Implementation {
+        name: "rig-http",
+        version: "0.46.0",
+        // Its reconnection time is part of the event.
+        offers: &[EmptyChunks, Large],
+        decode: push::rig_http,
     },
     Implementation {
         name: "russe",

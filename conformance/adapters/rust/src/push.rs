@@ -6,6 +6,22 @@ use sse_conformance::{DecodeAnswer, DecodeRequest, Item};
 
 use crate::Decoded;
 
+/// The decoder of rig.
+pub(crate) fn rig_http(request: DecodeRequest) -> Decoded {
+    let mut framer = rig_http::http_client::framing::SseFramer::new();
+    let item = |event: rig_http::http_client::framing::SseEvent| Item::Event {
+        event: event.event.into_owned(),
+        data: event.data,
+        last_event_id: event.id,
+    };
+    let chunks = request.chunks.iter();
+    let chunks = chunks.map(|chunk| framer.push(chunk).map(item).collect());
+    Ok(DecodeAnswer {
+        chunks: chunks.collect(),
+        last_event_id: None,
+    })
+}
+
 pub(crate) fn sse_core(request: DecodeRequest) -> Decoded {
     let mut decoder = sse_core::SseDecoder::new();
     decoder.reconnect_with_id(request.last_event_id.map(Arc::from));

@@ -55,7 +55,7 @@ pub(super) const MUST: [(&str, &str); 101] = [
     ("origin-in-the-case-of-the-url", ""),
     ("origin-is-the-host", ""),
     ("origin-is-the-url", ""),
-    ("origin-of-the-first-url", "Firefox"),
+    ("origin-of-the-first-url", ""),
     ("origin-with-a-slash", ""),
     ("origin-with-credentials", ""),
     ("origin-with-the-default-port", ""),
