@@ -70,11 +70,11 @@ fn the_page_of_results_names_no_case_that_stops_an_implementation() {
     }
 
     let text = read("RESULTS.md").unwrap();
+    let ids: BTreeSet<&str> = cases().iter().map(|case| case.id.as_str()).collect();
     for line in text.lines().filter(|line| !line.contains("seen in")) {
-        for bug in STOPPING {
-            if let Some((before, after)) = line.split_once(bug) {
-                assert!(!before.contains('`') && !after.contains('`'), "{line}");
-            }
+        if STOPPING.iter().any(|bug| line.contains(bug)) {
+            let named = line.split('`').find(|part| ids.contains(part));
+            assert_eq!(named, None, "{line}");
         }
     }
 }

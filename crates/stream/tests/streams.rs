@@ -86,6 +86,14 @@ fn expected_end(decoder: &Decoder) -> Option<Output> {
     is_none.then_some(Output::NoEventStream)
 }
 
+/// What `finish_at_end` adds.
+fn expected_last(decoder: &mut Decoder) -> Option<Output> {
+    match decoder.finish() {
+        Ok(event) => event.map(|event| Output::Item(OwnedItem::Event(event.into()))),
+        Err(error) => Some(Output::TooLarge(error.limit())),
+    }
+}
+
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let atoms = select(vec![
         "data: ",
@@ -166,13 +174,7 @@ proptest! {
         let mut expected = expected_events(&bytes, &mut core);
         let state = (core.last_event_id().to_owned(), core.reconnection_time());
         let end = expected_end(&core);
-        if finish {
-            match core.finish() {
-                Ok(event) => expected.extend(event.map(|event| Output::Item(OwnedItem::Event(event.into())))),
-                Err(error) => expected.push(Output::TooLarge(error.limit())),
-            }
-        }
-        expected.extend(end);
+        expected.extend(if finish { expected_last(&mut core).or(end) } else { end });
         let state = if finish { (core.last_event_id().to_owned(), core.reconnection_time()) } else { state };
         let mut stream = EventStream::with_decoder(Feed::new(steps.clone()), decoder()).finish_at_end(finish);
         prop_assert_eq!(events(&mut stream), expected);
@@ -218,9 +220,9 @@ proptest! {
         let mut core = decoder();
         let mut expected = expected_events(&bytes, &mut core);
         let end = expected_end(&core);
-        if finish {
-            expected.extend(core.finish().unwrap().map(|event| Output::Item(OwnedItem::Event(event.into()))));
-        }
+        let last = if finish { expected_last(&mut core) } else { None };
+        let end = end.filter(|_| last.is_none());
+        expected.extend(last);
         let mut id = None;
         let place = expected.iter().position(|out| match out {
             Output::Item(OwnedItem::Event(event)) if event.data() == "[DONE]" => {
