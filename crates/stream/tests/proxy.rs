@@ -3,6 +3,8 @@
 #[path = "../examples/proxy/rewrite.rs"]
 mod rewrite;
 
+use std::pin::pin;
+
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use proptest::prelude::*;
 use rewrite::Rewriter;
@@ -98,17 +100,18 @@ fn a_removed_data_line_leaves_no_crlf_behind() {
     assert_eq!(events(&output), events(stream));
 }
 
-#[test]
-fn what_was_held_back_is_passed_on_before_the_body_breaks_off() {
+/// The server gets the time to send it.
+#[tokio::test]
+async fn what_was_held_back_is_passed_on_before_the_body_breaks_off() {
     let chunks = [Ok(": ping\ndata: on"), Ok("e\nda"), Err("reset")];
-    let output = Rewriter::new(|_| None).rewrite(stream::iter(chunks));
-    let output: Vec<_> = output.collect().now_or_never().unwrap();
-    let expected = [
-        Ok(b": ping\n".to_vec()),
-        Ok(b"data: one\nda".to_vec()),
-        Err("reset"),
-    ];
-    assert_eq!(output, expected);
+    let mut output = pin!(Rewriter::new(|_| None).rewrite(stream::iter(chunks)));
+    for expected in [": ping\n", "data: one\nda"] {
+        let chunk = output.next().now_or_never().unwrap();
+        assert_eq!(chunk, Some(Ok(expected.as_bytes().to_vec())));
+    }
+    assert_eq!(output.next().now_or_never(), None);
+    assert_eq!(output.next().await, Some(Err("reset")));
+    assert_eq!(output.next().await, None);
 }
 
 #[test]

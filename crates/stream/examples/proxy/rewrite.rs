@@ -52,12 +52,17 @@ impl<F: FnMut(&Event<'_>) -> Option<String>> Rewriter<F> {
                 Some(Ok(chunk)) => self.push(chunk.as_ref(), &mut output),
                 Some(Err(error)) => {
                     output = self.finish();
-                    failure = Some(Err(error));
+                    failure = Some(error);
                 }
                 None => output = self.finish(),
             }
             let output = (!output.is_empty()).then_some(Ok(output));
-            stream::iter(output.into_iter().chain(failure))
+            // A server that gets the error at once closes the connection without sending what it has.
+            let failure = stream::iter(failure).then(|error| async {
+                tokio::task::yield_now().await;
+                Err(error)
+            });
+            stream::iter(output).chain(failure)
         })
     }
 
