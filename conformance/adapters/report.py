@@ -114,11 +114,9 @@ def section(row, cases, faults):
         yield "No failures."
     yield from (f"- {line}" for line in unlisted(row))
     for fault in faults.all:
-        bug = fault["fault"]
-        where = [f"`{id}`" for id in named[bug][:4]]
-        if where:
-            more = f" and {len(named[bug]) - 4} more" if len(named[bug]) > 4 else ""
-            yield f"- {bug}: {', '.join(where)}{more}"
+        if ids := named[fault["fault"]]:
+            more = f" and {len(ids) - 4} more" if len(ids) > 4 else ""
+            yield f"- {fault['fault']}: {', '.join(f'`{id}`' for id in ids[:4])}{more}"
     yield ""
 
 
